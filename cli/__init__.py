@@ -1,0 +1,1 @@
+"""The command `lucid-roialign`: options, messages and exit codes over `lucid.stream`."""

@@ -1,0 +1,96 @@
+"""All that is printed: the result on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lucid.stream import ArrayInfo, ExtractReport
+
+
+def complain(message: str) -> None:
+    """Say in one line what went wrong."""
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+
+
+@contextmanager
+def bar(rows: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield what is to be told the number of rows done, and draw it."""
+    if not (sys.stderr.isatty() if wanted is None else wanted):
+        yield lambda rows_done: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=rows, unit=" crops", unit_scale=True, file=sys.stderr) as shown:
+        yield lambda rows_done: _advance(shown, rows_done)
+
+
+def _advance(shown: Any, rows_done: int) -> None:
+    shown.update(rows_done - shown.n)
+
+
+def show_extract(report: ExtractReport, dry_run: bool, as_json: bool) -> None:
+    """Print what a run did."""
+    if as_json:
+        _print_json(report.as_dict() | {"dry_run": dry_run})
+        return
+    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
+    origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
+    click.echo(
+        f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
+        f"spatial scale {scale} ({origin[report.spatial_scale_from]})"
+    )
+    bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
+    images = f"{report.images} image{'s' * (report.images != 1)}"
+    click.echo(f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}")
+    for fact in report.invalid_facts:
+        click.echo(f"          zeros: {fact}")
+    intent = "would write" if dry_run else "crops    "
+    click.echo(
+        f"{intent} {report.output}  {report.shape} {report.dtype}, {_in_units(report.nbytes)}"
+    )
+
+
+def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
+    """Print what a file holds."""
+    if as_json:
+        _print_json([_described(info) for info in arrays])
+        return
+    if not arrays:
+        click.echo(f"{path} holds no arrays")
+    for info in arrays:
+        name = path if info.dataset is None else f"{path}::{info.dataset}"
+        storage = f"blocks {info.blocks}" if info.blocks else "contiguous"
+        storage += f" {info.compression}" if info.compression else ""
+        use = f"  could be {' or '.join(info.roles)}" if info.roles else ""
+        click.echo(f"{name}  {info.shape} {info.dtype}, {storage}{use}")
+
+
+def _described(info: ArrayInfo) -> dict[str, Any]:
+    return {
+        "dataset": info.dataset,
+        "shape": info.shape,
+        "dtype": str(info.dtype),
+        "blocks": info.blocks,
+        "compression": info.compression,
+        "roles": info.roles,
+    }
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def _in_units(size: float) -> str:
+    """Return a number of bytes as people read it, in powers of 1000."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

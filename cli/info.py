@@ -1,0 +1,15 @@
+"""`lucid-roialign info`."""
+
+import click
+
+from . import console, options
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@options.as_json
+def info(file: str, as_json: bool) -> None:
+    """List the arrays of a file: shape, dtype, storage, and what each could be in a run."""
+    from lucid.stream import list_arrays  # here, for --help needs no NumPy
+
+    console.show_arrays(file, list_arrays(file), as_json)

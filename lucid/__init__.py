@@ -1,0 +1,64 @@
+"""RoIAlign for feature maps on disk and in memory.
+
+`lucid.extract` reads feature maps and RoIs from files and writes the crops;
+`lucid.models.utils.roi_align` and `ROIAlign` do the same for arrays and Tensors in memory.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lucid import models, nn, random, roi
+    from lucid._graph import no_grad
+    from lucid._tensor import Tensor
+    from lucid.errors import (
+        DTypeError,
+        GradientError,
+        LucidError,
+        RoiError,
+        ShapeError,
+        SinkError,
+        SourceError,
+    )
+    from lucid.stream.extract import extract
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DTypeError",
+    "GradientError",
+    "LucidError",
+    "RoiError",
+    "ShapeError",
+    "SinkError",
+    "SourceError",
+    "Tensor",
+    "extract",
+    "models",
+    "nn",
+    "no_grad",
+    "random",
+    "roi",
+]
+
+# Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
+_HOMES = {
+    "Tensor": "lucid._tensor",
+    "extract": "lucid.stream.extract",
+    "no_grad": "lucid._graph",
+}
+_MODULES = ("models", "nn", "random", "roi")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lucid.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module 'lucid' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "lucid.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,33 @@
+"""The exceptions that lucid raises. Each is a `LucidError` and also the builtin it refines."""
+
+
+class LucidError(Exception):
+    """Anything that lucid found wrong with data or files that it was given."""
+
+
+class ShapeError(LucidError, ValueError):
+    """An array has the wrong number of axes or the wrong length along one."""
+
+
+class DTypeError(LucidError, TypeError):
+    """An array holds values of a kind that the operation does not take."""
+
+
+class RoiError(LucidError, ValueError):
+    """A row of a RoI table cannot be used: its coordinates or its batch index."""
+
+
+class GradientError(LucidError, RuntimeError):
+    """A gradient was asked for where there is none."""
+
+
+class SourceError(LucidError, OSError):
+    """A file that should be read is missing, damaged, or not what it should be."""
+
+
+class SinkError(LucidError, OSError):
+    """A file cannot be written, or must not be."""
+
+
+class MemoryLimitError(LucidError, MemoryError):
+    """The memory that a run may hold is too little for its largest piece of work."""

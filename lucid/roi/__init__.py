@@ -1,0 +1,24 @@
+"""The core: RoIs and feature maps to crops, in NumPy alone.
+
+Arrays come in by `pooling`, files by `lucid.stream`; both meet in `geometry` and `kernel`.
+"""
+
+from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.operator import Operator, compute_dtype, crop_dtype
+from lucid.roi.pooling import box_gradient, check_features, pool, pool_adjoint
+from lucid.roi.table import RoiReport, RoiTable, as_rois
+
+__all__ = [
+    "Geometry",
+    "Operator",
+    "RoiReport",
+    "RoiTable",
+    "as_rois",
+    "box_gradient",
+    "check_features",
+    "compute_dtype",
+    "crop_dtype",
+    "lay_out",
+    "pool",
+    "pool_adjoint",
+]

@@ -1,0 +1,96 @@
+"""The parameters that say what a crop is, checked once."""
+
+import math
+from dataclasses import dataclass
+from operator import index
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lucid.errors import DTypeError
+
+MAX_SAMPLING_RATIO = 1024
+
+OutputSize = int | tuple[int, int]
+SpatialScale = float | tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """RoIAlign with its parameters fixed; pairs are height before width."""
+
+    output_size: tuple[int, int]
+    spatial_scale: tuple[float, float]
+    sampling_ratio: int
+    aligned: bool
+
+    @classmethod
+    def checked(
+        cls,
+        output_size: OutputSize,
+        spatial_scale: SpatialScale = 1.0,
+        sampling_ratio: SupportsIndex = -1,
+        aligned: bool = False,
+    ) -> "Operator":
+        """Return the operator that a caller asked for, or say which argument cannot be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has no meaning.
+        """
+        return cls(
+            as_output_size(output_size),
+            as_spatial_scale(spatial_scale),
+            as_sampling_ratio(sampling_ratio),
+            bool(aligned),
+        )
+
+
+def as_output_size(value: OutputSize) -> tuple[int, int]:
+    """Return (pooled_height, pooled_width); an int means a square."""
+    height, width = value if isinstance(value, (tuple, list, np.ndarray)) else (value, value)
+    size = index(height), index(width)
+    if min(size) < 1:
+        raise ValueError(f"output_size must be at least 1 by 1, got {value}")
+    return size
+
+
+def as_spatial_scale(value: SpatialScale) -> tuple[float, float]:
+    """Return the factors (y, x) from box units to cells; one number means both."""
+    vertical, horizontal = value if isinstance(value, (tuple, list, np.ndarray)) else (value, value)
+    scale = float(vertical), float(horizontal)
+    if not all(math.isfinite(factor) and factor > 0 for factor in scale):
+        raise ValueError(f"spatial_scale must be finite and > 0, got {value}")
+    return scale
+
+
+def as_sampling_ratio(value: SupportsIndex) -> int:
+    """Return the samples per bin and axis; every value <= 0 means adaptive and becomes -1."""
+    ratio = index(value)
+    if ratio > MAX_SAMPLING_RATIO:
+        raise ValueError(f"sampling_ratio must be at most {MAX_SAMPLING_RATIO}, got {value}")
+    return ratio if ratio > 0 else -1
+
+
+def as_invalid(value: str) -> str:
+    """Return what is to become of an invalid RoI: 'raise' or 'zero'."""
+    if value not in ("raise", "zero"):
+        raise ValueError(f"invalid must be 'raise' or 'zero', got {value!r}")
+    return value
+
+
+def crop_dtype(features: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of the crops of such features: theirs if it is a float, else float32."""
+    dtype: np.dtype[Any] = np.dtype(features)
+    if dtype.kind in "biu":
+        return np.dtype(np.float32)
+    if dtype.kind != "f" or dtype.itemsize > 8:
+        raise DTypeError(f"features must be real numbers of at most 64 bits, got {dtype}")
+    return dtype.newbyteorder("=")
+
+
+def compute_dtype(features: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype in which such features are weighted: float64 for float64, else float32."""
+    return np.result_type(crop_dtype(features), np.float32)

@@ -1,0 +1,73 @@
+"""Many maps in an array and a RoI table to crops, and back: image by image through the kernel."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import ShapeError
+from lucid.roi import kernel
+from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.operator import Operator, compute_dtype, crop_dtype
+from lucid.roi.table import RoiTable
+
+Array = NDArray[Any]
+
+
+def check_features(features: Array, name: str = "features") -> Array:
+    """Return `features`, if they are maps that RoIs can be pooled from."""
+    require_features(features.shape, features.dtype, name)
+    return features
+
+
+def require_features(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless shape and dtype are those of feature maps."""
+    if len(shape) != 4:
+        raise ShapeError(f"{name} must have shape (N, C, H, W), got {shape}")
+    if 0 in shape[2:]:
+        raise ShapeError(f"{name} must have maps of at least 1 by 1 cells, got shape {shape}")
+    crop_dtype(dtype)
+
+
+def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
+    """Return the crops (K, C, PH, PW) of checked RoIs on checked features (N, C, H, W)."""
+    shape = (len(rois), features.shape[1], *operator.output_size)
+    crops = np.empty(shape, crop_dtype(features.dtype))
+    crops[~rois.valid] = 0
+    for image, rows in rois.by_image():
+        geometry = _geometry(features, rois, rows, operator)
+        kernel.pool(features[image], geometry, crops, rows, compute_dtype(features.dtype))
+    return crops
+
+
+def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Array:
+    """Return the gradient of the features (N, C, H, W) from that of the crops.
+
+    The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
+    """
+    dtype = compute_dtype(features.dtype)
+    result = np.zeros(features.shape, dtype)
+    for image, rows in rois.by_image():
+        geometry = _geometry(features, rois, rows, operator)
+        kernel.pool_adjoint(gradient[rows], geometry, result[image], dtype)
+    return result
+
+
+def box_gradient(
+    gradient: Array, features: Array, rois: RoiTable, operator: Operator
+) -> NDArray[np.float64]:
+    """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
+    result = np.zeros((len(rois), 4))
+    for image, rows in rois.by_image():
+        geometry = _geometry(features, rois, rows, operator)
+        result[rows] = kernel.box_gradient(
+            gradient[rows], features[image], geometry, compute_dtype(features.dtype)
+        )
+    return result
+
+
+def _geometry(
+    features: Array, rois: RoiTable, rows: NDArray[np.intp], operator: Operator
+) -> Geometry:
+    size = features.shape[2], features.shape[3]
+    return lay_out(rois.boxes[rows], operator, size, compute_dtype(features.dtype))

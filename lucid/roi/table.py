@@ -1,0 +1,184 @@
+"""RoI tables: (K, 5) rows of batch_index, x1, y1, x2, y2, checked before anything uses them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lucid.errors import DTypeError, RoiError, ShapeError
+
+Array = NDArray[Any]
+
+COLUMNS = ("batch_index", "x1", "y1", "x2", "y2")
+
+
+@dataclass(frozen=True, slots=True)
+class RoiTable:
+    """RoIs that are safe to use: an invalid row is the empty box of image 0, and marked."""
+
+    batch_index: NDArray[np.int64]  # (K,)
+    boxes: NDArray[np.float64]  # (K, 4) x1, y1, x2, y2 in box units
+    valid: NDArray[np.bool_]  # (K,)
+
+    def __len__(self) -> int:
+        return len(self.batch_index)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> "RoiTable":
+        return RoiTable(self.batch_index[rows], self.boxes[rows], self.valid[rows])
+
+    @classmethod
+    def joined(cls, tables: Sequence["RoiTable"]) -> "RoiTable":
+        """Return one table of the rows of all."""
+        return cls(
+            np.concatenate([table.batch_index for table in tables]),
+            np.concatenate([table.boxes for table in tables]),
+            np.concatenate([table.valid for table in tables]),
+        )
+
+    def by_image(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Yield each image that has valid RoIs, with their rows in ascending order."""
+        rows = np.flatnonzero(self.valid)
+        rows = rows[np.argsort(self.batch_index[rows], kind="stable")]
+        images, starts = np.unique(self.batch_index[rows], return_index=True)
+        bounds = pairwise([*starts.tolist(), len(rows)])
+        for image, (start, stop) in zip(images.tolist(), bounds, strict=True):
+            yield image, rows[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One way for rows to be invalid: how many are, the first of them, and the fact about it."""
+
+    count: int
+    row: int
+    fact: str
+
+
+@dataclass(slots=True)
+class RoiReport:
+    """What is known about the rows of a table after reading it, in one piece or many."""
+
+    rois: int = 0
+    invalid: int = 0
+    defects: dict[str, Defect] = field(default_factory=dict)
+
+    def add(self, other: "RoiReport") -> None:
+        """Take in what a later piece of the same table holds."""
+        self.rois += other.rois
+        self.invalid += other.invalid
+        for kind, late in other.defects.items():
+            early = self.defects.get(kind)
+            self.defects[kind] = (
+                Defect(early.count + late.count, early.row, early.fact) if early else late
+            )
+
+    def require_valid(self, name: str) -> None:
+        """Raise `RoiError` about the first invalid row, if there is one."""
+        if self.invalid:
+            first = min(self.defects.values(), key=lambda defect: defect.row)
+            others = self.invalid - 1
+            more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
+            raise RoiError(f"{name}: {first.fact}{more}; --invalid zero would give such rows zeros")
+
+
+def as_rois(
+    rois: ArrayLike, images: int, *, invalid: str = "raise", name: str = "rois"
+) -> RoiTable:
+    """Return a checked RoI table.
+
+    Parameters
+    ----------
+    rois : array_like of shape (K, 5)
+        Rows batch_index, x1, y1, x2, y2; coordinates in box units.
+    images : int
+        How many images there are to point to.
+    invalid : {'raise', 'zero'}
+        Whether an invalid row is an error or a row to be marked.
+    name : str
+        What the caller calls the table.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If it is not a table of five columns of real numbers.
+    RoiError
+        If a row is invalid and `invalid` is 'raise'.
+
+    Examples
+    --------
+    >>> as_rois([[0, 4, 4, 24, 24]], images=1).boxes
+    array([[ 4.,  4., 24., 24.]])
+    """
+    table, report = examine(check_table(rois, name), images)
+    if invalid == "raise":
+        report.require_valid(name)
+    return table
+
+
+def check_table(rois: ArrayLike, name: str = "rois") -> Array:
+    """Return `rois` as an array, if it has the shape and the dtype of a RoI table."""
+    array = np.asarray(rois)
+    if array.size == 0 and array.ndim == 1:  # an empty list
+        array = array.reshape(0, 5)
+    require_table(array.shape, array.dtype, name)
+    return array
+
+
+def require_table(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless shape and dtype are those of a RoI table."""
+    if len(shape) != 2 or shape[1] != len(COLUMNS):
+        raise ShapeError(
+            f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}"
+        )
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
+
+
+def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, RoiReport]:
+    """Split rows (k, 5) into batch index and boxes, and report the invalid ones.
+
+    `first_row` is the number of the first of these rows in the table that they are part of.
+    """
+    index, boxes = rois[:, 0], rois[:, 1:].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        masks = {
+            "not integral": ~np.isfinite(index) | (index != np.floor(index)),
+            "no such image": (index < 0) | (index >= images),
+            "not finite": ~np.isfinite(boxes).all(axis=1),
+            "x2 < x1": boxes[:, 2] < boxes[:, 0],
+            "y2 < y1": boxes[:, 3] < boxes[:, 1],
+        }
+    bad = np.logical_or.reduce(list(masks.values()))
+    report = RoiReport(len(rois), int(bad.sum()))
+    for kind, mask in _exclusive(masks.items()):
+        if mask.any():
+            row = int(mask.argmax())
+            fact = f"{_fact(kind, rois[row], images)} at row {first_row + row}"
+            report.defects[kind] = Defect(int(mask.sum()), first_row + row, fact)
+    boxes[bad] = 0
+    return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report
+
+
+def _exclusive(
+    masks: Iterable[tuple[str, NDArray[np.bool_]]],
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Count every row under the first kind that it falls under."""
+    seen: Array = np.zeros((), bool)
+    for kind, mask in masks:
+        yield kind, mask & ~seen
+        seen = seen | mask
+
+
+def _fact(kind: str, row: Array, images: int) -> str:
+    """Say what a row must be and what it is."""
+    x1, y1, x2, y2 = row[1:]
+    return {
+        "not integral": f"batch_index must be a whole number, got {row[0]}",
+        "no such image": f"batch_index must be in [0, {images}), got {row[0]}",
+        "not finite": f"coordinates must be finite, got ({x1}, {y1}, {x2}, {y2})",
+        "x2 < x1": f"x2 must be at least x1, got x1 = {x1}, x2 = {x2}",
+        "y2 < y1": f"y2 must be at least y1, got y1 = {y1}, y2 = {y2}",
+    }[kind]

@@ -1,0 +1,16 @@
+"""The streaming engine: files in, a file of crops out, in bounded memory."""
+
+from lucid.stream.extract import Extraction, extract, prepare
+from lucid.stream.report import ExtractReport
+from lucid.stream.settings import Settings
+from lucid.stream.sources import ArrayInfo, list_arrays
+
+__all__ = [
+    "ArrayInfo",
+    "ExtractReport",
+    "Extraction",
+    "Settings",
+    "extract",
+    "list_arrays",
+    "prepare",
+]

@@ -1,0 +1,178 @@
+"""From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import MemoryLimitError
+from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.operator import Operator, compute_dtype
+from lucid.stream.sources import Source
+from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, select
+
+WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
+MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done, before it is known in which pieces."""
+
+    features: Source
+    rois: Source
+    operator: Operator
+    dtype: np.dtype[Any]  # of the crops
+
+    @property
+    def crops_shape(self) -> tuple[int, int, int, int]:
+        """The shape of the result."""
+        return (self.rois.shape[0], self.features.shape[1], *self.operator.output_size)
+
+    @property
+    def crop_bytes(self) -> int:
+        """The size of one crop."""
+        return int(np.prod(self.crops_shape[1:], dtype=object)) * self.dtype.itemsize
+
+    def lay_out(self, boxes: NDArray[np.float64]) -> Geometry:
+        """Return the geometry of boxes on any of the maps."""
+        height, width = self.features.shape[2:]
+        return lay_out(boxes, self.operator, (height, width), compute_dtype(self.features.dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The pieces of a run. Nothing here depends on a pixel, and no crop depends on it."""
+
+    job: Job
+    survey: Survey
+    selected: int  # RoIs selected from the table at once
+    crops: int  # crops held at once
+    region: int  # bytes that a part of a map may take, with what is made of it
+    images: int  # images read at once: more than one where blocks of the file hold more
+
+    def groups(self) -> Iterator[range]:
+        """Yield ranges of images whose RoIs are selected together."""
+        images = np.flatnonzero(self.survey.counts)
+        until = np.cumsum(self.survey.counts[images])
+        begin = 0
+        while begin < len(images):
+            before = until[begin - 1] if begin else 0
+            end = int(np.searchsorted(until, before + self.selected, side="right"))
+            end = max(end, begin + 1)
+            yield range(int(images[begin]), int(images[end - 1]) + 1)
+            begin = end
+
+    def regions(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
+        """Yield RoIs of one image whose windows are read together as one region of the map."""
+        every = np.arange(len(geometry))
+        if self.images > 1:
+            yield every
+            return
+        rows, cols = geometry.bounds()
+        area = (rows.stop - rows.start) * (cols.stop - cols.start)
+        sparse = geometry.touched().sum() < area and _is_plain(self.job.features)
+        limit = 0 if sparse else self.region
+        if region_bytes(self.job, rows.stop - rows.start, cols.stop - cols.start) <= limit:
+            yield every
+        else:
+            yield from self._strips(geometry, limit)
+
+    def _strips(self, geometry: Geometry, limit: int) -> Iterator[NDArray[np.intp]]:
+        """Go down the map and take RoIs together while the region of all fits; always one."""
+        top, left = geometry.rows.first, geometry.cols.first
+        bottom, right = top + geometry.rows.count, left + geometry.cols.count
+        order = np.argsort(top, kind="stable")
+        begin, edges = 0, (0, 0, 0, 0)
+        for end, k in enumerate(order.tolist()):
+            alone = (int(top[k]), int(bottom[k]), int(left[k]), int(right[k]))
+            joined = (
+                min(edges[0], alone[0]),
+                max(edges[1], alone[1]),
+                min(edges[2], alone[2]),
+                max(edges[3], alone[3]),
+            )
+            size = region_bytes(self.job, joined[1] - joined[0], joined[3] - joined[2])
+            if end > begin and size <= limit:
+                edges = joined
+            else:
+                if end > begin:
+                    yield np.sort(order[begin:end])
+                begin, edges = end, alone
+        yield np.sort(order[begin:])
+
+
+def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
+    """Return how to do a job within `memory` bytes.
+
+    Raises
+    ------
+    MemoryLimitError
+        If that is too little for one RoI; it says the least that works.
+    """
+    fixed = WORK_BYTES + PIECE_BYTES + KEPT_BYTES * PIECE + 2 * _block_bytes(job.features)
+    fixed += survey.counts.nbytes
+    free = max(memory - fixed, 0)
+    height, width = job.features.shape[2:]
+    region = free // 2
+    map_fits = region_bytes(job, height, width) <= region
+    largest = 0 if map_fits else _largest_window(job, survey)
+    least = fixed + max(2 * largest, 8 * job.crop_bytes)
+    if memory < least:
+        raise MemoryLimitError(
+            f"memory must be at least {-(-least >> 20)}M for the largest RoI of this job, "
+            f"got {memory >> 20}M"
+        )
+    return Plan(
+        job,
+        survey,
+        selected=max(free // 8 // KEPT_BYTES, PIECE),
+        crops=max(min(free // 4, MOST_CROPS) // max(job.crop_bytes, 1), 1),
+        region=region,
+        images=_images_at_once(job, region),
+    )
+
+
+def region_bytes(job: Job, height: int, width: int) -> int:
+    """Return what a part of a map takes: as read, as laid out to be weighted, and a RoI's work."""
+    channels, pooled_height = job.features.shape[1], job.operator.output_size[0]
+    worked = compute_dtype(job.features.dtype).itemsize * (height + pooled_height) * width
+    return channels * (worked + _read_bytes(job.features, height * width))
+
+
+def _read_bytes(features: Source, cells: int) -> int:
+    """Return what a channel takes as read; pages of a mapped file are the system's."""
+    return 0 if features.mapped else features.dtype.itemsize * cells
+
+
+def _images_at_once(job: Job, region: int) -> int:
+    """Return how many images to read at once, so that no block of the file is read again."""
+    blocks, (images, channels, height, width) = job.features.info.blocks, job.features.shape
+    if blocks is None or blocks[0] == 1:
+        return 1
+    work = region_bytes(job, height, width)
+    map_bytes = channels * _read_bytes(job.features, height * width)
+    return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
+
+
+def _block_bytes(features: Source) -> int:
+    blocks = features.info.blocks
+    return features.dtype.itemsize * int(np.prod(blocks, dtype=object)) if blocks else 0
+
+
+def _is_plain(features: Source) -> bool:
+    """Return whether a file can give any part of a map without reading more."""
+    return features.info.blocks is None
+
+
+def _largest_window(job: Job, survey: Survey) -> int:
+    """Return the bytes that the RoI with the largest window takes."""
+    largest = 0
+    for part in select(job.rois, survey, range(len(survey.counts)), PIECE):
+        geometry = job.lay_out(part.boxes)
+        k = int(geometry.touched().argmax())
+        size = int(geometry.rows.count[k]), int(geometry.cols.count[k])
+        largest = max(largest, region_bytes(job, *size))
+    return largest
