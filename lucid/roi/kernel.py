@@ -43,16 +43,15 @@ def pool(
             row_weights = _matrix(across, some.rows, k)  # (PH, h)
             col_weights = _matrix(along, some.cols, k)  # (PW, w)
             lines = row_weights @ windows(y, height, x, width)  # (PH, w*C)
-            bins = col_weights @ lines.reshape(-1, width, channels)  # (PH, PW, C)
+            bins = col_weights @ lines.reshape(len(lines), width, channels)  # (PH, PW, C)
             crop[...] = bins.transpose(2, 0, 1)
 
 
 def pool_adjoint(gradient: Array, geometry: Geometry, features: Array, dtype: DTypeLike) -> None:
     """Add to `features` (C, H, W) what the crops' gradient (K, C, PH, PW) says about them."""
     channels = len(features)
-    y0, x0 = (bound.start for bound in geometry.bounds())
-    total = np.zeros([bound.stop - bound.start for bound in geometry.bounds()] + [channels], dtype)
-    flat = total.reshape(len(total), -1)  # (h, w*C)
+    rows, cols = geometry.bounds()
+    total = np.zeros((rows.stop - rows.start, (cols.stop - cols.start) * channels), dtype)
     for part in geometry.parts():
         some = geometry[part]
         across, along = some.rows.weights(dtype), some.cols.weights(dtype)
@@ -61,10 +60,10 @@ def pool_adjoint(gradient: Array, geometry: Geometry, features: Array, dtype: DT
                 continue
             bins = _last(gradient[part.start + k], dtype)  # (PH, PW, C)
             lines = _matrix(along, some.cols, k).T @ bins  # (PH, w, C)
-            window = flat[y - y0 : y - y0 + height, (x - x0) * channels :][:, : width * channels]
-            window += _matrix(across, some.rows, k).T @ lines.reshape(len(bins), -1)
-    bounds = geometry.bounds()
-    features[:, bounds[0], bounds[1]] += total.transpose(2, 0, 1)
+            window = _window(total, y - rows.start, height, x - cols.start, width, channels)
+            window += _matrix(across, some.rows, k).T @ lines.reshape(len(bins), width * channels)
+    touched = features[:, rows, cols]
+    touched += total.reshape(*touched.shape[1:], channels).transpose(2, 0, 1)
 
 
 def box_gradient(
@@ -83,7 +82,7 @@ def box_gradient(
             bins = _last(gradient[part.start + k], dtype)  # (PH, PW, C)
             window = windows(y, height, x, width)  # (h, w*C)
             by_row = _by_row(bins, window, _matrix(along, some.cols, k))  # (PH, h)
-            by_col = _by_col(bins, window, _matrix(across, some.rows, k))  # (PW, w)
+            by_col = _by_col(bins, window, _matrix(across, some.rows, k), width)  # (PW, w)
             result[part.start + k, [0, 2, 1, 3]] = [
                 np.vdot(_matrix(slope, axis, k), by)
                 for slope, axis, by in zip(
@@ -100,14 +99,15 @@ def _by_row(bins: Array, window: Array, col_weights: Array) -> Array:
     """Return the gradient of the row weights, (PH, h)."""
     height, width, channels = len(window), col_weights.shape[1], bins.shape[2]
     columns = col_weights @ window.reshape(height, width, channels)  # (h, PW, C)
-    by_row: Array = bins.reshape(len(bins), -1) @ columns.reshape(height, -1).T
+    across = bins.shape[1] * channels
+    by_row: Array = bins.reshape(len(bins), across) @ columns.reshape(height, across).T
     return by_row
 
 
-def _by_col(bins: Array, window: Array, row_weights: Array) -> Array:
+def _by_col(bins: Array, window: Array, row_weights: Array, width: int) -> Array:
     """Return the gradient of the column weights, (PW, w)."""
     pooled_height, _, channels = bins.shape
-    lines = (row_weights @ window).reshape(pooled_height, -1, channels)  # (PH, w, C)
+    lines = (row_weights @ window).reshape(pooled_height, width, channels)  # (PH, w, C)
     by_line = bins @ lines.transpose(0, 2, 1)  # (PH, PW, w)
     by_col: Array = by_line.sum(axis=0)
     return by_col
@@ -127,17 +127,22 @@ def _windows(
 
     def alone(y: int, height: int, x: int, width: int) -> Array:
         y, x = y - top, x - left
-        return _last(features[:, y : y + height, x : x + width], dtype).reshape(height, -1)
+        window = _last(features[:, y : y + height, x : x + width], dtype)
+        return window.reshape(height, width * channels)
 
     if geometry.touched().sum() <= (rows.stop - rows.start) * (cols.stop - cols.start):
         return alone
     copy = alone(rows.start, rows.stop - rows.start, cols.start, cols.stop - cols.start)
 
     def view(y: int, height: int, x: int, width: int) -> Array:
-        y, x = y - rows.start, (x - cols.start) * channels
-        return copy[y : y + height, x : x + width * channels]
+        return _window(copy, y - rows.start, height, x - cols.start, width, channels)
 
     return view
+
+
+def _window(flat: Array, y: int, height: int, x: int, width: int, channels: int) -> Array:
+    """Return a window of a map (h, w * C) as a view (height, width * C)."""
+    return flat[y : y + height, x * channels : (x + width) * channels]
 
 
 def _last(features: Array, dtype: DTypeLike) -> Array:

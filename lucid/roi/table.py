@@ -174,10 +174,10 @@ def _exclusive(
 
 def _fact(kind: str, row: Array, images: int) -> str:
     """Say what a row must be and what it is."""
-    x1, y1, x2, y2 = row[1:]
+    index, x1, y1, x2, y2 = (str(value).removesuffix(".0") for value in row)
     return {
-        "not integral": f"batch_index must be a whole number, got {row[0]}",
-        "no such image": f"batch_index must be in [0, {images}), got {row[0]}",
+        "not integral": f"batch_index must be a whole number, got {index}",
+        "no such image": f"batch_index must be in [0, {images}), got {index}",
         "not finite": f"coordinates must be finite, got ({x1}, {y1}, {x2}, {y2})",
         "x2 < x1": f"x2 must be at least x1, got x1 = {x1}, x2 = {x2}",
         "y2 < y1": f"y2 must be at least y1, got y1 = {y1}, y2 = {y2}",
