@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
-    from lucid.stream.extract import extract
+    from lucid.stream.extraction import extract
 
 __version__ = "0.1.0"
 
@@ -46,7 +46,7 @@ __all__ = [
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
 _HOMES = {
     "Tensor": "lucid._tensor",
-    "extract": "lucid.stream.extract",
+    "extract": "lucid.stream.extraction",
     "no_grad": "lucid._graph",
 }
 _MODULES = ("models", "nn", "random", "roi")

@@ -1,5 +1,7 @@
 import os
+from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,3 +22,24 @@ def rng():
 def a5():
     """The 5 by 5 ramp of the published cases: 0 1 2 3 4 / 5 6 .. / .. 24."""
     return np.arange(25.0).reshape(1, 1, 5, 5)
+
+
+@pytest.fixture
+def files(tmp_path, rng, monkeypatch):
+    """A folder with features and RoIs as people have them; the test runs inside it."""
+    features = rng.standard_normal((5, 6, 12, 17)).astype(np.float32)
+    corner = rng.uniform(-40, 260, (60, 2))
+    rois = np.c_[rng.integers(0, 5, 60), corner, corner + rng.uniform(0, 150, (60, 2))]
+    monkeypatch.chdir(tmp_path)
+    np.save("f.npy", features)
+    np.save("r.npy", rois)
+    with h5py.File("f.h5", "w") as file:
+        file["features"] = features
+        file["features"].attrs["spatial_scale"] = 1 / 16
+        file["by_two"] = features[:, :2]
+        options = {"chunks": (2, 3, 12, 17), "compression": "gzip"}
+        file.create_dataset("deep/zipped", data=features, **options)
+        file.create_dataset("channels", data=features, chunks=(5, 1, 4, 4))
+    with h5py.File("r.h5", "w") as file:
+        file["rois"] = rois
+    return SimpleNamespace(path=tmp_path, features=features, rois=rois)

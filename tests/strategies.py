@@ -6,13 +6,8 @@ from hypothesis.extra import numpy as hnp
 
 
 @st.composite
-def maps(draw, dtype=np.float64, images=st.integers(1, 3)):
-    shape = (
-        draw(images),
-        draw(st.integers(1, 3)),
-        draw(st.integers(1, 9)),
-        draw(st.integers(1, 9)),
-    )
+def maps(draw, dtype=np.float64, most=3):
+    shape = [draw(st.integers(1, longest)) for longest in (most, 3, 9, 9)]
     return np.random.default_rng(draw(st.integers(0, 2**32))).standard_normal(shape).astype(dtype)
 
 

@@ -131,7 +131,8 @@ def test_a_module_knows_its_parameters_and_modes():
     outer = Outer()
     assert list(outer.parameters()) == [outer.first.weight]
     assert outer.eval() is outer
-    assert not (outer.training or outer.first.training)
+    assert not (outer.training)
+    assert not (outer.first.training)
     assert outer.train().first.training
     assert repr(outer).startswith("Outer(first=Inner(), second=Inner(), pool=ROIAlign(")
     assert outer(3.0).tolist() == [3.0]

@@ -15,6 +15,7 @@ from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, select
 
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
+SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as reading these
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,20 @@ class Plan:
             yield every
             return
         rows, cols = geometry.bounds()
-        area = (rows.stop - rows.start) * (cols.stop - cols.start)
-        sparse = geometry.touched().sum() < area and _is_plain(self.job.features)
-        limit = 0 if sparse else self.region
-        if region_bytes(self.job, rows.stop - rows.start, cols.stop - cols.start) <= limit:
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        limit = 0 if self._is_sparse(geometry, height * width) else self.region
+        if region_bytes(self.job, height, width) <= limit:
             yield every
         else:
             yield from self._strips(geometry, limit)
+
+    def _is_sparse(self, geometry: Geometry, area: int) -> bool:
+        """Return whether reading window by window is less work than reading all at once."""
+        features = self.job.features
+        if features.info.blocks is not None:  # a window takes whole blocks
+            return False
+        windows = int(geometry.touched().sum()) * features.dtype.itemsize
+        return windows + SEEK_BYTES * len(geometry) < area * features.dtype.itemsize + SEEK_BYTES
 
     def _strips(self, geometry: Geometry, limit: int) -> Iterator[NDArray[np.intp]]:
         """Go down the map and take RoIs together while the region of all fits; always one."""
@@ -160,11 +168,6 @@ def _images_at_once(job: Job, region: int) -> int:
 def _block_bytes(features: Source) -> int:
     blocks = features.info.blocks
     return features.dtype.itemsize * int(np.prod(blocks, dtype=object)) if blocks else 0
-
-
-def _is_plain(features: Source) -> bool:
-    """Return whether a file can give any part of a map without reading more."""
-    return features.info.blocks is None
 
 
 def _largest_window(job: Job, survey: Survey) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -94,13 +95,17 @@ class Sink:
 
     def _raise_as_ours(self, error: BaseException) -> None:
         """Raise an error of the system about the file that the caller named."""
-        if isinstance(error, OSError) and not isinstance(error, SinkError):
+        if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, SinkError):
             raise SinkError(f"{self.output} cannot be written: {_reason(error)}") from error
         raise error
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+def _reason(error: OSError | RuntimeError) -> str:
+    """Return the system's words; HDF5 has them in the middle of its own."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    quoted = re.search(r"error message = '([^']+)'", str(error))
+    return quoted[1] if quoted else str(error)
 
 
 def _lay_out_npy(
