@@ -39,9 +39,7 @@ def test_the_crops_show_what_the_rois_frame():
         features = file["features"][...]
     crops = roi_align(features, np.load(SAMPLE / "rois.npy"), 7, 1 / 8, aligned=True)
     light, red = crops[:, 0].mean(axis=(1, 2)), crops[:, 1].mean(axis=(1, 2))
-    cup, face, left_eye, rocket, helmet, spoon, right_eye, tower, shuttle, nose, saucer, lamp = (
-        range(12)
-    )
+    face, left_eye, spoon, right_eye, tower, nose, saucer, lamp = 1, 2, 5, 6, 7, 9, 10, 11
     assert red[nose] > max(red[left_eye], red[right_eye])
     assert red[saucer] > red[spoon]
     assert light[face] > light[tower]
