@@ -19,6 +19,15 @@ def complain(message: str) -> None:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
 
 
+def interrupted(output: str, rows_done: int, rows: int) -> None:
+    """Say how to go on after a signal."""
+    click.echo(
+        f"Interrupted with {rows_done} of {rows} crops done; "
+        f"the same command with --resume finishes {output}",
+        err=True,
+    )
+
+
 @contextmanager
 def bar(rows: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
     """Yield what is to be told the number of rows done, and draw it."""
@@ -46,6 +55,8 @@ def show_extract(report: ExtractReport, dry_run: bool, as_json: bool) -> None:
         f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
         f"spatial scale {scale} ({origin[report.spatial_scale_from]})"
     )
+    if report.resumed:
+        click.echo(f"resumed   {report.resumed} crops were done before")
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
     images = f"{report.images} image{'s' * (report.images != 1)}"
     click.echo(f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}")

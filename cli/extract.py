@@ -33,10 +33,18 @@ def extract(
     """
     from lucid.stream import Settings, prepare  # here, for --help needs no NumPy
 
-    with prepare(features, rois, Settings(**settings)) as extraction:
+    try:
+        checked = Settings.checked(**settings)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with prepare(features, rois, checked) as extraction:
         report = extraction.report
-        if not dry_run:
-            with console.bar(report.shape[0], progress) as advance:
-                extraction.run(advance)
+        try:
+            if not dry_run:
+                with console.bar(report.shape[0], progress) as advance:
+                    extraction.run(advance)
+        except KeyboardInterrupt:
+            console.interrupted(report.output, extraction.rows_done, report.shape[0])
+            raise
     if not quiet:
         console.show_extract(report, dry_run, as_json)

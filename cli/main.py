@@ -16,8 +16,8 @@ from .info import info
 DATA_ERROR = 1  # something was looked at and found wrong; usage errors are click's 2
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived, which interrupts like Ctrl-C."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,10 +42,8 @@ def main() -> NoReturn:
     except LucidError as error:
         console.complain(str(error))
         status = DATA_ERROR
-    except (click.Abort, KeyboardInterrupt):
-        _die_of(signal.SIGINT)
-    except Terminated:
-        _die_of(signal.SIGTERM)
+    except click.Abort as abort:  # what click makes of KeyboardInterrupt
+        _die_of(signal.SIGTERM if isinstance(abort.__cause__, Terminated) else signal.SIGINT)
     sys.exit(status or 0)
 
 

@@ -61,12 +61,35 @@ def rois(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--output` and what becomes of an existing one."""
+    """Add `--output`, how it is stored, and what becomes of an existing one."""
     for option in (
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Finish what an interrupted run of the same job has left.",
+        ),
         click.option(
             "--overwrite",
             is_flag=True,
             help="Replace an existing output once the new one is complete.",
+        ),
+        click.option(
+            "--checksum", is_flag=True, help="Store a checksum with each block of an HDF5 output."
+        ),
+        click.option(
+            "--blocks",
+            metavar="ROWS",
+            type=Checked("ROWS", int),
+            help="Store an HDF5 output in blocks of this many rows.  "
+            "[default: contiguous; if compressed or checked, about 256 KiB]",
+        ),
+        click.option(
+            "--compression",
+            metavar="none|gzip|lzf",
+            type=Checked("none|gzip|lzf"),
+            default="none",
+            show_default=True,
+            help="Of an HDF5 output.",
         ),
         click.option(
             "-o",

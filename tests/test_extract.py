@@ -181,13 +181,12 @@ def test_the_old_output_stands_until_the_new_one_is_complete(files):
 
 
 @pytest.mark.parametrize("output", ["c.h5", "c.npy"])
-def test_an_error_in_the_middle_leaves_nothing(files, output):
+def test_an_error_before_the_first_crop_leaves_nothing(files, output):
     class Stopped(Exception):
         pass
 
     def stop(rows_done):
-        if rows_done:
-            raise Stopped
+        raise Stopped
 
     before = set(os.listdir())
     with pytest.raises(Stopped):

@@ -70,10 +70,10 @@ def test_the_library_neither_draws_nor_prints_nor_knows_the_command(path):
 
 @pytest.mark.parametrize(
     "path",
-    outside("lucid/stream/sources.py", "lucid/stream/tables.py", "lucid/stream/sinks.py"),
+    outside(*(f"lucid/stream/{name}.py" for name in ("sources", "sinks", "formats", "journal"))),
     ids=str,
 )
-def test_only_sources_tables_and_sinks_open_files(path):
+def test_only_sources_and_sinks_with_their_formats_and_journal_open_files(path):
     assert not imports_any(path, "h5py")
     opening = {"open", "np.load", "np.save", "np.memmap", "np.fromfile", "os.open"}
     assert not opening & calls(path)

@@ -22,9 +22,9 @@ from lucid.roi.operator import (
     crop_dtype,
 )
 from lucid.stream.plan import Job, Plan, make_plan
-from lucid.stream.report import ExtractReport, attributes
+from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
-from lucid.stream.sinks import Sink, check_output
+from lucid.stream.sinks import FileSink, Sink, beginning
 from lucid.stream.sources import Source, open_source
 from lucid.stream.tables import select, survey
 
@@ -36,21 +36,25 @@ Progress = Callable[[int], None]
 class Extraction:
     """A run that is checked and planned, with its inputs open; `run` reads pixels and writes."""
 
-    def __init__(self, plan: Plan, report: ExtractReport, sink: Sink) -> None:
+    def __init__(
+        self, plan: Plan, report: ExtractReport, done: NDArray[np.bool_], sink: Sink | None
+    ) -> None:
         self.report = report
+        self.rows_done = len(done) - int(plan.survey.counts.sum())
         self._plan, self._job = plan, plan.job
-        self._sink = sink
+        self._done, self._sink = done.copy(), sink
 
     def run(self, on_progress: Progress | None = None) -> ExtractReport:
         """Write the crops; tell `on_progress` after each chunk how many rows are done in all."""
         tell = on_progress or (lambda rows_done: None)
-        done = self._plan.survey.report.invalid  # zeros, as the output is laid out
-        with self._sink as sink:
-            tell(done)
-            for rows, crops in self._chunks():
-                sink.write(rows, crops)
-                tell(done := done + len(rows))
-            sink.commit()
+        tell(self.rows_done)  # invalid rows are zeros, as the output is laid out
+        if self._sink is not None:
+            with self._sink as sink:
+                for rows, crops in self._chunks():
+                    sink.write(rows, crops)
+                    self.rows_done += len(rows)
+                    tell(self.rows_done)
+                sink.commit()
         return self.report
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Array]]:
@@ -60,7 +64,7 @@ class Extraction:
         most = min(plan.crops, job.crops_shape[0])
         crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
         for images in plan.groups():
-            for selection in select(job.rois, plan.survey, images, plan.selected):
+            for selection in select(job.rois, plan.survey, self._done, images, plan.selected):
                 geometry = job.lay_out(selection.boxes)
                 for some in plan.regions(geometry):
                     rows, cols = geometry[some].bounds()
@@ -128,7 +132,11 @@ def extract(
     invalid: str = "raise",
     memory: int | str = "512M",
     dtype: DTypeLike | None = None,
+    compression: str = "none",
+    blocks: SupportsIndex | None = None,
+    checksum: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
     dry_run: bool = False,
     on_progress: Progress | None = None,
 ) -> ExtractReport:
@@ -155,8 +163,18 @@ def extract(
         '512M'. Pages of memory-mapped inputs, which the system can drop, do not count.
     dtype : {'float16', 'float32', 'float64'}, optional
         Of the crops; unless given, that of the features if they are floats, or else float32.
+    compression : {'none', 'gzip', 'lzf'}
+        Of an HDF5 output.
+    blocks : int, optional
+        Rows that an HDF5 output stores as one block. Unless given, it is contiguous, or if it is
+        to be compressed or checked, in blocks of about 256 KiB.
+    checksum : bool
+        Whether each block of an HDF5 output gets a checksum, which readers then verify.
     overwrite : bool
         Whether an existing output may be replaced; it is there until the new one is complete.
+    resume : bool
+        Whether to finish what an interrupted run of the same job has left. Where there is nothing
+        to finish it starts; where all is done it does nothing.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
@@ -197,7 +215,11 @@ def extract(
         invalid=invalid,
         memory=memory,
         dtype=dtype,
+        compression=compression,
+        blocks=blocks,
+        checksum=checksum,
         overwrite=overwrite,
+        resume=resume,
     )
     with prepare(features, rois, settings) as extraction:
         return extraction.report if dry_run else extraction.run(on_progress)
@@ -209,18 +231,19 @@ def prepare(features: PathLike, rois: PathLike, settings: Settings) -> Extractio
         maps = opened.enter_context(open_source(features, "features"))
         table = opened.enter_context(open_source(rois, "rois"))
         _keep_inputs(settings, maps, table)
-        check_output(settings.output, settings.overwrite)
-        found = survey(table, maps.shape[0])
-        if settings.invalid == "raise":
-            found.report.require_valid(table.name)
         scale, scale_from = _spatial_scale(settings, maps)
         operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
         job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        plan = make_plan(job, found, settings.memory)
-        report = ExtractReport.of(plan, settings, scale_from)
+        layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
+        start = beginning(layout, identity(job, settings), settings.overwrite, settings.resume)
+        done = np.ones(table.shape[0], bool) if start is None else start.done
+        found = survey(table, maps.shape[0], done)
+        if settings.invalid == "raise":
+            found.report.require_valid(table.name)
+        plan = make_plan(job, found, done, settings.memory)
         opened.pop_all()
-    sink = Sink(settings.output, job.crops_shape, job.dtype, attributes(report), settings.overwrite)
-    return Extraction(plan, report, sink)
+    report = ExtractReport.of(plan, settings, scale_from)
+    return Extraction(plan, report, done, FileSink(layout, start) if start else None)
 
 
 def _keep_inputs(settings: Settings, *sources: Source) -> None:

@@ -112,7 +112,7 @@ class Plan:
         yield np.sort(order[begin:])
 
 
-def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
+def make_plan(job: Job, survey: Survey, done: NDArray[np.bool_], memory: int) -> Plan:
     """Return how to do a job within `memory` bytes.
 
     Raises
@@ -121,12 +121,12 @@ def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
         If that is too little for one RoI; it says the least that works.
     """
     fixed = WORK_BYTES + PIECE_BYTES + KEPT_BYTES * PIECE + 2 * _block_bytes(job.features)
-    fixed += survey.counts.nbytes
+    fixed += survey.valid.nbytes + survey.counts.nbytes + done.nbytes
     free = max(memory - fixed, 0)
     height, width = job.features.shape[2:]
     region = free // 2
     map_fits = region_bytes(job, height, width) <= region
-    largest = 0 if map_fits else _largest_window(job, survey)
+    largest = 0 if map_fits else _largest_window(job, survey, done)
     least = fixed + max(2 * largest, 8 * job.crop_bytes)
     if memory < least:
         raise MemoryLimitError(
@@ -170,10 +170,10 @@ def _block_bytes(features: Source) -> int:
     return features.dtype.itemsize * int(np.prod(blocks, dtype=object)) if blocks else 0
 
 
-def _largest_window(job: Job, survey: Survey) -> int:
+def _largest_window(job: Job, survey: Survey, done: NDArray[np.bool_]) -> int:
     """Return the bytes that the RoI with the largest window takes."""
     largest = 0
-    for part in select(job.rois, survey, range(len(survey.counts)), PIECE):
+    for part in select(job.rois, survey, done, range(len(survey.counts)), PIECE):
         geometry = job.lay_out(part.boxes)
         k = int(geometry.touched().argmax())
         size = int(geometry.rows.count[k]), int(geometry.cols.count[k])

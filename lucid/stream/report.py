@@ -1,13 +1,16 @@
 """What a run did, for people, for JSON, and as attributes beside the crops."""
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 import lucid
-from lucid.stream.plan import Plan
+from lucid.stream.plan import Job, Plan
 from lucid.stream.settings import Settings
+
+FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +36,24 @@ class ExtractReport:
     invalid_rois: int
     invalid_facts: tuple[str, ...]  # about the first row of each kind
     images: int  # that have a valid RoI
+    resumed: int  # rows that earlier runs had done
     memory: int
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
         job, survey = plan.job, plan.survey
+        known = recorded(job, settings)
         return cls(
+            **{name: known[name] for name in RECORDED},
             output=str(settings.output),
             shape=job.crops_shape,
-            dtype=job.dtype.name,
             nbytes=job.crops_shape[0] * job.crop_bytes,
-            features=job.features.name,
-            features_shape=job.features.shape,
-            features_dtype=str(job.features.dtype),
-            rois=job.rois.name,
-            rois_shape=job.rois.shape,
-            rois_dtype=str(job.rois.dtype),
-            output_size=job.operator.output_size,
-            spatial_scale=job.operator.spatial_scale,
             spatial_scale_from=scale_from,
-            sampling_ratio=job.operator.sampling_ratio,
-            aligned=job.operator.aligned,
-            invalid=settings.invalid,
             invalid_rois=survey.report.invalid,
             invalid_facts=tuple(defect.fact for defect in survey.report.defects.values()),
-            images=int(np.count_nonzero(survey.counts)),
+            images=int(np.count_nonzero(survey.valid)),
+            resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,
         )
 
@@ -84,7 +79,37 @@ RECORDED = (
 )
 
 
-def attributes(report: ExtractReport) -> dict[str, Any]:
-    """Return what an HDF5 output records about the job."""
-    known = report.as_dict()
-    return {name: known[name] for name in RECORDED} | {"lucid_version": lucid.__version__}
+def recorded(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return what an HDF5 output records about its job."""
+    return {
+        "features": job.features.name,
+        "features_shape": job.features.shape,
+        "features_dtype": str(job.features.dtype),
+        "rois": job.rois.name,
+        "rois_shape": job.rois.shape,
+        "rois_dtype": str(job.rois.dtype),
+        "output_size": job.operator.output_size,
+        "spatial_scale": job.operator.spatial_scale,
+        "sampling_ratio": job.operator.sampling_ratio,
+        "aligned": job.operator.aligned,
+        "dtype": job.dtype.name,
+        "invalid": settings.invalid,
+        "lucid_version": lucid.__version__,
+    }
+
+
+def identity(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return what must be the same for an unfinished run to be gone on with, as plain values."""
+    known = recorded(job, settings)
+    del known["lucid_version"]
+    known |= {
+        "shape": job.crops_shape,
+        "format": FORMAT,
+        "compression": settings.compression,
+        "blocks": settings.blocks,
+        "checksum": settings.checksum,
+        "features_file": job.features.stamp,
+        "rois_file": job.rois.stamp,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(known))
+    return plain

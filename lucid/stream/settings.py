@@ -4,15 +4,18 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from lucid.roi.operator import as_invalid, as_output_size, as_sampling_ratio, as_spatial_scale
+from lucid.stream.formats import Layout
 
 OUTPUT_SUFFIXES = (".h5", ".hdf5", ".npy")
 CROP_DTYPES = ("float16", "float32", "float64")
+COMPRESSIONS = ("none", "gzip", "lzf")
 
 
 def as_bytes(memory: int | str) -> int:
@@ -50,6 +53,21 @@ def as_crop_dtype(dtype: Any) -> np.dtype[Any]:
     return crops
 
 
+def as_compression(value: str) -> str:
+    """Return how the blocks of an HDF5 output are compressed."""
+    if value not in COMPRESSIONS:
+        raise ValueError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {value!r}")
+    return value
+
+
+def as_blocks(value: SupportsIndex) -> int:
+    """Return how many rows a block of an HDF5 output has."""
+    rows = index(value)
+    if rows < 1:
+        raise ValueError(f"blocks must be at least 1 row, got {value}")
+    return rows
+
+
 # Each argument of a run that can be wrong by itself, and what makes it right or raises.
 # None, where an argument may be None, leaves the choice to the features.
 CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -61,7 +79,11 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "invalid": as_invalid,
     "memory": as_bytes,
     "dtype": lambda value: None if value is None else as_crop_dtype(value),
+    "compression": as_compression,
+    "blocks": lambda value: None if value is None else as_blocks(value),
+    "checksum": bool,
     "overwrite": bool,
+    "resume": bool,
 }
 
 
@@ -77,7 +99,11 @@ class Settings:
     invalid: str
     memory: int
     dtype: np.dtype[Any] | None
+    compression: str
+    blocks: int | None
+    checksum: bool
     overwrite: bool
+    resume: bool
 
     @classmethod
     def checked(cls, **arguments: Any) -> "Settings":
@@ -86,6 +112,21 @@ class Settings:
         Raises
         ------
         TypeError, ValueError
-            If one has no meaning.
+            If one has no meaning, or two contradict each other.
         """
-        return cls(**{name: CHECKS[name](value) for name, value in arguments.items()})
+        settings = cls(**{name: CHECKS[name](value) for name, value in arguments.items()})
+        if settings.overwrite and settings.resume:
+            raise ValueError("overwrite and resume contradict each other; pass one of them")
+        blocked = settings.compression != "none" or settings.blocks or settings.checksum
+        if blocked and settings.output.suffix == ".npy":
+            raise ValueError(
+                "compression, blocks and checksum need an HDF5 output; .npy has no blocks"
+            )
+        return settings
+
+    def layout_of(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], attributes: dict[str, Any]
+    ) -> Layout:
+        """Return what the output file is to be."""
+        storage = self.compression, self.blocks, self.checksum
+        return Layout(self.output, shape, dtype, attributes, *storage)

@@ -86,6 +86,12 @@ class Source:
         """The file."""
         return _split(self.name)[0]
 
+    @property
+    def stamp(self) -> list[int]:
+        """What changes when the file does: its size in bytes, and when it was last modified."""
+        found = self.path.stat()
+        return [found.st_size, found.st_mtime_ns]
+
     def attribute(self, name: str) -> Any:
         """Return an attribute of the dataset, None where there is none."""
         return None if self._file is None else self._array.attrs.get(name)  # type: ignore[union-attr]

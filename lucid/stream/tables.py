@@ -29,8 +29,9 @@ class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
 
     report: RoiReport
-    counts: NDArray[np.int64]  # (N,) valid RoIs of each image
-    pieces: list[Piece]
+    valid: NDArray[np.int64]  # (N,) valid RoIs of each image
+    counts: NDArray[np.int64]  # (N,) those that are still to be done
+    pieces: list[Piece]  # that have some
 
 
 class Selection(NamedTuple):
@@ -41,23 +42,33 @@ class Selection(NamedTuple):
     boxes: NDArray[np.float64]  # (k, 4)
 
 
-def survey(source: Source, images: int) -> Survey:
-    """Read the table once and return what it holds."""
-    report, counts, pieces = RoiReport(), np.zeros(images, np.int64), []
+def survey(source: Source, images: int, done: NDArray[np.bool_]) -> Survey:
+    """Read the table once and return what it holds; `done` (K,) says which rows are."""
+    report, pieces = RoiReport(), []
+    valid, counts = np.zeros(images, np.int64), np.zeros(images, np.int64)
     for start in range(0, source.shape[0], PIECE):
         stop = min(start + PIECE, source.shape[0])
         table, found = examine(source[start:stop], images, start)
         report.add(found)
-        index = table.batch_index[table.valid]
+        _count(valid, table.batch_index[table.valid])
+        index = table.batch_index[table.valid & ~done[start:stop]]
         if len(index):
-            first, last = int(index.min()), int(index.max())
-            counts[first : last + 1] += np.bincount(index - first)
-            pieces.append(Piece(start, stop, first, last))
-    return Survey(report, counts, pieces)
+            _count(counts, index)
+            pieces.append(Piece(start, stop, int(index.min()), int(index.max())))
+    return Survey(report, valid, counts, pieces)
 
 
-def select(source: Source, survey: Survey, images: range, most: int) -> Iterator[Selection]:
-    """Yield the RoIs of a range of images, image by image in ascending order.
+def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
+    """Add how often each image occurs."""
+    if len(index):
+        first, last = int(index.min()), int(index.max())
+        counts[first : last + 1] += np.bincount(index - first)
+
+
+def select(
+    source: Source, survey: Survey, done: NDArray[np.bool_], images: range, most: int
+) -> Iterator[Selection]:
+    """Yield the RoIs of a range of images that are to be done, image by image, ascending.
 
     The range has at most `most` RoIs, or is one image: that comes in several selections.
     """
@@ -67,7 +78,8 @@ def select(source: Source, survey: Survey, images: range, most: int) -> Iterator
             continue
         table, _ = examine(source[piece.start : piece.stop], len(survey.counts))
         index = table.batch_index
-        mine = np.flatnonzero(table.valid & (index >= images.start) & (index < images.stop))
+        pending = table.valid & ~done[piece.start : piece.stop]
+        mine = np.flatnonzero(pending & (index >= images.start) & (index < images.stop))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:
             yield from _in_order(held)
             held = []

@@ -1,0 +1,140 @@
+"""What an unfinished run has done: a file beside its output that a kill at any moment leaves true.
+
+The first line says in JSON which job it is. Two tables of one bit per row follow: rows that were
+written, and rows that are known to be on the disk. A row is marked after its crop is written, and
+bits only ever become 1, so whatever part of a mark arrives, no row is marked that is not there.
+The system keeps what a killed process wrote, but may lose it when it goes down itself: after a
+restart of the machine only the second table counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import SinkError
+
+MARK_SECONDS = 0.5  # so much work is lost to a kill at most
+SYNC_SECONDS = 30.0  # and so much to a power cut
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+Job = dict[str, Any]
+Rows = NDArray[np.bool_]
+
+
+class Noted(NamedTuple):
+    """What a journal says."""
+
+    job: Job
+    replaces: bool  # whether the run may replace an existing output
+    done: Rows  # (K,)
+
+
+class Journal:
+    """The journal of the run that is going on, locked as long as it is open."""
+
+    def __init__(self, path: Path, noted: Noted) -> None:
+        self.path = path
+        self.done = noted.done
+        header = {"job": noted.job, "replaces": noted.replaces, "rows": len(noted.done)}
+        first = json.dumps(header | {"boot": _boot()}).encode() + b"\n"
+        table = np.packbits(self.done)
+        self._tables = len(first), len(first) + len(table)
+        fresh = path.with_name(path.name + ".new")
+        self._file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            _lock(self._file, path)
+            os.pwrite(self._file, first + 2 * table.tobytes(), 0)
+            os.fsync(self._file)
+            fresh.replace(path)
+        except BaseException:
+            os.close(self._file)
+            fresh.unlink(missing_ok=True)
+            raise
+        self._marked = self._synced = time.monotonic()
+
+    def mark(self, rows: NDArray[np.intp], data: int) -> None:
+        """Note that the crops of rows were written to the open file `data`."""
+        self.done[rows] = True
+        now = time.monotonic()
+        if now - self._synced > SYNC_SECONDS:
+            self.sync(data)
+        elif now - self._marked > MARK_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the marks that are pending."""
+        os.pwrite(self._file, np.packbits(self.done).data, self._tables[0])
+        self._marked = time.monotonic()
+
+    def sync(self, data: int) -> None:
+        """Bring the crops to the disk, and then their marks."""
+        os.fdatasync(data)
+        self.flush()
+        os.pwrite(self._file, np.packbits(self.done).data, self._tables[1])
+        os.fsync(self._file)
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def read_journal(path: Path) -> Noted | None:
+    """Return what the journal of an unfinished run says, None where there is none.
+
+    Raises
+    ------
+    SinkError
+        If that run is still going on, or it is not a journal.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        _lock(file, path)
+        if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
+            raise _in_use(path)  # it was replaced just now
+        first, _, tables = os.pread(file, os.fstat(file).st_size, 0).partition(b"\n")
+        header = json.loads(first)
+        # A missing id of the start of the machine is never the same.
+        which = int(header["boot"] is None or header["boot"] != _boot())
+        return Noted(header["job"], header["replaces"], _table(tables, which, header["rows"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise SinkError(f"{path} is no journal of an unfinished run; remove it") from error
+    finally:
+        os.close(file)
+
+
+def _table(tables: bytes, which: int, rows: int) -> Rows:
+    size = -(-rows // 8)
+    bits = np.frombuffer(tables, np.uint8, size, which * size)
+    return np.unpackbits(bits, count=rows).astype(bool)
+
+
+def _boot() -> str | None:
+    """Return what tells this start of the machine from others, None where nothing does."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _in_use(path) from None
+
+
+def _in_use(path: Path) -> SinkError:
+    return SinkError(f"{path} is in use: another run is writing this output")

@@ -1,0 +1,242 @@
+"""Interrupted, then finished: the output is absent or complete, and resumed runs lose nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import lucid
+from lucid import SinkError
+from lucid.stream import Settings, journal, sinks
+from lucid.stream.extraction import prepare
+
+OUTPUTS = [
+    ("c.h5", {}),
+    ("c.npy", {}),
+    ("c.h5", {"compression": "gzip"}),
+    ("c.h5", {"blocks": 7, "checksum": True}),
+]
+
+
+class Stopped(Exception):
+    """What ends a run in these tests."""
+
+
+def leave_after(rows, output="c.h5", **options):
+    """Run and stop as soon as so many rows are done."""
+
+    def stop(rows_done):
+        if rows_done >= rows:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        lucid.extract("f.h5", "r.npy", output, on_progress=stop, **options)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Let a run of sixty rows have many chunks."""
+    from lucid.stream import plan
+
+    monkeypatch.setattr(plan, "MOST_CROPS", 4000)
+
+
+def bytes_of_an_undisturbed_run(output, options):
+    name = f"whole{Path(output).suffix}"
+    lucid.extract("f.h5", "r.npy", name, overwrite=True, **options)
+    return Path(name).read_bytes()
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+@pytest.mark.parametrize("rows", [1, 30, 60])
+def test_a_resumed_run_gives_the_bytes_of_an_undisturbed_one(files, output, options, rows):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    leave_after(rows, output, **options)
+    assert not Path(output).exists()
+    report = lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert report.resumed >= rows
+    assert Path(output).read_bytes() == expected
+    assert not list(files.path.glob("c.*.*"))
+
+
+def test_done_work_is_not_done_again(files):
+    leave_after(30)
+    told = []
+    report = lucid.extract("f.h5", "r.npy", "c.h5", resume=True, on_progress=told.append)
+    assert told[0] == report.resumed >= 30
+    assert told[-1] == 60
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+def test_resume_starts_where_there_is_nothing_and_rests_where_all_is_done(files, output, options):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert Path(output).read_bytes() == expected
+    before = os.stat(output)
+    lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert os.stat(output).st_mtime_ns == before.st_mtime_ns
+
+
+def test_without_resume_an_unfinished_run_is_named_with_both_ways_out(files):
+    leave_after(30)
+    with pytest.raises(
+        SinkError,
+        match=r"c.h5 is unfinished \(\d+% is in c.h5.part\); pass "
+        "--resume to finish it or --overwrite to start over",
+    ):
+        lucid.extract("f.h5", "r.npy", "c.h5")  # fmt: skip
+    assert Path("c.h5.part").exists()
+    assert lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True).resumed == 0
+    assert not list(files.path.glob("c.h5.*"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampling_ratio": 2}, "c.h5 was begun with sampling_ratio -1, not 2; repeat the job"),
+        ({"output_size": 3}, "c.h5 was begun with output_size 7 x 7, not 3 x 3"),
+        ({"spatial_scale": 0.5}, "with spatial_scale 0.0625 x 0.0625, not 0.5 x 0.5"),
+        ({"aligned": True}, "with aligned False, not True"),
+        ({"dtype": "float64"}, "with dtype float32, not float64"),
+        ({"invalid": "zero"}, "with invalid raise, not zero"),
+        ({"compression": "gzip"}, "with compression none, not gzip"),
+    ],
+)
+def test_a_resume_refuses_another_job(files, changed, message):
+    leave_after(30)
+    with pytest.raises(SinkError, match=message):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True, memory="100M")
+
+
+@pytest.mark.parametrize("name", ["f.h5", "r.npy"])
+def test_a_resume_refuses_an_input_that_changed(files, name):
+    leave_after(30)
+    os.utime(name)
+    with pytest.raises(SinkError, match=f"with {'features' if name == 'f.h5' else 'rois'}_file"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+
+
+def test_a_complete_output_of_another_job_is_not_taken_for_this_one(files):
+    lucid.extract("f.h5", "r.npy", "c.h5")
+    with pytest.raises(SinkError, match="c.h5 is complete, but with aligned False, not True"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, aligned=True)
+    np.save("c.npy", np.zeros(3))
+    with pytest.raises(SinkError, match=r"c.npy is complete, but with dtype float64, not float32"):
+        lucid.extract("f.h5", "r.npy", "c.npy", resume=True)
+    h5py.File("other.h5", "w").close()
+    with pytest.raises(SinkError, match="other.h5 exists and is no output of this tool"):
+        lucid.extract("f.h5", "r.npy", "other.h5", resume=True)
+
+
+def test_overwrite_and_resume_contradict_each_other(files):
+    with pytest.raises(ValueError, match="overwrite and resume contradict"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, overwrite=True)
+
+
+def test_an_interrupted_overwriting_run_replaces_the_old_output_when_resumed(files):
+    Path("c.h5").write_bytes(b"old")
+    leave_after(30, overwrite=True)
+    assert Path("c.h5").read_bytes() == b"old"
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+
+
+def test_two_runs_do_not_write_one_output(files):
+    settings = {"output": "c.h5", "output_size": 7, "spatial_scale": None, "sampling_ratio": -1,
+                "aligned": False, "invalid": "raise", "memory": "512M", "dtype": None,
+                "compression": "none", "blocks": None, "checksum": False,
+                "overwrite": False, "resume": False}  # fmt: skip
+
+    def another(rows_done):
+        for way in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(SinkError, match="is in use: another run is writing this output"):
+                lucid.extract("f.h5", "r.npy", "c.h5", **way)
+
+    with prepare("f.h5", "r.npy", Settings.checked(**settings)) as extraction:
+        seen = []
+        extraction.run(lambda done: another(done) if not seen.append(done) and done else None)
+    assert len(seen) > 2
+
+
+def test_a_journal_that_cannot_be_read_is_named(files):
+    leave_after(30)
+    Path("c.h5.part.journal").write_text("hello")
+    with pytest.raises(SinkError, match="c.h5.part.journal is no journal of an unfinished run"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+
+
+def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(files, monkeypatch):
+    leave_after(30)
+    monkeypatch.setattr(journal, "_boot", lambda: "another start of the machine")
+    assert lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True).resumed == 0
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0)
+    leave_after(30, "d.h5")
+    monkeypatch.setattr(journal, "_boot", lambda: "yet another")
+    assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
+
+
+def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(sinks.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.06e-05 GB more"):
+        lucid.extract("f.h5", "r.npy", "c.h5")
+    assert not list(files.path.glob("c.h5*"))
+
+
+RUN = [
+    sys.executable,
+    "-c",
+    "import lucid.stream.journal as j, lucid.stream.plan as p; j.MARK_SECONDS = 0; "
+    "p.MOST_CROPS = 50_000; from lucid_cli.main import main; main()",
+    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
+]  # fmt: skip
+
+
+def kill_at_random(rng, kills, arguments, expected, number):
+    """Start and kill runs until there were so many kills; between them check what is there."""
+    output = Path(arguments[1])
+    complete = False
+    while kills > 0 or not complete:
+        process = subprocess.Popen([*RUN, *arguments, "--resume"], stderr=subprocess.PIPE)
+        time.sleep(rng.uniform(0.1, 0.7) if kills > 0 else 60 * (process.wait() is None))
+        process.send_signal(number)
+        stderr = process.communicate()[1].decode()
+        kills -= process.returncode == -number
+        assert process.returncode in {0, -number}, stderr
+        complete = process.returncode == 0
+        assert output.exists() or not complete
+        if output.exists():
+            assert output.read_bytes() == expected
+            output.unlink()
+    assert not list(output.parent.glob(f"{output.name}*"))
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        (["-o", "c.h5"], signal.SIGKILL),
+        (["-o", "c.npy"], signal.SIGKILL),
+        (["-o", "c.h5", "--compression", "lzf"], signal.SIGKILL),
+        (["-o", "c.h5"], signal.SIGTERM),
+    ],
+)
+def test_killed_at_random_moments_the_output_is_absent_or_right(
+    files, rng, kills, arguments, number
+):
+    corner = rng.uniform(-40, 260, (15_000, 2))
+    images = rng.integers(0, 5, len(corner))
+    np.save("many.npy", np.c_[images, corner, corner + rng.uniform(0, 150, (len(corner), 2))])
+    options = {"compression": "lzf"} if "lzf" in arguments else {}
+    whole = Path("whole").with_suffix(Path(arguments[1]).suffix)
+    lucid.extract("f.h5", "many.npy", whole, sampling_ratio=2, **options)
+    kill_at_random(rng, kills, arguments, whole.read_bytes(), number)
