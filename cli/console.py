@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 def complain(message: str) -> None:
     """Say in one line what went wrong."""
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {_shown(' '.join(message.split()))}", err=True)
 
 
-def interrupted(output: str, rows_done: int, rows: int) -> None:
+def interrupted(report: ExtractReport, rows_done: int) -> None:
     """Say how to go on after a signal."""
+    way = f"; the same command with --resume finishes {report.output}"
     click.echo(
-        f"Interrupted with {rows_done} of {rows} crops done; "
-        f"the same command with --resume finishes {output}",
+        f"Interrupted with {rows_done} of {report.shape[0]} crops done"
+        f"{'' if report.output == '-' else way}",
         err=True,
     )
+
+
+def stdout_is_terminal() -> bool:
+    """Return whether a person would see what is printed."""
+    return sys.stdout.isatty()
 
 
 @contextmanager
@@ -44,28 +50,47 @@ def _advance(shown: Any, rows_done: int) -> None:
     shown.update(rows_done - shown.n)
 
 
-def show_extract(report: ExtractReport, dry_run: bool, as_json: bool) -> None:
+def show_extract(report: ExtractReport, dry_run: bool, as_json: bool, to_stderr: bool) -> None:
     """Print what a run did."""
     if as_json:
-        _print_json(report.as_dict() | {"dry_run": dry_run})
+        _print_json(report.as_dict() | {"dry_run": dry_run}, to_stderr)
         return
+    for line in _extract_lines(report, dry_run):
+        click.echo(_shown(line), err=to_stderr)
+
+
+def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
     scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
     origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
-    click.echo(
+    yield (
         f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
         f"spatial scale {scale} ({origin[report.spatial_scale_from]})"
     )
-    if report.resumed:
-        click.echo(f"resumed   {report.resumed} crops were done before")
+    if report.missing_blocks:
+        yield f"          {report.missing_blocks} blocks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
     images = f"{report.images} image{'s' * (report.images != 1)}"
-    click.echo(f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}")
-    for fact in report.invalid_facts:
-        click.echo(f"          zeros: {fact}")
+    yield f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}"
+    yield from (f"          zeros: {fact}" for fact in report.invalid_facts)
+    yield f"          {report.frame}"
+    odd = {
+        "wholly outside": report.outside,
+        "partly outside": report.partly_outside,
+        "without area": report.zero_area,
+    }
+    if any(odd.values()):
+        yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
+    yield from (f"warning   {warning}" for warning in report.warnings)
+    if dry_run:
+        yield (
+            f"plan      read {_in_units(report.bytes_to_read)} of maps, "
+            f"{report.images_at_once} at once; {report.crops_at_once} crops at once; "
+            f"within {report.memory / 2**20:.0f}M of memory"
+        )
+    if report.resumed:
+        yield f"resumed   {report.resumed} crops were done before"
     intent = "would write" if dry_run else "crops    "
-    click.echo(
-        f"{intent} {report.output}  {report.shape} {report.dtype}, {_in_units(report.nbytes)}"
-    )
+    yield f"{intent} {report.output}  {report.shape} {report.dtype}, {_in_units(report.nbytes)}"
 
 
 def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
@@ -80,7 +105,7 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         storage = f"blocks {info.blocks}" if info.blocks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
         use = f"  could be {' or '.join(info.roles)}" if info.roles else ""
-        click.echo(f"{name}  {info.shape} {info.dtype}, {storage}{use}")
+        click.echo(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
 
 
 def _described(info: ArrayInfo) -> dict[str, Any]:
@@ -94,8 +119,13 @@ def _described(info: ArrayInfo) -> dict[str, Any]:
     }
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))
+def _print_json(value: Any, to_stderr: bool = False) -> None:
+    click.echo(json.dumps(value, indent=2), err=to_stderr)
+
+
+def _shown(text: str) -> str:
+    """Return a text whose unprintable characters, as names in files may have, are escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _in_units(size: float) -> str:

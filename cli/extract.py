@@ -10,41 +10,37 @@ from . import console, options
 @click.command()
 @options.features
 @options.rois
-@options.output
 @options.operator
+@options.output
 @options.memory
 @click.option("--dry-run", is_flag=True, help="Check and plan everything, write nothing.")
 @options.display
 def extract(
-    features: str,
-    rois: str,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    progress: bool | None,
-    **settings: Any,
+    dry_run: bool, as_json: bool, quiet: bool, progress: bool | None, **settings: Any
 ) -> None:
-    r"""Write the crops of RoIs on feature maps.
+    """Write the crops of RoIs on feature maps.
 
     Row k of the output is the crop of row k of the RoIs, whatever their order.
 
     \b
     lucid-roialign extract --features f.h5 --rois r.npy --spatial-scale 0.0625
-    """
+    """  # noqa: D301 - click wants the control character
     from lucid.stream import Settings, prepare  # here, for --help needs no NumPy
 
     try:
         checked = Settings.checked(**settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with prepare(features, rois, checked) as extraction:
+    if checked.to_stream and console.stdout_is_terminal():
+        raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
+    with prepare(checked) as extraction:
         report = extraction.report
         try:
             if not dry_run:
                 with console.bar(report.shape[0], progress) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
-            console.interrupted(report.output, extraction.rows_done, report.shape[0])
+            console.interrupted(report, extraction.rows_done)
             raise
     if not quiet:
-        console.show_extract(report, dry_run, as_json)
+        console.show_extract(report, dry_run, as_json, to_stderr=checked.to_stream)

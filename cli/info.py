@@ -6,10 +6,14 @@ from . import console, options
 
 
 @click.command()
-@click.argument("file", type=click.Path())
+@click.argument("file")
 @options.as_json
 def info(file: str, as_json: bool) -> None:
-    """List the arrays of a file: shape, dtype, storage, and what each could be in a run."""
+    """List the arrays of a file: shape, dtype, storage, and what each could be in a run.
+
+    \b
+    lucid-roialign info features.h5
+    """  # noqa: D301 - click wants the control character
     from lucid.stream import list_arrays  # here, for --help needs no NumPy
 
     console.show_arrays(file, list_arrays(file), as_json)

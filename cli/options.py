@@ -5,13 +5,15 @@ from typing import Any
 
 import click
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-class Checked(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
-    """A value that the library's check of the argument of this name takes."""
 
-    def __init__(self, metavar: str, read: Callable[[str], Any] = str) -> None:
-        self.name = metavar
-        self._read = read
+class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer click
+    """A value that the library's check of the argument takes."""
+
+    def __init__(self, argument: str, wanted: str, read: Callable[[str], Any] = str) -> None:
+        self.name = wanted
+        self._argument, self._read = argument, read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the checked value, or end with a usage error."""
@@ -19,172 +21,189 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # generic since click
 
         try:
             read = self._read(value) if isinstance(value, str) else value
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"must be {self.name}, got {value}", param, ctx)
         try:
-            return CHECKS[(param and param.name) or ""](read)
-        except (TypeError, ValueError) as error:
+            return CHECKS[self._argument](read)
+        except (TypeError, ValueError, OverflowError) as error:
             self.fail(str(error), param, ctx)
 
 
 def read_size(text: str) -> tuple[int, int]:
     """Return (height, width) from '7' or '7x5'."""
-    height, _, width = text.lower().partition("x")
-    return int(height), int(width or height)
+    height, *width = (int(part) for part in text.lower().split("x"))
+    return (height, *width) if width else (height, height)  # type: ignore[return-value]
 
 
 def read_scale(text: str) -> tuple[float, float]:
     """Return (y, x) from '0.5' or '0.5,0.25'."""
-    vertical, _, horizontal = text.partition(",")
-    return float(vertical), float(horizontal or vertical)
+    vertical, *horizontal = (float(part) for part in text.split(","))
+    return (vertical, *horizontal) if horizontal else (vertical, vertical)  # type: ignore[return-value]
 
 
-def features(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--features`."""
-    return click.option(
+def _option(flag: str, metavar: str, about: str, **more: Any) -> Decorator:
+    """Return an option with a checked value, named by its last flag."""
+    flags = flag.split("/")
+    argument = flags[-1].lstrip("-").replace("-", "_")
+    wanted, read = more.pop("wanted", metavar), more.pop("read", str)
+    more.setdefault("show_default", more.get("default") is not None)
+    kind = Checked(argument, wanted, read)
+    return click.option(*flags, metavar=metavar, type=kind, help=about, **more)
+
+
+def _flag(flag: str, about: str) -> Decorator:
+    return click.option(*flag.split("/"), is_flag=True, help=about)
+
+
+def _together(*options: Decorator) -> Decorator:
+    """Return one decorator that adds options in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+features = _together(
+    _option(
         "--features",
-        metavar="PATH[::DATASET]",
+        "PATH[::DATASET]",
+        "Feature maps (N,C,H,W): .npy or HDF5. Without a dataset, the one called 'features' or "
+        "the only one that could be meant. {id} in the dataset's name: one dataset (C,H,W) per "
+        "image. - reads .npy from a pipe.",
         required=True,
-        help="Feature maps (N,C,H,W): .npy or HDF5. Without a dataset, the one called 'features' "
-        "or the only one that could be meant.",
-    )(command)
+    ),
+    _option(
+        "--layout",
+        "nchw|nhwc",
+        "Whether channels come before height and width, or after.",
+        default="nchw",
+    ),
+    _option(
+        "--ids",
+        "PATH[::DATASET]",
+        "What stands for {id}, image by image.  [default: all that match, in natural order]",
+    ),
+)
 
-
-def rois(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--rois`."""
-    return click.option(
+rois = _together(
+    _option(
         "--rois",
-        metavar="PATH[::DATASET]",
+        "PATH[::DATASET]",
+        "RoIs (K,5): rows batch_index,x1,y1,x2,y2; .npy or HDF5. Or boxes (K,4) or (N,M,4), with "
+        "the options below. - reads .npy from a pipe.",
         required=True,
-        help="RoIs (K,5): rows batch_index,x1,y1,x2,y2; .npy or HDF5.",
-    )(command)
+    ),
+    _option(
+        "--boxes",
+        "xyxy|xywh|cxcywh",
+        "Whether four numbers are two corners, a corner and a size, or a centre and a size.",
+        default="xyxy",
+    ),
+    _flag("--normalized", "Take coordinates as fractions of the image; needs --image-size."),
+    _option(
+        "--image-size",
+        "HxW|PATH[::DATASET]",
+        "Height and width of the images, or an array (N,2) of them.",
+    ),
+    _option("--batch-index", "PATH[::DATASET]", "The image of each of the boxes (K,4)."),
+    _option(
+        "--box-ranges",
+        "PATH[::DATASET]",
+        "Rows start,end (N,2): which of the boxes (K,4) belong to each image, end exclusive.",
+    ),
+    _option(
+        "--box-counts",
+        "PATH[::DATASET]",
+        "How many of an image's boxes (N,M,4) count.  [default: all]",
+    ),
+    _flag("--trust-input", "Let HDF5 files lead to other files and load filter plug-ins."),
+)
 
-
-def output(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--output`, how it is stored, and what becomes of an existing one."""
-    for option in (
-        click.option(
-            "--resume",
-            is_flag=True,
-            help="Finish what an interrupted run of the same job has left.",
-        ),
-        click.option(
-            "--overwrite",
-            is_flag=True,
-            help="Replace an existing output once the new one is complete.",
-        ),
-        click.option(
-            "--checksum", is_flag=True, help="Store a checksum with each block of an HDF5 output."
-        ),
-        click.option(
-            "--blocks",
-            metavar="ROWS",
-            type=Checked("ROWS", int),
-            help="Store an HDF5 output in blocks of this many rows.  "
-            "[default: contiguous; if compressed or checked, about 256 KiB]",
-        ),
-        click.option(
-            "--compression",
-            metavar="none|gzip|lzf",
-            type=Checked("none|gzip|lzf"),
-            default="none",
-            show_default=True,
-            help="Of an HDF5 output.",
-        ),
-        click.option(
-            "-o",
-            "--output",
-            metavar="PATH",
-            type=Checked("PATH"),
-            default="crops.h5",
-            show_default=True,
-            help="Crops (K,C,PH,PW): .h5, .hdf5 or .npy.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def operator(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what says which values the crops have."""
-    for option in (
-        click.option(
-            "--dtype",
-            metavar="float16|float32|float64",
-            type=Checked("float16|float32|float64"),
-            help="Of the crops.  [default: of the features if floats, else float32]",
-        ),
-        click.option(
-            "--invalid",
-            metavar="raise|zero",
-            type=Checked("raise|zero"),
-            default="raise",
-            show_default=True,
-            help="What an invalid RoI gets: an error before anything is read, or a crop of zeros.",
-        ),
-        click.option(
-            "--aligned/--no-aligned",
-            default=False,
-            show_default=True,
-            help="Shift coordinates by half a cell, so that they count cell edges.",
-        ),
-        click.option(
-            "--sampling-ratio",
-            metavar="N",
-            type=Checked("N", int),
-            default=-1,
-            show_default=True,
-            help="Samples per bin and axis; <= 0 takes one to each cell that a bin spans.",
-        ),
-        click.option(
-            "--spatial-scale",
-            metavar="S[,SX]",
-            type=Checked("S[,SX]", read_scale),
-            help="Cells per box unit, as 0.0625; a pair is y,x.  "
-            "[default: the dataset's attribute spatial_scale, else 1]",
-        ),
-        click.option(
-            "--output-size",
-            metavar="N[xM]",
-            type=Checked("N[xM]", read_size),
-            default="7x7",
-            show_default=True,
-            help="Bins of a crop, height x width.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def memory(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--memory`."""
-    return click.option(
-        "--memory",
-        metavar="SIZE",
-        type=Checked("SIZE"),
-        default="512M",
+operator = _together(
+    _option(
+        "--output-size",
+        "N[xM]",
+        "Bins of a crop, height x width.",
+        default="7x7",
+        read=read_size,
+        wanted="HEIGHTxWIDTH, such as 7x5, or one number for both",
+    ),
+    _option(
+        "--spatial-scale",
+        "S[,SX]",
+        "Cells per box unit, as 0.0625; a pair is y,x.  "
+        "[default: the dataset's attribute spatial_scale, else 1]",
+        read=read_scale,
+        wanted="a number, or a pair Y,X",
+    ),
+    _option(
+        "--sampling-ratio",
+        "N",
+        "Samples per bin and axis; <= 0 takes one to each cell that a bin spans.",
+        default=-1,
+        read=int,
+        wanted="a whole number",
+    ),
+    click.option(
+        "--aligned/--no-aligned",
+        default=False,
         show_default=True,
-        help="What the run may hold in memory, beyond the interpreter and its libraries.",
-    )(command)
+        help="Subtract half a cell, so that coordinate 0 is the outer edge of the first pixel, "
+        "not its centre.",
+    ),
+    _option(
+        "--invalid",
+        "raise|zero",
+        "What an invalid RoI gets: an error before any map is read, or a crop of zeros.",
+        default="raise",
+    ),
+)
 
+output = _together(
+    _option(
+        "-o/--output",
+        "PATH",
+        "Crops (K,C,PH,PW): .h5, .hdf5 or .npy; - writes .npy to a pipe, row by row.",
+        default="crops.h5",
+    ),
+    _option(
+        "--dtype",
+        "float16|float32|float64",
+        "Of the crops.  [default: that of the features if they are floats, else float32]",
+    ),
+    _option("--compression", "none|gzip|lzf", "Of an HDF5 output.", default="none"),
+    _option(
+        "--blocks",
+        "ROWS",
+        "Store an HDF5 output in blocks of this many rows.  "
+        "[default: contiguous; if compressed or checked, about 256 KiB]",
+        read=int,
+        wanted="a whole number",
+    ),
+    _flag("--checksum", "Store a checksum with each block of an HDF5 output."),
+    _flag("--overwrite", "Replace an existing output once the new one is complete."),
+    _flag("--resume", "Finish what an interrupted run of the same job has left."),
+)
 
-def display(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what is shown while a run goes and after it."""
-    for option in (
-        click.option(
-            "--progress/--no-progress",
-            default=None,
-            help="Draw a bar on stderr.  [default: if that is a terminal]",
-        ),
-        click.option("-q", "--quiet", is_flag=True, help="Print no report."),
-        as_json,
-    ):
-        command = option(command)
-    return command
+memory = _option(
+    "--memory",
+    "SIZE",
+    "What the run may hold in memory, beyond the interpreter and its libraries; K, M, G are "
+    "powers of 1024.",
+    default="512M",
+)
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
-def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")(
-        command
-    )
+display = _together(
+    as_json,
+    _flag("-q/--quiet", "Print no report."),
+    click.option(
+        "--progress/--no-progress",
+        default=None,
+        help="Draw a bar on stderr.  [default: if that is a terminal]",
+    ),
+)

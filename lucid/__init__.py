@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lucid import models, nn, random, roi
+    from lucid import errors, models, nn, random, roi
     from lucid._graph import no_grad
     from lucid._tensor import Tensor
     from lucid.errors import (
@@ -35,6 +35,7 @@ __all__ = [
     "SinkError",
     "SourceError",
     "Tensor",
+    "errors",
     "extract",
     "models",
     "nn",
@@ -49,7 +50,7 @@ _HOMES = {
     "extract": "lucid.stream.extraction",
     "no_grad": "lucid._graph",
 }
-_MODULES = ("models", "nn", "random", "roi")
+_MODULES = ("errors", "models", "nn", "random", "roi")
 
 
 def __getattr__(name: str) -> Any:

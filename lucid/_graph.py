@@ -69,10 +69,8 @@ def backward(root: Tensor, seed: Array) -> None:
             continue
         pull, parents = node.pull, node.parents
         node.pull, node.parents = None, ()
-        if pull is None:
-            raise GradientError("backward() ran through this graph already and freed it")
-        for parent, share in zip(parents, pull(gradient), strict=True):
-            if parent.requires_grad and share is not None:
+        for parent, share in zip(parents, pull(gradient) if pull else (), strict=True):
+            if share is not None:
                 before = pending.get(id(parent))
                 pending[id(parent)] = share if before is None else before + share
 
@@ -82,7 +80,10 @@ def _outputs_first(root: Tensor) -> Iterator[Tensor]:
     uses: dict[int, int] = {id(root): 0}
     stack = [root]
     while stack:
-        for parent in _parents(stack.pop()):
+        tensor = stack.pop()
+        if tensor._node is not None and tensor._node.pull is None:
+            raise GradientError("backward() ran through this graph already and freed it")
+        for parent in _parents(tensor):
             if id(parent) not in uses:
                 stack.append(parent)
             uses[id(parent)] = uses.get(id(parent), 0) + 1

@@ -98,7 +98,9 @@ OPS: dict[str, Op] = {
     "neg": Op(np.negative, (lambda g, out, x: -g,)),
     "sum": Op(np.sum, (_sum_rule,)),
     "mean": Op(np.mean, (_mean_rule,)),
-    "reshape": Op(np.reshape, (lambda g, out, x, shape: g.reshape(x.shape),)),
+    "reshape": Op(
+        lambda x, shape: x.reshape(shape), (lambda g, out, x, shape: g.reshape(x.shape),)
+    ),
     "transpose": Op(np.transpose, (_transpose_rule,)),
     "getitem": Op(lambda x, index: x[index], (_getitem_rule,)),
 }

@@ -98,7 +98,7 @@ class Tensor:
         Parameters
         ----------
         gradient : array_like or Tensor of this shape, optional
-            Of the final result by this value; ones unless given.
+            Derivative of the loss by this Tensor; ones unless given.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise GradientError("backward() needs a Tensor that requires a gradient")
-        seed = np.ones_like(self.data) if gradient is None else np.asarray(_raw(gradient))
+        seed = np.ones_like(self.data) if gradient is None else Tensor(gradient).data
         if seed.shape != self.shape:
             raise ShapeError(f"gradient must have shape {self.shape}, got {seed.shape}")
         _graph.backward(self, seed)

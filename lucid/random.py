@@ -46,5 +46,6 @@ def uniform(
     >>> bool((uniform(2, 4, size=(100,)).numpy() >= 2).all())
     True
     """
-    values = _generator.random(size, np.float32) * np.float32(high - low) + np.float32(low)
-    return Tensor(values, requires_grad)
+    values = (_generator.random(size) * (high - low) + low).astype(np.float32)
+    below = np.nextafter(np.float32(high), np.float32(low))  # rounding may arrive at high
+    return Tensor(np.minimum(values, below), requires_grad)

@@ -51,6 +51,9 @@ def test_the_report_is_brief_and_on_stdout(files):
         "features  f.h5::features  (5, 6, 12, 17) float32, "
         "spatial scale 0.0625 (from the dataset)\n"
         "rois      r.npy  (60, 5) on 5 images, all valid\n"
+        "          boxes span -38.84..332 x -39.42..373.5; in cells they span -2.428..20.75 of 17 "
+        "columns and -2.464..23.35 of 12 rows\n"
+        "          17 wholly outside, 28 partly outside\n"
         "crops     crops.h5  (60, 6, 5, 5) float32, 36 kB\n"
     )
     assert done.stderr == ""
@@ -106,12 +109,12 @@ def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
         (["--features", "f.npy", "--rois", "r.npy", "-o", "f.npy", "--overwrite"], 1, "an input"),
         (["--features", "f.npy"], 2, "Missing option '--rois'"),
         (["--features", "f.npy", "--rois", "r.npy", "--wrong"], 2, "No such option"),
-        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "7x"], 0, ""),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "7x"], 2, "be HEIGHT"),
         (["--features", "f.npy", "--rois", "r.npy", "--output-size", "0"], 2, "at least 1 by 1"),
-        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "x"], 2, "must be N[xM]"),
-        (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "a"], 2, "must be S[,SX]"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "x"], 2, "must be HEIGHT"),
+        (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "a"], 2, "must be a number"),
         (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "0"], 2, "finite and > 0"),
-        (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "2.5"], 2, "must be N"),
+        (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "2.5"], 2, "whole number"),
         (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "1025"], 2, "at most 1024"),
         (["--features", "f.npy", "--rois", "r.npy", "--invalid", "skip"], 2, "'raise' or 'zero'"),
         (["--features", "f.npy", "--rois", "r.npy", "--memory", "lots"], 2, "a size such as 512M"),

@@ -70,6 +70,10 @@ def test_integer_boxes_take_no_gradient_but_features_do(a5):
         ({"spatial_scale": 0}, "spatial_scale must be finite and > 0, got 0"),
         ({"spatial_scale": float("nan")}, "spatial_scale must be finite and > 0"),
         ({"spatial_scale": (1, -1)}, "spatial_scale must be finite and > 0"),
+        ({"output_size": (7, 7, 7)}, "output_size must be one value or a pair, height first"),
+        ({"output_size": 10**400}, "output_size must be at most 65536 a side"),
+        ({"spatial_scale": None}, "spatial_scale must be a number or "),
+        ({"spatial_scale": 10**400}, "spatial_scale must be a number or "),
         ({"sampling_ratio": 1025}, "sampling_ratio must be at most 1024, got 1025"),
         ({"invalid": "skip"}, "invalid must be 'raise' or 'zero', got 'skip'"),
     ],
@@ -81,7 +85,8 @@ def test_arguments_without_meaning_are_named(a5, arguments, message):
 
 @pytest.mark.parametrize("arguments", [{"output_size": 2.5}, {"sampling_ratio": 1.5}])
 def test_counts_must_be_whole(a5, arguments):
-    with pytest.raises(TypeError, match="integer"):
+    (name,) = arguments
+    with pytest.raises(TypeError, match=f"{name} must be an int"):
         roi_align(a5, [[0, 1, 1, 3, 3]], **{"output_size": 2, **arguments})
 
 

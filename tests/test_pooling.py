@@ -211,7 +211,7 @@ def test_any_real_dtype_in_any_byte_order(rng, dtype, order):
 
 @pytest.mark.parametrize("dtype", ["c8", "c16", "g", "O", "S3", "M8[s]", [("a", "f4")]])
 def test_features_of_other_dtypes_are_refused(dtype):
-    with pytest.raises(DTypeError, match="features must be real numbers of at most 64 bits"):
+    with pytest.raises(DTypeError, match="features must hold real numbers of at most 64 bits"):
         roi_align(np.zeros((1, 1, 4, 4), dtype), [[0, 1, 1, 2, 2]], 2)
 
 

@@ -17,6 +17,7 @@ Array = NDArray[Any]
 Windows = Callable[[int, int, int, int], Array]
 
 
+@np.errstate(over="raise", invalid="ignore")
 def pool(
     features: Array,
     geometry: Geometry,
@@ -29,8 +30,12 @@ def pool(
 
     `features` (C, h, w) is the map, or the part of it that begins at cell `origin` and holds all
     windows; `dtype` is the one to weight in.
+
+    Raises
+    ------
+    FloatingPointError
+        If `crops` are of a dtype that cannot hold a value.
     """
-    channels = len(features)
     windows = _windows(features, geometry, dtype, origin)
     for part in geometry.parts():
         some = geometry[part]
@@ -42,9 +47,31 @@ def pool(
                 continue
             row_weights = _matrix(across, some.rows, k)  # (PH, h)
             col_weights = _matrix(along, some.cols, k)  # (PW, w)
-            lines = row_weights @ windows(y, height, x, width)  # (PH, w*C)
-            bins = col_weights @ lines.reshape(len(lines), width, channels)  # (PH, PW, C)
+            window = windows(y, height, x, width)  # (h, w*C)
+            try:
+                bins = _weighted(row_weights, window, col_weights)  # (PH, PW, C)
+            except FloatingPointError:
+                bins = _at_the_limit(row_weights, window, col_weights)
             crop[...] = bins.transpose(2, 0, 1)
+
+
+def _weighted(row_weights: Array, window: Array, col_weights: Array) -> Array:
+    """Return the bins (PH, PW, C) of a window (h, w * C)."""
+    if len(row_weights) == 1 or window.shape[1] == 1:
+        # A product with a vector is summed in an order that depends on strides, which differ
+        # between a window of its own and a part of a larger copy.
+        window = np.ascontiguousarray(window)
+    width = col_weights.shape[1]
+    lines = row_weights @ window  # (PH, w*C)
+    bins: Array = col_weights @ lines.reshape(len(lines), width, window.shape[1] // width)
+    return bins
+
+
+def _at_the_limit(row_weights: Array, window: Array, col_weights: Array) -> Array:
+    """Return the bins of a window with values so large that rounding carried a mean over them."""
+    half = np.finfo(window.dtype).max / 2
+    bins = _weighted(row_weights, window / 2, col_weights)
+    return np.where(np.isfinite(bins), np.clip(bins, -half, half), bins) * 2
 
 
 def pool_adjoint(gradient: Array, geometry: Geometry, features: Array, dtype: DTypeLike) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from lucid.errors import DTypeError
 
 MAX_SAMPLING_RATIO = 1024
+MAX_OUTPUT_SIZE = 1 << 16
 
 OutputSize = int | tuple[int, int]
 SpatialScale = float | tuple[float, float]
@@ -50,25 +51,53 @@ class Operator:
 
 def as_output_size(value: OutputSize) -> tuple[int, int]:
     """Return (pooled_height, pooled_width); an int means a square."""
-    height, width = value if isinstance(value, (tuple, list, np.ndarray)) else (value, value)
-    size = index(height), index(width)
+    size = as_size(value, "output_size")
+    if max(size) > MAX_OUTPUT_SIZE:
+        raise ValueError(f"output_size must be at most {MAX_OUTPUT_SIZE} a side, got {value}")
+    return size
+
+
+def as_size(value: Any, name: str) -> tuple[int, int]:
+    """Return (height, width), whole numbers of at least 1; one means both."""
+    height, width = _pair(value, name)
+    try:
+        size = index(height), index(width)
+    except TypeError:
+        raise TypeError(f"{name} must be an int or (height, width), got {value!r}") from None
     if min(size) < 1:
-        raise ValueError(f"output_size must be at least 1 by 1, got {value}")
+        raise ValueError(f"{name} must be at least 1 by 1, got {size[0]} by {size[1]}")
     return size
 
 
 def as_spatial_scale(value: SpatialScale) -> tuple[float, float]:
     """Return the factors (y, x) from box units to cells; one number means both."""
-    vertical, horizontal = value if isinstance(value, (tuple, list, np.ndarray)) else (value, value)
-    scale = float(vertical), float(horizontal)
+    vertical, horizontal = _pair(value, "spatial_scale")
+    try:
+        scale = float(vertical), float(horizontal)
+    except (TypeError, OverflowError):
+        raise ValueError(f"spatial_scale must be a number or (y, x), got {value!r}") from None
     if not all(math.isfinite(factor) and factor > 0 for factor in scale):
         raise ValueError(f"spatial_scale must be finite and > 0, got {value}")
     return scale
 
 
+def _pair(value: Any, name: str) -> tuple[Any, Any]:
+    """Return a pair, height before width, from one or from a single value."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value.tolist()
+    if not isinstance(value, (tuple, list)):
+        return value, value
+    if len(value) != 2:
+        raise ValueError(f"{name} must be one value or a pair, height first, got {value}")
+    return value[0], value[1]
+
+
 def as_sampling_ratio(value: SupportsIndex) -> int:
     """Return the samples per bin and axis; every value <= 0 means adaptive and becomes -1."""
-    ratio = index(value)
+    try:
+        ratio = index(value)
+    except TypeError:
+        raise TypeError(f"sampling_ratio must be an int, got {value!r}") from None
     if ratio > MAX_SAMPLING_RATIO:
         raise ValueError(f"sampling_ratio must be at most {MAX_SAMPLING_RATIO}, got {value}")
     return ratio if ratio > 0 else -1
@@ -81,13 +110,13 @@ def as_invalid(value: str) -> str:
     return value
 
 
-def crop_dtype(features: DTypeLike) -> np.dtype[Any]:
+def crop_dtype(features: DTypeLike, name: str = "features") -> np.dtype[Any]:
     """Return the dtype of the crops of such features: theirs if it is a float, else float32."""
     dtype: np.dtype[Any] = np.dtype(features)
     if dtype.kind in "biu":
         return np.dtype(np.float32)
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise DTypeError(f"features must be real numbers of at most 64 bits, got {dtype}")
+        raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
     return dtype.newbyteorder("=")
 
 

@@ -26,7 +26,7 @@ def require_features(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) ->
         raise ShapeError(f"{name} must have shape (N, C, H, W), got {shape}")
     if 0 in shape[2:]:
         raise ShapeError(f"{name} must have maps of at least 1 by 1 cells, got shape {shape}")
-    crop_dtype(dtype)
+    crop_dtype(dtype, name)
 
 
 def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:

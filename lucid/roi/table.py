@@ -143,6 +143,8 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
     `first_row` is the number of the first of these rows in the table that they are part of.
     """
     index, boxes = rois[:, 0], rois[:, 1:].astype(np.float64)
+    if index.dtype.kind == "f":  # a number of images may be more than float16 can hold
+        index = index.astype(np.float64)
     with np.errstate(invalid="ignore"):
         masks = {
             "not integral": ~np.isfinite(index) | (index != np.floor(index)),
@@ -156,7 +158,7 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
     for kind, mask in _exclusive(masks.items()):
         if mask.any():
             row = int(mask.argmax())
-            fact = f"{_fact(kind, rois[row], images)} at row {first_row + row}"
+            fact = f"{_fact(kind, index[row], rois[row, 1:], images)} at row {first_row + row}"
             report.defects[kind] = Defect(int(mask.sum()), first_row + row, fact)
     boxes[bad] = 0
     return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report
@@ -172,9 +174,9 @@ def _exclusive(
         seen = seen | mask
 
 
-def _fact(kind: str, row: Array, images: int) -> str:
+def _fact(kind: str, image: Any, box: Array, images: int) -> str:
     """Say what a row must be and what it is."""
-    index, x1, y1, x2, y2 = (str(value).removesuffix(".0") for value in row)
+    index, x1, y1, x2, y2 = (str(value).removesuffix(".0") for value in (image, *box))
     return {
         "not integral": f"batch_index must be a whole number, got {index}",
         "no such image": f"batch_index must be in [0, {images}), got {index}",

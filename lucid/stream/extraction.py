@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Self, SupportsIndex
@@ -10,7 +9,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.errors import DTypeError, SinkError, SourceError
+from lucid.errors import DTypeError, SourceError
 from lucid.roi import kernel
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import (
@@ -21,15 +20,18 @@ from lucid.roi.operator import (
     compute_dtype,
     crop_dtype,
 )
-from lucid.stream.plan import Job, Plan, make_plan
+from lucid.stream.boxes import RoiSource, require_batch_index
+from lucid.stream.features import Features, Reader, open_features
+from lucid.stream.frame import Frame
+from lucid.stream.plan import Job, Plan, fixed_bytes, make_plan, require_memory
 from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
-from lucid.stream.sinks import FileSink, Sink, beginning
-from lucid.stream.sources import Source, open_source
+from lucid.stream.sinks import FileSink, Sink, StreamSink
+from lucid.stream.sources import PathLike
 from lucid.stream.tables import select, survey
+from lucid.stream.unfinished import beginning, keep_inputs
 
 Array = NDArray[Any]
-PathLike = str | os.PathLike[str]
 Progress = Callable[[int], None]
 
 
@@ -37,12 +39,17 @@ class Extraction:
     """A run that is checked and planned, with its inputs open; `run` reads pixels and writes."""
 
     def __init__(
-        self, plan: Plan, report: ExtractReport, done: NDArray[np.bool_], sink: Sink | None
+        self,
+        plan: Plan,
+        report: ExtractReport,
+        done: NDArray[np.bool_],
+        sink: Sink | None,
+        opened: ExitStack,
     ) -> None:
         self.report = report
         self.rows_done = len(done) - int(plan.survey.counts.sum())
         self._plan, self._job = plan, plan.job
-        self._done, self._sink = done.copy(), sink
+        self._done, self._sink, self._opened = done, sink, opened
 
     def run(self, on_progress: Progress | None = None) -> ExtractReport:
         """Write the crops; tell `on_progress` after each chunk how many rows are done in all."""
@@ -60,12 +67,14 @@ class Extraction:
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Array]]:
         """Yield crops with their rows; each chunk is overwritten by the next."""
         plan, job = self._plan, self._job
-        reader = _Reader(job.features, plan.images)
+        reader = Reader(job.features, plan.images)
         most = min(plan.crops, job.crops_shape[0])
         crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
         for images in plan.groups():
-            for selection in select(job.rois, plan.survey, self._done, images, plan.selected):
-                geometry = job.lay_out(selection.boxes)
+            for selection in select(
+                job.rois, plan.survey.pieces, self._done, images, plan.selected
+            ):
+                geometry = job.lay_out(selection.boxes, selection.image)
                 for some in plan.regions(geometry):
                     rows, cols = geometry[some].bounds()
                     region = reader.read(selection.image, rows, cols)
@@ -79,10 +88,7 @@ class Extraction:
     ) -> None:
         every = np.arange(len(geometry))
         try:
-            with np.errstate(over="raise"):
-                kernel.pool(
-                    region, geometry, crops, every, compute_dtype(region.dtype), origin=origin
-                )
+            kernel.pool(region, geometry, crops, every, compute_dtype(region.dtype), origin=origin)
         except FloatingPointError as error:
             raise DTypeError(
                 f"{self._job.features.name}: crops exceed the range of {self._job.dtype}; "
@@ -91,33 +97,13 @@ class Extraction:
 
     def close(self) -> None:
         """Close the inputs."""
-        self._job.features.close()
-        self._job.rois.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
         self.close()
-
-
-class _Reader:
-    """Parts of maps; where blocks of the file hold several images, those are read together."""
-
-    def __init__(self, features: Source, images: int) -> None:
-        self._features, self._images = features, images
-        self._first, self._held = -1, np.empty(0)
-
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return (C, h, w) of an image."""
-        if self._images == 1:
-            return self._features[image, :, rows, cols]
-        first = image - image % self._images
-        if first != self._first:
-            self._held = np.empty(0)  # never two at a time
-            self._held = self._features[first : first + self._images]
-            self._first = first
-        return self._held[image - first, :, rows, cols]
 
 
 def extract(
@@ -132,6 +118,15 @@ def extract(
     invalid: str = "raise",
     memory: int | str = "512M",
     dtype: DTypeLike | None = None,
+    layout: str = "nchw",
+    ids: PathLike | None = None,
+    boxes: str = "xyxy",
+    normalized: bool = False,
+    image_size: int | tuple[int, int] | PathLike | None = None,
+    batch_index: PathLike | None = None,
+    box_ranges: PathLike | None = None,
+    box_counts: PathLike | None = None,
+    trust_input: bool = False,
     compression: str = "none",
     blocks: SupportsIndex | None = None,
     checksum: bool = False,
@@ -146,13 +141,17 @@ def extract(
     ----------
     features : path
         Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
-        one called 'features' or else the only one of four axes.
+        one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
+        stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
+        stream on standard input.
     rois : path
-        Rows batch_index, x1, y1, x2, y2, (K, 5), likewise; the dataset 'rois' or the only
-        one of two axes and five columns.
+        Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
+        one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
+        M for each image, of which `box_counts` says how many count.
     output : path
         A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
-        them as dataset 'crops', with the job as attributes.
+        them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
+        output, in the order of rows.
     output_size, sampling_ratio, aligned, invalid
         As in `lucid.models.utils.roi_align`.
     spatial_scale : float or (float, float), optional
@@ -163,6 +162,26 @@ def extract(
         '512M'. Pages of memory-mapped inputs, which the system can drop, do not count.
     dtype : {'float16', 'float32', 'float64'}, optional
         Of the crops; unless given, that of the features if they are floats, or else float32.
+    layout : {'nchw', 'nhwc'}
+        Whether the channels of the features come before height and width, or after.
+    ids : path, optional
+        What stands for '{id}' in `features`, image by image; unless given, all that match, in
+        natural order: 9 before 10.
+    boxes : {'xyxy', 'xywh', 'cxcywh'}
+        Whether four numbers are two corners, a corner and a size, or a centre and a size.
+    normalized : bool
+        Whether coordinates are fractions of the image; `image_size` turns them into box units.
+    image_size : int, (int, int) or path, optional
+        Height and width of the images, or an array (N, 2) of them.
+    batch_index : path, optional
+        The image of each of the boxes (K, 4).
+    box_ranges : path, optional
+        Rows start, end, (N, 2): which of the boxes (K, 4) belong to each image; ends are exclusive.
+        A box in no range is invalid.
+    box_counts : path, optional
+        How many of the boxes (N, M, 4) count, for each image. The RoIs are those, in order.
+    trust_input : bool
+        Whether HDF5 files may lead to other files and have filter plug-ins loaded.
     compression : {'none', 'gzip', 'lzf'}
         Of an HDF5 output.
     blocks : int, optional
@@ -207,6 +226,8 @@ def extract(
     (12, 24, 7, 7)
     """
     settings = Settings.checked(
+        features=features,
+        rois=rois,
         output=output,
         output_size=output_size,
         spatial_scale=spatial_scale,
@@ -215,45 +236,62 @@ def extract(
         invalid=invalid,
         memory=memory,
         dtype=dtype,
+        layout=layout,
+        ids=ids,
+        boxes=boxes,
+        normalized=normalized,
+        image_size=image_size,
+        batch_index=batch_index,
+        box_ranges=box_ranges,
+        box_counts=box_counts,
+        trust_input=trust_input,
         compression=compression,
         blocks=blocks,
         checksum=checksum,
         overwrite=overwrite,
         resume=resume,
     )
-    with prepare(features, rois, settings) as extraction:
+    with prepare(settings) as extraction:
         return extraction.report if dry_run else extraction.run(on_progress)
 
 
-def prepare(features: PathLike, rois: PathLike, settings: Settings) -> Extraction:
+def prepare(settings: Settings) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     with ExitStack() as opened:
-        maps = opened.enter_context(open_source(features, "features"))
-        table = opened.enter_context(open_source(rois, "rois"))
-        _keep_inputs(settings, maps, table)
+        trust, layout = settings.trust_input, settings.layout
+        maps = open_features(settings.features, layout, settings.ids, trust=trust)
+        opened.callback(maps.close)
+        table = RoiSource(settings.rois, settings.box_options, maps.images)
+        opened.callback(table.close)
+        keep_inputs(settings.output, [*maps.paths, *table.paths])
         scale, scale_from = _spatial_scale(settings, maps)
         operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
         job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
-        start = beginning(layout, identity(job, settings), settings.overwrite, settings.resume)
-        done = np.ones(table.shape[0], bool) if start is None else start.done
-        found = survey(table, maps.shape[0], done)
+        require_memory(fixed_bytes(job), settings.memory)
+        sink, done = _sink(job, settings)
+        found = survey(table, done, Frame(maps.sizes, scale))
+        require_batch_index(found.report, table)
         if settings.invalid == "raise":
             found.report.require_valid(table.name)
         plan = make_plan(job, found, done, settings.memory)
-        opened.pop_all()
-    report = ExtractReport.of(plan, settings, scale_from)
-    return Extraction(plan, report, done, FileSink(layout, start) if start else None)
+        report = ExtractReport.of(plan, settings, scale_from)
+        return Extraction(plan, report, done, sink, opened.pop_all())
 
 
-def _keep_inputs(settings: Settings, *sources: Source) -> None:
-    """Raise rather than write over an input, even if asked to overwrite."""
-    for source in sources:
-        if settings.output.exists() and settings.output.samefile(source.path):
-            raise SinkError(f"{settings.output} is an input of this run; name another output")
+def _sink(job: Job, settings: Settings) -> tuple[Sink | None, NDArray[np.bool_]]:
+    """Return where crops go, None if they are there already; and which rows are done."""
+    recording = recorded(job, settings)
+    layout = settings.layout_of(job.crops_shape, job.dtype, recording)
+    if settings.to_stream:
+        done = np.zeros(job.rois.rois, bool)
+        return StreamSink(layout, done), done
+    start = beginning(layout, identity(job, settings), settings.overwrite, settings.resume)
+    if start is None:
+        return None, np.ones(job.rois.rois, bool)
+    return FileSink(layout, start), start.done.copy()
 
 
-def _spatial_scale(settings: Settings, features: Source) -> tuple[tuple[float, float], str]:
+def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float, float], str]:
     """Return the scale of a run and where it is from: argument, features file or default."""
     if settings.spatial_scale is not None:
         return settings.spatial_scale, "argument"

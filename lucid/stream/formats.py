@@ -50,14 +50,14 @@ class Layout:
     def lay_out(self, path: Path) -> None:
         """Write a file of this size, of zeros: complete but for the rows."""
         if self.is_blocked:
-            with path.open("wb") as stream:
+            with path.open("xb") as stream:
                 stream.truncate(self.nbytes)
         elif self.is_npy:
-            with path.open("wb") as stream:
+            with path.open("xb") as stream:
                 write_npy_header(stream, self.shape, self.dtype)
                 stream.truncate(stream.tell() + self.nbytes)
         else:
-            with h5py.File(path, "w", locking=False) as file:
+            with h5py.File(path, "x", locking=False) as file:
                 self._create(file, _early_and_unfilled())
 
     def begin(self, path: Path) -> int:

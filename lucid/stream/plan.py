@@ -1,5 +1,6 @@
 """From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from lucid.errors import MemoryLimitError
 from lucid.roi.geometry import Geometry, lay_out
 from lucid.roi.operator import Operator, compute_dtype
-from lucid.stream.sources import Source
-from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, select
+from lucid.stream.boxes import RoiSource
+from lucid.stream.features import Features, shape_of, size_of
+from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
@@ -22,25 +24,25 @@ SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as rea
 class Job:
     """What is to be done, before it is known in which pieces."""
 
-    features: Source
-    rois: Source
+    features: Features
+    rois: RoiSource
     operator: Operator
     dtype: np.dtype[Any]  # of the crops
 
     @property
     def crops_shape(self) -> tuple[int, int, int, int]:
         """The shape of the result."""
-        return (self.rois.shape[0], self.features.shape[1], *self.operator.output_size)
+        return (self.rois.rois, self.features.channels, *self.operator.output_size)
 
     @property
     def crop_bytes(self) -> int:
         """The size of one crop."""
-        return int(np.prod(self.crops_shape[1:], dtype=object)) * self.dtype.itemsize
+        return math.prod(self.crops_shape[1:]) * self.dtype.itemsize
 
-    def lay_out(self, boxes: NDArray[np.float64]) -> Geometry:
-        """Return the geometry of boxes on any of the maps."""
-        height, width = self.features.shape[2:]
-        return lay_out(boxes, self.operator, (height, width), compute_dtype(self.features.dtype))
+    def lay_out(self, boxes: NDArray[np.float64], image: int) -> Geometry:
+        """Return the geometry of boxes on the map of an image."""
+        size = size_of(self.features, image)
+        return lay_out(boxes, self.operator, size, compute_dtype(self.features.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Plan:
     def regions(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
         """Yield RoIs of one image whose windows are read together as one region of the map."""
         every = np.arange(len(geometry))
-        if self.images > 1:
+        if self.images > 1 or self.job.features.forwards:
             yield every
             return
         rows, cols = geometry.bounds()
@@ -83,7 +85,7 @@ class Plan:
     def _is_sparse(self, geometry: Geometry, area: int) -> bool:
         """Return whether reading window by window is less work than reading all at once."""
         features = self.job.features
-        if features.info.blocks is not None:  # a window takes whole blocks
+        if features.blocks is not None:  # a window takes whole blocks
             return False
         windows = int(geometry.touched().sum()) * features.dtype.itemsize
         return windows + SEEK_BYTES * len(geometry) < area * features.dtype.itemsize + SEEK_BYTES
@@ -118,21 +120,18 @@ def make_plan(job: Job, survey: Survey, done: NDArray[np.bool_], memory: int) ->
     Raises
     ------
     MemoryLimitError
-        If that is too little for one RoI; it says the least that works.
+        If that is too little; it says the least that works.
     """
-    fixed = WORK_BYTES + PIECE_BYTES + KEPT_BYTES * PIECE + 2 * _block_bytes(job.features)
-    fixed += survey.valid.nbytes + survey.counts.nbytes + done.nbytes
+    fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
-    height, width = job.features.shape[2:]
+    height, width = shape_of(job.features)[2:]
     region = free // 2
-    map_fits = region_bytes(job, height, width) <= region
-    largest = 0 if map_fits else _largest_window(job, survey, done)
-    least = fixed + max(2 * largest, 8 * job.crop_bytes)
-    if memory < least:
-        raise MemoryLimitError(
-            f"memory must be at least {-(-least >> 20)}M for the largest RoI of this job, "
-            f"got {memory >> 20}M"
-        )
+    whole = region_bytes(job, height, width)
+    if whole <= region or job.features.forwards:
+        largest = whole if job.features.forwards else 0
+    else:
+        largest = _largest_window(job, survey, done)
+    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes), memory)
     return Plan(
         job,
         survey,
@@ -143,21 +142,48 @@ def make_plan(job: Job, survey: Survey, done: NDArray[np.bool_], memory: int) ->
     )
 
 
+def fixed_bytes(job: Job) -> int:
+    """Return what a run holds whatever its pieces are."""
+    pieces = PIECE_BYTES + KEPT_BYTES * PIECE
+    # Per image: two counts. Per RoI: whether it is done, here, in the sink and in its journal.
+    tables = 16 * job.features.images + 4 * job.rois.rois + job.rois.held_bytes
+    blocks = 2 * _block_bytes(job.features) + 2 * job.rois.block_bytes
+    return max(WORK_BYTES, _weights_bytes(job)) + pieces + tables + blocks
+
+
+def require_memory(least: int, memory: int) -> None:
+    """Raise `MemoryLimitError` if a run may hold less than it needs."""
+    if memory < least:
+        raise MemoryLimitError(
+            f"memory must be at least {-(-least >> 20)}M for this job, got {memory / 2**20:.4g}M"
+        )
+
+
 def region_bytes(job: Job, height: int, width: int) -> int:
     """Return what a part of a map takes: as read, as laid out to be weighted, and a RoI's work."""
-    channels, pooled_height = job.features.shape[1], job.operator.output_size[0]
+    channels, pooled_height = job.features.channels, job.operator.output_size[0]
     worked = compute_dtype(job.features.dtype).itemsize * (height + pooled_height) * width
     return channels * (worked + _read_bytes(job.features, height * width))
 
 
-def _read_bytes(features: Source, cells: int) -> int:
+def _weights_bytes(job: Job) -> int:
+    """Return what laying out the weights of one RoI takes, at worst."""
+    sizes, ratio = shape_of(job.features)[2:], job.operator.sampling_ratio
+    cost = 0
+    for pooled, size in zip(job.operator.output_size, sizes, strict=True):
+        samples = pooled * ratio if ratio > 0 else 2 * size + pooled
+        cost = max(cost, 24 * pooled * size + 128 * samples)
+    return cost
+
+
+def _read_bytes(features: Features, cells: int) -> int:
     """Return what a channel takes as read; pages of a mapped file are the system's."""
     return 0 if features.mapped else features.dtype.itemsize * cells
 
 
 def _images_at_once(job: Job, region: int) -> int:
     """Return how many images to read at once, so that no block of the file is read again."""
-    blocks, (images, channels, height, width) = job.features.info.blocks, job.features.shape
+    blocks, (images, channels, height, width) = job.features.blocks, shape_of(job.features)
     if blocks is None or blocks[0] == 1:
         return 1
     work = region_bytes(job, height, width)
@@ -165,17 +191,18 @@ def _images_at_once(job: Job, region: int) -> int:
     return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
 
 
-def _block_bytes(features: Source) -> int:
-    blocks = features.info.blocks
-    return features.dtype.itemsize * int(np.prod(blocks, dtype=object)) if blocks else 0
+def _block_bytes(features: Features) -> int:
+    return features.dtype.itemsize * math.prod(features.blocks) if features.blocks else 0
 
 
 def _largest_window(job: Job, survey: Survey, done: NDArray[np.bool_]) -> int:
     """Return the bytes that the RoI with the largest window takes."""
     largest = 0
-    for part in select(job.rois, survey, done, range(len(survey.counts)), PIECE):
-        geometry = job.lay_out(part.boxes)
-        k = int(geometry.touched().argmax())
-        size = int(geometry.rows.count[k]), int(geometry.cols.count[k])
-        largest = max(largest, region_bytes(job, *size))
+    for piece in survey.pieces:
+        table = pending(job.rois, piece, done)
+        for image, rows in table.by_image():
+            geometry = job.lay_out(table.boxes[rows], image)
+            k = int(geometry.touched().argmax())
+            height, width = int(geometry.rows.count[k]), int(geometry.cols.count[k])
+            largest = max(largest, region_bytes(job, height, width))
     return largest

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-import lucid
+from lucid import __version__
+from lucid.stream.features import shape_of
 from lucid.stream.plan import Job, Plan
 from lucid.stream.settings import Settings
 
@@ -35,14 +36,24 @@ class ExtractReport:
     invalid: str  # the policy
     invalid_rois: int
     invalid_facts: tuple[str, ...]  # about the first row of each kind
+    zero_area: int  # RoIs
+    partly_outside: int
+    outside: int
+    frame: str  # where the boxes lie, in words
+    warnings: tuple[str, ...]
     images: int  # that have a valid RoI
+    missing_blocks: int  # of the features file, never written: they read as its fill value
     resumed: int  # rows that earlier runs had done
     memory: int
+    order: str  # in which maps are read
+    bytes_to_read: int  # of maps, at most
+    images_at_once: int
+    crops_at_once: int
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
-        job, survey = plan.job, plan.survey
+        job, survey, frame = plan.job, plan.survey, plan.survey.frame
         known = recorded(job, settings)
         return cls(
             **{name: known[name] for name in RECORDED},
@@ -52,14 +63,32 @@ class ExtractReport:
             spatial_scale_from=scale_from,
             invalid_rois=survey.report.invalid,
             invalid_facts=tuple(defect.fact for defect in survey.report.defects.values()),
+            zero_area=frame.zero_area,
+            partly_outside=frame.partly_outside,
+            outside=frame.outside,
+            frame=frame.in_words(),
+            warnings=tuple(frame.warnings()),
             images=int(np.count_nonzero(survey.valid)),
+            missing_blocks=job.features.missing_blocks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,
+            order="maps in the order of the file, each once",
+            bytes_to_read=_bytes_to_read(plan),
+            images_at_once=plan.images,
+            crops_at_once=plan.crops,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
+
+
+def _bytes_to_read(plan: Plan) -> int:
+    """Return the size of the maps that have RoIs to be done."""
+    features = plan.job.features
+    cells = np.broadcast_to(features.sizes.prod(axis=1), features.images)
+    some = int(cells[plan.survey.counts > 0].sum())
+    return some * features.channels * features.dtype.itemsize
 
 
 # All that determines the values of the crops, and nothing else: the same job, the same bytes.
@@ -79,13 +108,27 @@ RECORDED = (
 )
 
 
+# How the inputs are to be understood: recorded where it is not as usual.
+UNDERSTOOD = (
+    "layout",
+    "ids",
+    "boxes",
+    "normalized",
+    "image_size",
+    "batch_index",
+    "box_ranges",
+    "box_counts",
+)
+USUAL = (None, False, "nchw", "xyxy")
+
+
 def recorded(job: Job, settings: Settings) -> dict[str, Any]:
     """Return what an HDF5 output records about its job."""
-    return {
-        "features": job.features.name,
-        "features_shape": job.features.shape,
+    known = {
+        "features": printable(job.features.name),
+        "features_shape": shape_of(job.features),
         "features_dtype": str(job.features.dtype),
-        "rois": job.rois.name,
+        "rois": printable(job.rois.name),
         "rois_shape": job.rois.shape,
         "rois_dtype": str(job.rois.dtype),
         "output_size": job.operator.output_size,
@@ -94,8 +137,15 @@ def recorded(job: Job, settings: Settings) -> dict[str, Any]:
         "aligned": job.operator.aligned,
         "dtype": job.dtype.name,
         "invalid": settings.invalid,
-        "lucid_version": lucid.__version__,
+        "lucid_version": __version__,
     }
+    understood = {name: getattr(settings, name) for name in UNDERSTOOD}
+    return known | {name: value for name, value in understood.items() if value not in USUAL}
+
+
+def printable(text: str) -> str:
+    """Return a text in which bytes that are no text are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def identity(job: Job, settings: Settings) -> dict[str, Any]:

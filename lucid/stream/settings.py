@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -10,10 +10,19 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from lucid.roi.operator import as_invalid, as_output_size, as_sampling_ratio, as_spatial_scale
+from lucid.roi.operator import (
+    as_invalid,
+    as_output_size,
+    as_sampling_ratio,
+    as_size,
+    as_spatial_scale,
+)
+from lucid.stream.boxes import BoxOptions
 from lucid.stream.formats import Layout
 
-OUTPUT_SUFFIXES = (".h5", ".hdf5", ".npy")
+STREAM = "-"  # standard input or output
+HDF5_SUFFIXES = (".h5", ".hdf5")
+OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
 CROP_DTYPES = ("float16", "float32", "float64")
 COMPRESSIONS = ("none", "gzip", "lzf")
 
@@ -36,9 +45,35 @@ def as_bytes(memory: int | str) -> int:
 def as_output(path: str | os.PathLike[str]) -> Path:
     """Return the path of an output, if its suffix is of a format that can be written."""
     output = Path(path)
-    if output.suffix not in OUTPUT_SUFFIXES:
-        raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)}, got {path}")
+    if output.suffix not in OUTPUT_SUFFIXES and str(path) != STREAM:
+        raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)} or be -, got {path}")
     return output
+
+
+def as_image_size(value: Any) -> tuple[int, int] | str:
+    """Return (height, width) from such a pair, a number or 'HxW'; anything else is a path."""
+    if isinstance(value, str):
+        pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        if not pair:
+            return value
+        value = int(pair[1]), int(pair[2] or pair[1])
+    return str(value) if isinstance(value, os.PathLike) else as_size(value, "image_size")
+
+
+def one_of(name: str, choices: tuple[str, ...]) -> Callable[[Any], str]:
+    """Return a check that a value is one of some texts."""
+
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value}")
+        return str(value)
+
+    return check
+
+
+def optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a check that takes None too, which leaves the choice to the inputs."""
+    return lambda value: None if value is None else check(value)
 
 
 def as_crop_dtype(dtype: Any) -> np.dtype[Any]:
@@ -53,13 +88,6 @@ def as_crop_dtype(dtype: Any) -> np.dtype[Any]:
     return crops
 
 
-def as_compression(value: str) -> str:
-    """Return how the blocks of an HDF5 output are compressed."""
-    if value not in COMPRESSIONS:
-        raise ValueError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {value!r}")
-    return value
-
-
 def as_blocks(value: SupportsIndex) -> int:
     """Return how many rows a block of an HDF5 output has."""
     rows = index(value)
@@ -69,18 +97,28 @@ def as_blocks(value: SupportsIndex) -> int:
 
 
 # Each argument of a run that can be wrong by itself, and what makes it right or raises.
-# None, where an argument may be None, leaves the choice to the features.
 CHECKS: dict[str, Callable[[Any], Any]] = {
+    "features": os.fspath,
+    "rois": os.fspath,
     "output": as_output,
     "output_size": as_output_size,
-    "spatial_scale": lambda value: None if value is None else as_spatial_scale(value),
+    "spatial_scale": optional(as_spatial_scale),
     "sampling_ratio": as_sampling_ratio,
     "aligned": bool,
     "invalid": as_invalid,
     "memory": as_bytes,
-    "dtype": lambda value: None if value is None else as_crop_dtype(value),
-    "compression": as_compression,
-    "blocks": lambda value: None if value is None else as_blocks(value),
+    "dtype": optional(as_crop_dtype),
+    "layout": one_of("layout", ("nchw", "nhwc")),
+    "ids": optional(os.fspath),
+    "boxes": one_of("boxes", ("xyxy", "xywh", "cxcywh")),
+    "normalized": bool,
+    "image_size": optional(as_image_size),
+    "batch_index": optional(os.fspath),
+    "box_ranges": optional(os.fspath),
+    "box_counts": optional(os.fspath),
+    "trust_input": bool,
+    "compression": one_of("compression", COMPRESSIONS),
+    "blocks": optional(as_blocks),
     "checksum": bool,
     "overwrite": bool,
     "resume": bool,
@@ -89,8 +127,10 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The checked arguments of a run that are not its inputs; see `lucid.extract`."""
+    """The checked arguments of a run; see `lucid.extract`."""
 
+    features: str
+    rois: str
     output: Path
     output_size: tuple[int, int]
     spatial_scale: tuple[float, float] | None
@@ -99,6 +139,15 @@ class Settings:
     invalid: str
     memory: int
     dtype: np.dtype[Any] | None
+    layout: str
+    ids: str | None
+    boxes: str
+    normalized: bool
+    image_size: tuple[int, int] | str | None
+    batch_index: str | None
+    box_ranges: str | None
+    box_counts: str | None
+    trust_input: bool
     compression: str
     blocks: int | None
     checksum: bool
@@ -115,14 +164,49 @@ class Settings:
             If one has no meaning, or two contradict each other.
         """
         settings = cls(**{name: CHECKS[name](value) for name, value in arguments.items()})
-        if settings.overwrite and settings.resume:
-            raise ValueError("overwrite and resume contradict each other; pass one of them")
-        blocked = settings.compression != "none" or settings.blocks or settings.checksum
-        if blocked and settings.output.suffix == ".npy":
-            raise ValueError(
-                "compression, blocks and checksum need an HDF5 output; .npy has no blocks"
-            )
+        for contradicts, fact in settings._contradictions():
+            if contradicts:
+                raise ValueError(fact)
         return settings
+
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        blocked = bool(self.compression != "none" or self.blocks or self.checksum)
+        piped = STREAM in (self.features, self.rois) or self.to_stream
+        yield self.overwrite and self.resume, "overwrite and resume contradict each other"
+        yield (
+            blocked and self.output.suffix not in HDF5_SUFFIXES,
+            "compression, blocks and checksum need an HDF5 output; .npy has no blocks",
+        )
+        yield self.features == self.rois == STREAM, "features and rois cannot both be piped in"
+        yield self.resume and piped, "a run from or to a pipe cannot be resumed"
+        yield (
+            self.normalized and self.image_size is None,
+            "normalized needs image_size: HxW, or an array of a height and width per image",
+        )
+        yield (
+            self.image_size is not None and not self.normalized,
+            "image_size is for normalized boxes",
+        )
+        owners = (self.batch_index, self.box_ranges, self.box_counts)
+        yield (
+            sum(owner is not None for owner in owners) > 1,
+            "batch_index, box_ranges and box_counts contradict each other; pass one of them",
+        )
+        yield (
+            self.ids is not None and "{id}" not in self.features,
+            "ids are for features with one dataset per image: PATH::{id} or alike",
+        )
+
+    @property
+    def to_stream(self) -> bool:
+        """Whether crops go to standard output."""
+        return str(self.output) == STREAM
+
+    @property
+    def box_options(self) -> BoxOptions:
+        """How the boxes are to be understood."""
+        names = BoxOptions.__dataclass_fields__
+        return BoxOptions(**{name: getattr(self, name) for name in names})
 
     def layout_of(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], attributes: dict[str, Any]

@@ -1,27 +1,25 @@
-"""Where crops go.
-
-An output has its name only when it is complete. A run that ends before that leaves an unfinished
-file with a journal beside it, from which it can be resumed.
-"""
+"""Where crops go: a file that gets its name when it is complete, or standard output."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
+import sys
+import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, BinaryIO, NoReturn, Protocol, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import SinkError
-from lucid.stream.formats import DATASET, Layout
-from lucid.stream.journal import Job, Journal, Noted, read_journal
+from lucid.stream.formats import Layout, write_npy_header
+from lucid.stream.journal import Journal, Noted
+from lucid.stream.unfinished import journal_of, rows_of, unfinished
 
 Array = NDArray[Any]
+Rows = NDArray[np.intp]
 
 
 class Sink(Protocol):
@@ -31,123 +29,11 @@ class Sink(Protocol):
 
     def __exit__(self, *reason: object) -> None: ...
 
-    def write(self, rows: NDArray[np.intp], crops: Array) -> None:
+    def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend."""
 
     def commit(self) -> None:
-        """Say that all rows were written."""
-
-
-def unfinished(output: Path) -> Path:
-    """Return where the rows of an output are until it is complete."""
-    return output.with_name(output.name + ".part")
-
-
-def rows_of(layout: Layout) -> Path:
-    """Return the file that rows are written to: the unfinished output or what it is packed from."""
-    part = unfinished(layout.path)
-    return part.with_name(part.name + ".rows") if layout.is_blocked else part
-
-
-def journal_of(output: Path) -> Path:
-    """Return where the journal of an unfinished output is."""
-    return output.with_name(output.name + ".part.journal")
-
-
-def beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted | None:
-    """Return from where a run is to go on, None if its output is there already; or refuse.
-
-    Nothing is written. `job` is what must be the same for an unfinished run to be gone on with.
-
-    Raises
-    ------
-    SinkError
-        If the output cannot be written there, or must not be.
-    """
-    output = layout.path
-    if output.is_dir():
-        raise SinkError(f"{output} is a directory")
-    if not output.parent.is_dir():
-        raise SinkError(f"{output} cannot be written: there is no directory {output.parent}")
-    if not os.access(output.parent, os.W_OK):
-        raise SinkError(f"{output} cannot be written: no permission to write in {output.parent}")
-    noted = _unfinished_run(layout)
-    if overwrite:
-        noted = None
-    if noted is None and output.exists() and resume:
-        _require_same(_job_of(layout), job, f"{output} is complete, but")
-        return None
-    if noted is None and output.exists() and not overwrite:
-        raise SinkError(f"{output} exists; pass --overwrite to replace it")
-    if noted is not None and not resume:
-        share = f"{noted.done.mean():.0%}" if len(noted.done) else "0%"
-        raise SinkError(
-            f"{output} is unfinished ({share} is in {unfinished(output)}); "
-            "pass --resume to finish it or --overwrite to start over"
-        )
-    if noted is None or not _has_rows(layout):
-        replaces = overwrite or (noted is not None and noted.replaces)
-        noted = Noted(job, replaces, np.zeros(layout.shape[0], bool))
-    _require_same(noted.job, job, f"{output} was begun")
-    _require_space(layout)
-    return noted
-
-
-def _unfinished_run(layout: Layout) -> Noted | None:
-    """Return what the journal says, if a run is unfinished."""
-    noted = read_journal(journal_of(layout.path))
-    if noted is None or _has_rows(layout) or not noted.done.any():
-        return noted
-    # All was done and the output has its name; only the journal was not removed any more.
-    journal_of(layout.path).unlink()
-    return None
-
-
-def _has_rows(layout: Layout) -> bool:
-    return rows_of(layout).exists() or unfinished(layout.path).exists()
-
-
-def _require_same(noted: Job, job: Job, what: str) -> None:
-    for key, value in job.items():
-        if key in noted and noted[key] != value:
-            raise SinkError(
-                f"{what} with {key} {_shown(noted[key])}, not {_shown(value)}; "
-                "repeat the job as it was, or pass --overwrite to start over"
-            )
-
-
-def _shown(value: Any) -> str:
-    return " x ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _job_of(layout: Layout) -> Job:
-    """Return what a complete output says about its job."""
-    if layout.is_npy:
-        array = np.load(layout.path, mmap_mode="r")
-        return {"shape": list(array.shape), "dtype": array.dtype.name}
-    try:
-        with h5py.File(layout.path, "r") as file:
-            attributes = file[DATASET].attrs
-            return {key: _plain(attributes[key]) for key in attributes}
-    except (OSError, KeyError) as error:
-        raise SinkError(f"{layout.path} exists and is no output of this tool") from error
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-def _require_space(layout: Layout) -> None:
-    """Raise unless the disk has room for what is not there yet."""
-    part = rows_of(layout)
-    there = part.stat().st_blocks * 512 if part.exists() else 0
-    needed = layout.nbytes * (1 + layout.is_blocked) - there
-    free = shutil.disk_usage(layout.path.parent).free
-    if needed > free:
-        raise SinkError(
-            f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "
-            f"and {free / 1e9:.3g} GB are free"
-        )
+        """Say that all rows were written; those that were not are zeros."""
 
 
 class FileSink:
@@ -164,7 +50,8 @@ class FileSink:
         try:
             self._journal = Journal(journal_of(self._layout.path), self._start)
             if not self._start.done.any():
-                self._part.unlink(missing_ok=True)
+                for path in {self._part, self._rows}:
+                    path.unlink(missing_ok=True)
                 self._layout.lay_out(self._rows)
             if self._rows.exists():  # or else it is packed already
                 self._begin = self._layout.begin(self._rows)
@@ -174,23 +61,16 @@ class FileSink:
             self._fail(error)
         return self
 
-    def write(self, rows: NDArray[np.intp], crops: Array) -> None:
+    def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend; then mark them as done."""
-        breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
         try:
-            for start, stop in pairwise(breaks):
-                self._write_at(int(rows[start]), crops[start:stop])
+            # The rows lie one after the other in the file's own bytes: contiguous, allocated
+            # when it was laid out, without filters. So HDF5 is not needed to write them.
+            write_rows(self._file, self._begin, rows, crops)
             if self._journal is not None:
                 self._journal.mark(rows, self._file)
         except OSError as error:
             self._fail(error)
-
-    def _write_at(self, row: int, crops: Array) -> None:
-        data = crops.reshape(-1).view(np.uint8).data
-        position = self._begin + row * self._layout.row_bytes
-        while len(data):
-            written = os.pwrite(self._file, data, position)
-            data, position = data[written:], position + written
 
     def commit(self) -> None:
         """Give the complete file its name."""
@@ -229,6 +109,74 @@ class FileSink:
         if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, SinkError):
             raise SinkError(f"{self._layout.path} cannot be written: {_reason(error)}") from error
         raise error
+
+
+class StreamSink:
+    """A .npy stream on standard output, in the order of rows.
+
+    Rows that are ready too early wait in a temporary file, which exists only if there are any.
+    """
+
+    def __init__(self, layout: Layout, done: NDArray[np.bool_]) -> None:
+        self._layout, self._done = layout, done  # what was done, or needs no work
+        self._out: BinaryIO = sys.stdout.buffer
+        self._next = 0
+        self._early: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        write_npy_header(self._out, self._layout.shape, self._layout.dtype)
+        self._forward()
+        return self
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Send crops (k, C, PH, PW) if it is their turn, and what waited for them."""
+        self._done[rows] = True
+        if len(rows) and rows[0] == self._next and rows[-1] - rows[0] == len(rows) - 1:
+            self._send(crops)
+            self._next += len(rows)
+        else:
+            if self._early is None:
+                self._early = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+            write_rows(self._early.fileno(), 0, rows, crops)
+        self._forward()
+
+    def _forward(self) -> None:
+        """Send the rows whose turn it is now."""
+        size, step = self._layout.row_bytes, max((1 << 20) // max(self._layout.row_bytes, 1), 1)
+        while self._next < len(self._done) and self._done[self._next]:
+            ready = self._done[self._next : self._next + step]
+            count = len(ready) if ready.all() else int(ready.argmin())
+            waiting = b"" if self._early is None else os.pread(
+                self._early.fileno(), count * size, self._next * size
+            )  # fmt: skip
+            self._out.write(waiting.ljust(count * size, b"\0"))
+            self._next += count
+        self._out.flush()
+
+    def _send(self, crops: Array) -> None:
+        self._out.write(crops.reshape(-1).view(np.uint8).data)
+
+    def commit(self) -> None:
+        """Say that all rows were written; those that were not are zeros."""
+        self._done[:] = True
+        self._forward()
+
+    def __exit__(self, *reason: object) -> None:
+        if self._early is not None:
+            self._early.close()
+
+
+def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
+    """Write crops (k, C, PH, PW) at their rows, which ascend, of a file that begins at `begin`."""
+    if not crops.size:
+        return
+    breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    for start, stop in pairwise(breaks):
+        data = crops[start:stop].reshape(-1).view(np.uint8).data
+        position = begin + int(rows[start]) * crops[0].nbytes
+        while len(data):
+            written = os.pwrite(file, data, position)
+            data, position = data[written:], position + written
 
 
 def _sync(path: Path) -> None:

@@ -1,27 +1,29 @@
-"""Arrays in files: `.npy` mapped into memory, or a dataset of an HDF5 file."""
+"""Arrays in files: `.npy` mapped into memory, a dataset of an HDF5 file, or a `.npy` in a pipe."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import h5py
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
+from lucid.stream import hdf5, npy
 
 Array = NDArray[Any]
+PathLike = str | os.PathLike[str]
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
 
-# What the parts of a run ask of an array: raises unless shape and dtype are right.
-ROLES: dict[str, Check] = {"features": require_features, "rois": require_table}
+STDIN = "-"
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"PK": "; it looks like an archive, perhaps .npz", b"\x80": "; it looks like a pickle"}
@@ -40,31 +42,32 @@ class ArrayInfo:
     @property
     def roles(self) -> list[str]:
         """What the array could be in a run."""
-        return [role for role, check in ROLES.items() if _passes(check, self)]
+        return [role for role in ("features", "rois") if self.passes(ROLES[role])]
+
+    def passes(self, check: Check) -> bool:
+        """Return whether a check has nothing against the array."""
+        try:
+            check(self.shape, self.dtype, "array")
+        except LucidError:
+            return False
+        return True
 
     def __str__(self) -> str:
         name = "" if self.dataset is None else f"{self.dataset!r} "
         return f"{name}{self.shape} {self.dtype}"
 
 
-def _passes(check: Check, info: ArrayInfo) -> bool:
-    try:
-        check(info.shape, info.dtype, "array")
-    except LucidError:
-        return False
-    return True
+ROLES: dict[str, Check] = {"features": require_features, "rois": require_table}
 
 
 class Source:
     """An open array: `source[key]` reads a part of it."""
 
-    def __init__(
-        self, name: str, info: ArrayInfo, array: Array | h5py.Dataset, file: h5py.File | None = None
-    ) -> None:
+    def __init__(self, name: str, array: Array | h5py.Dataset, file: h5py.File | None) -> None:
         self.name = name
-        self.info = info
-        self._array = array
-        self._file = file
+        self.info = _describe(array)
+        self.path = Path(_split(name)[0])
+        self._array, self._file = array, file
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,24 +85,24 @@ class Source:
         return self._file is None
 
     @property
-    def path(self) -> Path:
-        """The file."""
-        return _split(self.name)[0]
-
-    @property
     def stamp(self) -> list[int]:
         """What changes when the file does: its size in bytes, and when it was last modified."""
         found = self.path.stat()
         return [found.st_size, found.st_mtime_ns]
 
+    @property
+    def missing_blocks(self) -> int:
+        """How many blocks were never written, and read as zeros or what the file says."""
+        return 0 if self._file is None else hdf5.missing_blocks(self._array)
+
     def attribute(self, name: str) -> Any:
         """Return an attribute of the dataset, None where there is none."""
-        return None if self._file is None else self._array.attrs.get(name)  # type: ignore[union-attr]
+        return None if self._file is None else attribute(self._array, name, self.name)
 
     def __getitem__(self, key: Any) -> Array:
         try:
             part: Array = self._array[key]
-        except (OSError, RuntimeError) as error:
+        except hdf5.WAYS_TO_BE_WRONG as error:
             raise SourceError(f"{self.name} cannot be read: {error}") from error
         return part
 
@@ -115,40 +118,73 @@ class Source:
         self.close()
 
 
-def open_source(spec: str | os.PathLike[str], role: str) -> Source:
-    """Open the array of a file that plays a role in a run.
+def block_bytes(source: Source) -> int:
+    """Return the size of a block of storage, 0 where there are none."""
+    return source.dtype.itemsize * math.prod(source.info.blocks) if source.info.blocks else 0
+
+
+class RowsOfBlocks:
+    """Rows of an array that is stored in blocks, each read once if rows are asked for in order."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._step = (source.info.blocks or (1,))[0]
+        self._start, self._held = 0, source[0:0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        if not self._start <= rows.start <= rows.stop <= self._start + len(self._held):
+            self._start = rows.start - rows.start % self._step
+            stop = -(-rows.stop // self._step) * self._step
+            self._held = self._source[0:0]  # never two at a time
+            self._held = self._source[self._start : stop]
+        return self._held[rows.start - self._start : rows.stop - self._start]
+
+
+def open_source(
+    spec: PathLike, names: Sequence[str], check: Check, *, trust: bool = False
+) -> Source:
+    """Open the array of a file that passes a check.
 
     Parameters
     ----------
     spec : path
-        `PATH` or `PATH::DATASET`; without a dataset, that of an HDF5 file which has the name of
-        the role, or else the only one that could play it.
-    role : {'features', 'rois'}
-        What it is for.
+        `PATH` or `PATH::DATASET`; without a dataset, the first of an HDF5 file's that has one of
+        the names, or else the only one that passes.
+    names : sequence of str
+        What such an array is usually called; the first is what the run calls it.
+    check : callable
+        Is given shape, dtype and name, and raises a LucidError if the array cannot be meant.
+    trust : bool
+        Whether an HDF5 file may lead to other files and have plug-ins loaded.
 
     Raises
     ------
     SourceError
         If there is no such file or dataset, or it is damaged, or the choice is not clear.
     ShapeError, DTypeError
-        If the array cannot play the role.
+        If the array does not pass.
     """
     path, dataset = _split(spec)
-    if _is_hdf5(path):
-        source = _open_dataset(path, dataset, role)
+    if is_hdf5(path):
+        source = _open_dataset(path, dataset, names, check, trust)
     elif dataset is not None:
         raise SourceError(f"{path} is a .npy file, without datasets; drop '::{dataset}'")
     else:
-        source = Source(str(path), *_map_npy(path))
+        source = Source(str(path), npy.map_npy(path), None)
     try:
-        ROLES[role](source.shape, source.dtype, source.name)
+        check(source.shape, source.dtype, source.name)
     except LucidError:
         source.close()
         raise
     return source
 
 
-def list_arrays(path: str | os.PathLike[str]) -> list[ArrayInfo]:
+def open_stdin(name: str) -> npy.PipedNpy:
+    """Return the .npy stream that is piped in as `name`."""
+    return npy.PipedNpy(sys.stdin.buffer, f"{name} on standard input")
+
+
+def list_arrays(path: PathLike) -> list[ArrayInfo]:
     """Return what a file says about its arrays, in the order of their names.
 
     Raises
@@ -157,13 +193,50 @@ def list_arrays(path: str | os.PathLike[str]) -> list[ArrayInfo]:
         If there is no such file, or it is not a sound .npy or HDF5 file.
     """
     path = Path(path)
-    if not _is_hdf5(path):
-        return [_map_npy(path)[0]]
-    with _open_hdf5(path) as file:
-        return list(_datasets(file))
+    if not is_hdf5(path):
+        return [_describe(npy.map_npy(path))]
+    with hdf5.open_hdf5(path) as file:
+        return [_describe(dataset) for dataset in hdf5.datasets(file)]
 
 
-def _split(spec: str | os.PathLike[str]) -> tuple[Path, str | None]:
+def is_hdf5(path: Path) -> bool:
+    """Tell by its first bytes whether a file is HDF5 or .npy; raise if it is neither."""
+    try:
+        if not path.is_file() and path.exists() and not path.is_dir():
+            raise SourceError(f"{path} is not a regular file; pipe it in as '-'")
+        with path.open("rb") as stream:
+            start = stream.read(8)
+        if start.startswith(npy.MAGIC):
+            return False
+        if h5py.is_hdf5(path):
+            return True
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"{path} cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a name that no file can have
+        raise SourceError(f"{path!r} cannot be opened: {error}") from error
+    hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), "")
+    raise SourceError(f"{path} must be a .npy or HDF5 file{hint if start else '; it is empty'}")
+
+
+def attribute(item: h5py.Dataset, name: str, where: str) -> Any:
+    """Return an attribute, None where there is none."""
+    try:
+        return item.attrs.get(name)
+    except hdf5.WAYS_TO_BE_WRONG as error:
+        raise hdf5.damaged(where, error) from error
+
+
+def offer(infos: list[ArrayInfo], path: Path, most: int = 8) -> str:
+    """Say what a file holds and how to choose from it."""
+    if not infos:
+        return "it holds no arrays"
+    more = f", and {len(infos) - most} more" if len(infos) > most else ""
+    return f"it holds {', '.join(map(str, infos[:most]))}{more}. Choose with {path}::NAME"
+
+
+def _split(spec: PathLike) -> tuple[Path, str | None]:
     """Take PATH::DATASET apart; a file whose name has '::' in it is a file."""
     text = os.fspath(spec)
     path, mark, dataset = text.rpartition("::")
@@ -174,105 +247,41 @@ def _split(spec: str | os.PathLike[str]) -> tuple[Path, str | None]:
     return Path(path), dataset
 
 
-def _is_hdf5(path: Path) -> bool:
-    """Tell by its first bytes whether a file is HDF5 or .npy; raise if it is neither."""
+def _describe(array: Array | h5py.Dataset) -> ArrayInfo:
+    if not isinstance(array, h5py.Dataset):
+        return ArrayInfo(None, array.shape, array.dtype)
     try:
-        with path.open("rb") as stream:
-            start = stream.read(8)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror}") from error
-    if start.startswith(npy.MAGIC_PREFIX):
-        return False
-    if h5py.is_hdf5(path):
-        return True
-    hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), "")
-    raise SourceError(f"{path} must be a .npy or HDF5 file{hint if start else '; it is empty'}")
+        name = array.name.removeprefix("/")
+        return ArrayInfo(name, array.shape, array.dtype, array.chunks, array.compression)
+    except hdf5.WAYS_TO_BE_WRONG as error:
+        raise hdf5.damaged(array.file.filename, error) from error
 
 
-def _map_npy(path: Path) -> tuple[ArrayInfo, Array]:
-    """Map the array of a .npy file into memory, after holding its header against its size."""
-    with path.open("rb") as stream:
-        try:
-            shape, fortran, dtype = _read_header(stream)
-        except (ValueError, EOFError, TypeError, SyntaxError) as error:
-            raise SourceError(f"{path} has no valid .npy header: {error}") from error
-        offset, held = stream.tell(), os.fstat(stream.fileno()).st_size
-    if dtype.hasobject:
-        raise SourceError(f"{path} holds pickled Python objects, which are never loaded")
-    if any(length < 0 for length in shape):
-        raise SourceError(f"{path} has no valid .npy header: shape {shape}")
-    promised = offset + dtype.itemsize * int(np.prod(shape, dtype=object))
-    if held < promised:
-        raise SourceError(
-            f"{path} is truncated: its header promises {promised} bytes, it has {held}"
-        )
-    array: Array
-    if promised == offset:  # no values, and an empty file cannot be mapped
-        array = np.empty(shape, dtype)
-    else:
-        array = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-    return ArrayInfo(None, shape, dtype), array
-
-
-def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(stream)
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"version {version} is for structured data")
-    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(stream)
-    return header
-
-
-def _open_hdf5(path: Path) -> h5py.File:
+def _open_dataset(
+    path: Path, dataset: str | None, names: Sequence[str], check: Check, trust: bool
+) -> Source:
+    file = hdf5.open_hdf5(path)
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be opened as HDF5: {error}") from error
-
-
-def _datasets(file: h5py.File) -> Iterator[ArrayInfo]:
-    found: list[str] = []
-    file.visititems(lambda name, item: found.append(name) if _is_array(item) else None)
-    return (_describe(name, file[name]) for name in sorted(found))
-
-
-def _is_array(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset) and item.shape is not None
-
-
-def _describe(name: str, dataset: h5py.Dataset) -> ArrayInfo:
-    return ArrayInfo(name, dataset.shape, dataset.dtype, dataset.chunks, dataset.compression)
-
-
-def _open_dataset(path: Path, dataset: str | None, role: str) -> Source:
-    file = _open_hdf5(path)
-    try:
-        infos = list(_datasets(file))
-        name = _choose(infos, role, path) if dataset is None else dataset
-        item = file.get(name)
-        if item is None or not _is_array(item):
-            raise SourceError(f"{path} has no dataset {name!r}; {_offer(infos, path)}")
+        name = dataset or _choose(file, names, check, path)
+        item = hdf5.dataset_at(file, name, trust)
+        if item is None:
+            infos = [_describe(found) for found in hdf5.datasets(file)]
+            raise SourceError(f"{path} has no dataset {name!r}; {offer(infos, path)}")
+        return Source(f"{path}::{name}", item, file)
     except BaseException:
         file.close()
         raise
-    return Source(f"{path}::{name}", _describe(name, item), item, file)
 
 
-def _choose(infos: list[ArrayInfo], role: str, path: Path) -> str:
+def _choose(file: h5py.File, names: Sequence[str], check: Check, path: Path) -> str:
     """Return the name of the dataset that the caller can only have meant."""
-    candidates = [info for info in infos if role in info.roles]
-    named = [info for info in candidates if info.dataset == role]
-    if len(named or candidates) != 1:
+    infos = [_describe(dataset) for dataset in hdf5.datasets(file)]
+    candidates = [info for info in infos if info.passes(check)]
+    named = [info for name in names for info in candidates if info.dataset == name]
+    chosen = named[:1] or candidates
+    if len(chosen) != 1:
         many = "several datasets" if candidates else "no dataset"
         raise SourceError(
-            f"{path} has {many} that could be {role}; {_offer(candidates or infos, path)}"
+            f"{path} has {many} that could be {names[0]}; {offer(candidates or infos, path)}"
         )
-    return str((named or candidates)[0].dataset)
-
-
-def _offer(infos: list[ArrayInfo], path: Path, most: int = 8) -> str:
-    """Say what a file holds and how to choose from it."""
-    if not infos:
-        return "it holds no arrays"
-    more = f", and {len(infos) - most} more" if len(infos) > most else ""
-    return f"it holds {', '.join(map(str, infos[:most]))}{more}. Choose with {path}::NAME"
+    return str(chosen[0].dataset)

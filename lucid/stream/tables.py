@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.table import RoiReport, RoiTable, examine
-from lucid.stream.sources import Source
+from lucid.stream.boxes import RoiSource
+from lucid.stream.frame import Frame
 
 PIECE = 1 << 14  # rows read at once: more would not be faster
 PIECE_BYTES = PIECE * 1024  # held for a piece while it is examined, and later laid out
@@ -29,6 +30,7 @@ class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
 
     report: RoiReport
+    frame: Frame
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     pieces: list[Piece]  # that have some
@@ -42,20 +44,25 @@ class Selection(NamedTuple):
     boxes: NDArray[np.float64]  # (k, 4)
 
 
-def survey(source: Source, images: int, done: NDArray[np.bool_]) -> Survey:
-    """Read the table once and return what it holds; `done` (K,) says which rows are."""
+def survey(source: RoiSource, done: NDArray[np.bool_], frame: Frame) -> Survey:
+    """Read the table once and return what it holds.
+
+    `done` (K,) says which rows are; those that are invalid become so.
+    """
     report, pieces = RoiReport(), []
-    valid, counts = np.zeros(images, np.int64), np.zeros(images, np.int64)
-    for start in range(0, source.shape[0], PIECE):
-        stop = min(start + PIECE, source.shape[0])
-        table, found = examine(source[start:stop], images, start)
+    valid, counts = np.zeros(source.images, np.int64), np.zeros(source.images, np.int64)
+    for start in range(0, source.rois, PIECE):
+        stop = min(start + PIECE, source.rois)
+        table, found = examine(source.read(start, stop), source.images, start)
         report.add(found)
+        frame.add(table)
+        done[start:stop] |= ~table.valid  # they stay zeros
         _count(valid, table.batch_index[table.valid])
         index = table.batch_index[table.valid & ~done[start:stop]]
         if len(index):
             _count(counts, index)
             pieces.append(Piece(start, stop, int(index.min()), int(index.max())))
-    return Survey(report, valid, counts, pieces)
+    return Survey(report, frame, valid, counts, pieces)
 
 
 def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
@@ -65,21 +72,27 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
         counts[first : last + 1] += np.bincount(index - first)
 
 
+def pending(source: RoiSource, piece: Piece, done: NDArray[np.bool_]) -> RoiTable:
+    """Return the RoIs of a piece; those that are done already are not valid any more."""
+    table, _ = examine(source.read(piece.start, piece.stop), source.images)
+    table.valid[done[piece.start : piece.stop]] = False
+    return table
+
+
 def select(
-    source: Source, survey: Survey, done: NDArray[np.bool_], images: range, most: int
+    source: RoiSource, pieces: list[Piece], done: NDArray[np.bool_], images: range, most: int
 ) -> Iterator[Selection]:
     """Yield the RoIs of a range of images that are to be done, image by image, ascending.
 
     The range has at most `most` RoIs, or is one image: that comes in several selections.
     """
     held: list[tuple[NDArray[np.intp], RoiTable]] = []
-    for piece in survey.pieces:
+    for piece in pieces:
         if piece.last_image < images.start or piece.first_image >= images.stop:
             continue
-        table, _ = examine(source[piece.start : piece.stop], len(survey.counts))
+        table = pending(source, piece, done)
         index = table.batch_index
-        pending = table.valid & ~done[piece.start : piece.stop]
-        mine = np.flatnonzero(pending & (index >= images.start) & (index < images.stop))
+        mine = np.flatnonzero(table.valid & (index >= images.start) & (index < images.stop))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:
             yield from _in_order(held)
             held = []

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lucid import roi
 from lucid._tensor import Operand, Tensor, record
+from lucid.errors import ShapeError
 from lucid.nn.module import Module
 from lucid.roi.operator import OutputSize, SpatialScale, as_invalid, as_output_size
 
@@ -21,8 +22,8 @@ class ROIAlign(Module):
     output_size : int or (int, int)
         Bins per crop, height before width; an int means a square.
     aligned : bool
-        Whether coordinates are shifted by half a cell, so that they count pixel edges; see
-        `roi_align`.
+        Whether half a cell is subtracted from coordinates, so that 0 is the outer edge of the
+        first cell and not its centre; see `roi_align`.
 
     Examples
     --------
@@ -141,8 +142,9 @@ def roi_align(
     Notes
     -----
     The operator is that of He et al., "Mask R-CNN" (2017), section 3: each bin is the mean of
-    bilinear readings on a regular grid inside it. Readings more than one cell outside the map
-    count as 0. Sample positions and weights are computed in float64.
+    bilinear readings on a regular grid inside it. A reading up to one cell beyond the centre of
+    the outermost cell takes that cell's value; farther out it is 0. Sample positions and weights
+    are computed in float64.
 
     Examples
     --------
@@ -152,9 +154,9 @@ def roi_align(
     array([[[[ 9., 10.],
              [14., 15.]]]])
     """
-    maps = roi.check_features(np.asarray(features))
+    maps = roi.check_features(_array(features, "features"))
     operator = roi.Operator.checked(output_size, spatial_scale, sampling_ratio, aligned)
-    table = roi.as_rois(np.asarray(rois), len(maps), invalid=as_invalid(invalid))
+    table = roi.as_rois(_array(rois, "rois"), len(maps), invalid=as_invalid(invalid))
     crops = roi.pool(maps, table, operator)
     if not (isinstance(features, Tensor) or isinstance(rois, Tensor)):
         return crops
@@ -167,3 +169,10 @@ def roi_align(
         return for_features, np.column_stack([np.zeros(len(boxes)), boxes])
 
     return record(crops, (features, rois), pull)
+
+
+def _array(data: Operand, name: str) -> Array:
+    try:
+        return np.asarray(data)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{name} must be a regular array: {error}") from None

@@ -1,0 +1,211 @@
+"""RoI tables as files have them, read piece by piece as rows batch_index, x1, y1, x2, y2.
+
+Boxes may say their image in their first column, in a list beside them, in ranges of rows per
+image, or by being padded to a number per image; as corners, or as a corner or centre and a size;
+in box units or as fractions of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import DTypeError, RoiError, ShapeError
+from lucid.roi.table import COLUMNS, RoiReport, require_table
+from lucid.stream.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+from lucid.stream.sources import (
+    STDIN,
+    Check,
+    PathLike,
+    RowsOfBlocks,
+    Source,
+    block_bytes,
+    open_source,
+    open_stdin,
+)
+
+Array = NDArray[Any]
+
+NAMES = ("rois", "boxes", "bboxes", "image_bb")
+WHOSE = "--batch-index, --box-ranges and --box-counts"
+
+
+@dataclass(frozen=True, slots=True)
+class BoxOptions:
+    """How a file's boxes are to be understood; see `lucid.extract`."""
+
+    boxes: str
+    normalized: bool
+    image_size: tuple[int, int] | PathLike | None
+    batch_index: PathLike | None
+    box_ranges: PathLike | None
+    box_counts: PathLike | None
+    trust_input: bool
+
+
+class RoiSource:
+    """The K RoIs of a file."""
+
+    def __init__(self, spec: PathLike, options: BoxOptions, images: int) -> None:
+        self.images, self._options = images, options
+        self._open: list[Source] = []
+        self._sizes: Array | None = None
+        self._array: Any
+        self.held_bytes = self.block_bytes = 0
+        try:
+            if spec == STDIN:
+                stream = open_stdin("rois")
+                self.name, (self.shape, _, self.dtype) = stream.name, stream.header
+                self._require(self.shape, self.dtype, self.name)
+                self._array = stream.read(self.shape)
+                self.held_bytes = self._array.nbytes
+            else:
+                self._array = source = self._source(spec, NAMES, self._require)
+                self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
+                self.block_bytes = block_bytes(source)
+                if self.block_bytes:
+                    self._array = RowsOfBlocks(source)
+            self._owners = self._find_owners()
+            if options.normalized:
+                self._sizes = self._image_sizes()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def rois(self) -> int:
+        """The number of RoIs, K."""
+        return self._owners.rois
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files that are read."""
+        return [source.path for source in self._open]
+
+    @property
+    def stamp(self) -> Any:
+        """What changes when a file does, None for a pipe."""
+        return [source.stamp for source in self._open] or None
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return rows (k, 5)."""
+        return self._understood(*self._owners.read(self._array, start, stop))
+
+    def close(self) -> None:
+        """Close the files."""
+        for source in self._open:
+            source.close()
+
+    def _source(self, spec: PathLike, names: Sequence[str], check: Check) -> Source:
+        source = open_source(spec, names, check, trust=self._options.trust_input)
+        self._open.append(source)
+        return source
+
+    def _require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+        """Raise unless an array is one of the forms of RoI tables."""
+        if not ((len(shape) == 2 and shape[1] == 4) or (len(shape) == 3 and shape[2] == 4)):
+            require_table(shape, dtype, name)
+        elif dtype.kind not in "iuf" or dtype.itemsize > 8:
+            raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
+
+    def _find_owners(self) -> Owners:
+        """Return what knows which image a RoI belongs to."""
+        options, shape = self._options, self.shape
+        given = [options.batch_index, options.box_ranges, options.box_counts]
+        if shape[1:] == (5,) and given == [None, None, None]:
+            return FirstColumn(shape[0])
+        if shape[1:] == (5,):
+            raise ShapeError(f"{self.name} says the image in its first column; drop {WHOSE}")
+        if len(shape) == 3 and given[:2] == [None, None]:
+            counts = None
+            if options.box_counts is not None:
+                counts = self._numbers(options.box_counts, "box_counts", 1)
+            return Padded(shape, counts, self.images)
+        if len(shape) == 2 and options.box_ranges is not None:
+            return Ranges(shape[0], self._numbers(options.box_ranges, "box_ranges", 2))
+        if len(shape) == 2 and options.batch_index is not None:
+            return Listed(
+                shape[0], self._source(options.batch_index, ("batch_index",), require_list)
+            )
+        if len(shape) == 2 and self.images == 1 and options.box_counts is None:
+            return Ranges(shape[0], np.array([[0, shape[0]]]))
+        raise ShapeError(
+            f"{self.name} {shape}: boxes (K, 4) need --batch-index or --box-ranges to say their "
+            f"image, boxes (N, M, 4) may have --box-counts; or give rows ({', '.join(COLUMNS)})"
+        )
+
+    def _numbers(self, spec: PathLike, name: str, axes: int) -> NDArray[np.int64]:
+        """Return a whole array of whole numbers, a row per image."""
+        width = (2,) if axes == 2 else ()
+
+        def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+            if shape[1:] != width or len(shape) != axes or dtype.kind not in "iuf":
+                raise ShapeError(f"{where} must be {name} (N{', 2' * len(width)}), got {shape}")
+            if shape[0] != self.images:
+                raise ShapeError(
+                    f"{where} must have a row for each of {self.images} images, got {shape[0]}"
+                )
+
+        source = self._source(spec, (name, "pos_boxes", "num_boxes"), require)
+        values = source[:]
+        if (values != np.floor(values)).any() or (values < 0).any():
+            raise ShapeError(f"{source.name} must hold whole numbers >= 0")
+        whole: NDArray[np.int64] = values.astype(np.int64)
+        return whole
+
+    def _image_sizes(self) -> Array:
+        """Return heights and widths, (N, 2) or (1, 2)."""
+        size = self._options.image_size
+        if isinstance(size, tuple):
+            return np.array([size], np.float64)
+        if size is None:
+            raise ShapeError("normalized boxes need the size of the images; pass --image-size HxW")
+
+        def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+            if shape != (self.images, 2) or dtype.kind not in "iuf":
+                raise ShapeError(f"{where} must have rows height, width for each of "
+                                 f"{self.images} images, got {shape} {dtype}")  # fmt: skip
+
+        sizes: Array = self._source(size, ("image_size", "sizes"), require)[:].astype(np.float64)
+        return sizes
+
+    def _understood(self, index: Array | None, rows: Array) -> Array:
+        """Return rows (k, 5) of an index and boxes as the file has them, or of rows."""
+        options = self._options
+        if index is None and options.boxes == "xyxy" and not options.normalized:
+            return rows
+        index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
+        boxes = rows.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if options.boxes == "cxcywh":
+                boxes[:, :2] -= boxes[:, 2:] / 2
+            if options.boxes != "xyxy":
+                boxes[:, 2:] += boxes[:, :2]
+            if self._sizes is not None:
+                known = (index >= 0) & (index < len(self._sizes))
+                sizes = self._sizes[np.where(known, index, 0).astype(np.int64)]
+                boxes *= sizes[:, [1, 0, 1, 0]]
+        return np.column_stack([index.astype(np.float64), boxes])
+
+
+def require_batch_index(report: RoiReport, source: RoiSource) -> None:
+    """Raise if the first of five columns is hardly a batch index, with the likely cause."""
+    kinds = ("not integral", "no such image")
+    wrong = [report.defects[kind] for kind in kinds if kind in report.defects]
+    if source.shape[1:] != (5,) or sum(defect.count for defect in wrong) * 2 <= report.rois:
+        return
+    first = min(wrong, key=lambda defect: defect.row)
+    rows = source.read(0, min(source.rois, 1000))
+    last = rows[:, 4].astype(np.float64)
+    score = "a score" if ((last >= 0) & (last <= 1)).all() else "a score or an area"
+    raise RoiError(
+        f"{source.name}: the first column cannot be a batch_index: {first.fact}, and "
+        f"{sum(defect.count for defect in wrong)} of {report.rois} rows are like it. "
+        f"If rows are x1, y1, x2, y2 and {score}, put the image first, or pass boxes (K, 4) "
+        "with --batch-index"
+    )

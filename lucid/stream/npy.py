@@ -1,0 +1,108 @@
+"""The .npy format: its header, held against the size of the file, and its values."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from lucid.errors import SourceError
+
+Array = NDArray[Any]
+
+MAGIC = npy.MAGIC_PREFIX
+READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class Header(NamedTuple):
+    """What a .npy file says about its values."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all values; a Python int, which does not overflow."""
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=object))
+
+
+def read_header(stream: BinaryIO, name: str) -> Header:
+    """Read a header; the stream is then at the first value.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, or speaks of Python objects.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+            version = npy.read_magic(stream)
+            if version not in READERS:
+                raise ValueError(f"version {version} of the format is not read")
+            header = Header(*READERS[version](stream))
+        if any(type(length) is not int or length < 0 for length in header.shape):
+            raise ValueError(f"its shape is {header.shape}")
+    except Exception as error:  # NumPy evaluates what stands there, and that can fail in any way
+        fact = (str(error) or type(error).__name__).partition("\n")[0]
+        raise SourceError(f"{name} has no valid .npy header: {fact}") from error
+    if header.dtype.hasobject:
+        raise SourceError(f"{name} holds pickled Python objects, which are never loaded")
+    return header
+
+
+def map_npy(path: Path) -> Array:
+    """Return the array of a file, mapped into memory.
+
+    Raises
+    ------
+    SourceError
+        If the header is damaged, or promises more than the file has.
+    """
+    with path.open("rb") as stream:
+        header = read_header(stream, str(path))
+        begin, held = stream.tell(), os.fstat(stream.fileno()).st_size
+        if held - begin < header.nbytes:
+            raise SourceError(
+                f"{path} is truncated: its header promises {begin + header.nbytes} bytes, "
+                f"it has {held}"
+            )
+        try:
+            if header.nbytes == 0:  # nothing can be mapped
+                return np.empty(header.shape, header.dtype)
+            order = "F" if header.fortran else "C"
+            mapped: Array = np.memmap(stream, header.dtype, "r", begin, header.shape, order)  # type: ignore[call-overload]
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SourceError(f"{path} has no valid .npy header: {error}") from error
+        return mapped
+
+
+class PipedNpy:
+    """A .npy stream that is read once, forwards."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name = name
+        self._stream = stream
+        start = stream.peek(8)[:8] if hasattr(stream, "peek") else b""
+        if start.startswith(b"\x89HDF"):
+            raise SourceError(f"{name} is HDF5, which must be a file: it cannot be read forwards")
+        self.header = read_header(stream, name)
+        if self.header.fortran and len(self.header.shape) > 1:
+            raise SourceError(f"{name} is in Fortran order, which cannot be read forwards")
+
+    def read(self, shape: tuple[int, ...]) -> Array:
+        """Return the next values."""
+        values = np.empty(shape, self.header.dtype)
+        wanted = values.reshape(-1).view(np.uint8).data
+        filled = 0
+        while filled < len(wanted):
+            count = self._stream.readinto(wanted[filled:])  # type: ignore[attr-defined]
+            if not count:
+                raise SourceError(f"{self.name} ended before the values that its header promises")
+            filled += count
+        return values

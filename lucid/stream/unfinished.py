@@ -1,0 +1,176 @@
+"""What is there of an output before a run: nothing, an unfinished run, or all of it.
+
+An output has its name only when it is complete. A run that ends before that leaves an unfinished
+file with a journal beside it, from which it can be resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lucid.errors import SinkError
+from lucid.stream.formats import DATASET, Layout
+from lucid.stream.journal import Job, Noted, read_journal
+
+
+def unfinished(output: Path) -> Path:
+    """Return where the rows of an output are until it is complete."""
+    return output.with_name(output.name + ".part")
+
+
+def rows_of(layout: Layout) -> Path:
+    """Return the file that rows are written to: the unfinished output or what it is packed from."""
+    part = unfinished(layout.path)
+    return part.with_name(part.name + ".rows") if layout.is_blocked else part
+
+
+def journal_of(output: Path) -> Path:
+    """Return where the journal of an unfinished output is."""
+    return output.with_name(output.name + ".part.journal")
+
+
+def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
+    """Raise rather than write over an input, even if asked to overwrite."""
+    part = unfinished(output)
+    with _about(output):
+        for ours in (output, part, part.with_name(part.name + ".rows"), journal_of(output)):
+            for theirs in inputs:
+                if ours.exists() and ours.samefile(theirs):
+                    raise SinkError(f"{ours} is an input of this run; name another output")
+
+
+@contextmanager
+def _about(output: Path) -> Iterator[None]:
+    """Raise errors of the system as ones about the output."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, SinkError):
+            raise
+        raise SinkError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted | None:
+    """Return from where a run is to go on, None if its output is there already; or refuse.
+
+    No crop is written. `job` is what must be the same for an unfinished run to be gone on with.
+
+    Raises
+    ------
+    SinkError
+        If the output cannot be written there, or must not be.
+    """
+    with _about(layout.path):
+        return _beginning(layout, job, overwrite, resume)
+
+
+def _beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted | None:
+    output = layout.path
+    _require_folder(output)
+    noted = _unfinished_run(layout)
+    if noted is not None and resume:
+        _require_same(noted.job, job, f"{output} was begun")
+        if not _has_rows(layout):
+            noted = noted._replace(done=np.zeros(layout.shape[0], bool))
+        _require_space(layout)
+        return noted
+    if noted is not None and not overwrite:
+        share = f"{noted.done.mean():.0%}" if len(noted.done) else "0%"
+        raise SinkError(
+            f"{output} is unfinished ({share} is in {unfinished(output)}); "
+            "pass --resume to finish it or --overwrite to start over"
+        )
+    if noted is None:
+        _require_no_strangers(layout)
+    if os.path.lexists(output) and not overwrite:
+        if not resume:
+            raise SinkError(f"{output} exists; pass --overwrite to replace it")
+        _require_same(_job_of(layout), job, f"{output} is complete, but")
+        return None
+    _require_space(layout)
+    return Noted(job, overwrite, np.zeros(layout.shape[0], bool))
+
+
+def _require_folder(output: Path) -> None:
+    """Raise unless files can be made where the output is to be."""
+    folder = output.parent
+    if output.is_dir():
+        raise SinkError(f"{output} is a directory")
+    if output.exists() and not output.is_file():
+        raise SinkError(f"{output} is not a regular file; name another output")
+    if not folder.is_dir():
+        raise SinkError(f"{output} cannot be written: there is no directory {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SinkError(f"{output} cannot be written: no permission to write in {folder}")
+
+
+def _require_no_strangers(layout: Layout) -> None:
+    """Raise if files stand where an unfinished run would be, but are not of one."""
+    for path in {unfinished(layout.path), rows_of(layout)}:
+        if os.path.lexists(path):
+            raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
+
+
+def _unfinished_run(layout: Layout) -> Noted | None:
+    """Return what the journal says, if a run is unfinished."""
+    noted = read_journal(journal_of(layout.path))
+    if noted is None or _has_rows(layout) or not noted.done.any():
+        return noted
+    # All was done and the output has its name; only the journal was not removed any more.
+    journal_of(layout.path).unlink()
+    return None
+
+
+def _has_rows(layout: Layout) -> bool:
+    return rows_of(layout).exists() or unfinished(layout.path).exists()
+
+
+def _require_same(noted: Job, job: Job, what: str) -> None:
+    for key, value in job.items():
+        if key in noted and noted[key] != value:
+            raise SinkError(
+                f"{what} with {key} {_shown(noted[key])}, not {_shown(value)}; "
+                "repeat the job as it was, or pass --overwrite to start over"
+            )
+
+
+def _shown(value: Any) -> str:
+    return " x ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _job_of(layout: Layout) -> Job:
+    """Return what a complete output says about its job."""
+    if layout.is_npy:
+        array = np.load(layout.path, mmap_mode="r")
+        return {"shape": list(array.shape), "dtype": array.dtype.name}
+    try:
+        with h5py.File(layout.path, "r") as file:
+            attributes = file[DATASET].attrs
+            return {key: _plain(attributes[key]) for key in attributes}
+    except (OSError, KeyError) as error:
+        raise SinkError(f"{layout.path} exists and is no output of this tool") from error
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _require_space(layout: Layout) -> None:
+    """Raise unless the disk has room for what is not there yet."""
+    part = rows_of(layout)
+    there = part.stat().st_blocks * 512 if part.exists() else 0
+    needed = layout.nbytes * (1 + layout.is_blocked) - there
+    free = shutil.disk_usage(layout.path.parent).free
+    if needed > free:
+        raise SinkError(
+            f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "
+            f"and {free / 1e9:.3g} GB are free"
+        )
