@@ -9,7 +9,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.errors import DTypeError, SourceError
+from lucid.errors import DTypeError, RoiError, SourceError
 from lucid.roi import kernel
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import (
@@ -273,6 +273,11 @@ def prepare(settings: Settings) -> Extraction:
         require_batch_index(found.report, table)
         if settings.invalid == "raise":
             found.report.require_valid(table.name)
+        if settings.to_stream and maps.forwards and found.out_of_order is not None:
+            raise RoiError(
+                f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
+                f"row {found.out_of_order} goes back. Sort them, or write to a file"
+            )
         plan = make_plan(job, found, done, settings.memory)
         report = ExtractReport.of(plan, settings, scale_from)
         return Extraction(plan, report, done, sink, opened.pop_all())

@@ -7,12 +7,12 @@ unless the caller trusts the file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from lucid.errors import SourceError
 
@@ -26,8 +26,7 @@ FILTERS = {
     h5py.h5z.FILTER_SCALEOFFSET,
     h5py.h5z.FILTER_LZF,
 }  # those that come with HDF5 and h5py
-WAYS_TO_BE_WRONG = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError,
-                    UnicodeDecodeError, NotImplementedError, SystemError, MemoryError)  # fmt: skip
+WAYS_TO_BE_WRONG = Exception  # a damaged file can make h5py fail in any
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -87,11 +86,15 @@ def dataset_at(file: h5py.File, name: str, trust: bool) -> h5py.Dataset | None:
 
 def missing_blocks(dataset: h5py.Dataset) -> int:
     """Return how many blocks of a dataset were never written, and so read as its fill value."""
-    if dataset.chunks is None or 0 in dataset.shape:
-        return 0
-    sides = zip(dataset.shape, dataset.chunks, strict=True)
-    blocks = int(np.prod([-(-length // side) for length, side in sides], dtype=object))
-    return blocks - int(dataset.id.get_num_chunks())
+    try:
+        if dataset.chunks is None or 0 in dataset.shape:
+            return 0
+        sides = zip(dataset.shape, dataset.chunks, strict=True)
+        blocks = math.prod(-(-length // side) for length, side in sides)
+        written: int = dataset.id.get_num_chunks()
+        return blocks - written
+    except WAYS_TO_BE_WRONG as error:
+        raise damaged(f"{dataset.file.filename}::{dataset.name}", error) from error
 
 
 def _is_numbers(dataset: h5py.Dataset) -> bool:

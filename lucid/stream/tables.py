@@ -34,6 +34,7 @@ class Survey:
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     pieces: list[Piece]  # that have some
+    out_of_order: int | None  # the first valid row whose image is before that of one above it
 
 
 class Selection(NamedTuple):
@@ -51,18 +52,24 @@ def survey(source: RoiSource, done: NDArray[np.bool_], frame: Frame) -> Survey:
     """
     report, pieces = RoiReport(), []
     valid, counts = np.zeros(source.images, np.int64), np.zeros(source.images, np.int64)
+    latest, out_of_order = 0, None
     for start in range(0, source.rois, PIECE):
         stop = min(start + PIECE, source.rois)
         table, found = examine(source.read(start, stop), source.images, start)
         report.add(found)
         frame.add(table)
         done[start:stop] |= ~table.valid  # they stay zeros
-        _count(valid, table.batch_index[table.valid])
+        index = table.batch_index[table.valid]
+        _count(valid, index)
+        back = np.flatnonzero(np.diff(index, prepend=latest) < 0)
+        if out_of_order is None and len(back):
+            out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
+        latest = int(index[-1]) if len(index) else latest
         index = table.batch_index[table.valid & ~done[start:stop]]
         if len(index):
             _count(counts, index)
             pieces.append(Piece(start, stop, int(index.min()), int(index.max())))
-    return Survey(report, frame, valid, counts, pieces)
+    return Survey(report, frame, valid, counts, pieces, out_of_order)
 
 
 def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
