@@ -71,7 +71,9 @@ def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
     images = f"{report.images} image{'s' * (report.images != 1)}"
     yield f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}"
-    yield from (f"          zeros: {fact}" for fact in report.invalid_facts)
+    for kind in report.invalid_kinds:
+        others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""
+        yield f"          zeros: {kind['first']}{others}"
     yield f"          {report.frame}"
     odd = {
         "wholly outside": report.outside,

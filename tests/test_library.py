@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import Tensor, errors
+from lucid import ShapeError, Tensor, errors
 from lucid.models.utils import ROIAlign, roi_align
 from lucid.nn import Module
 
@@ -88,6 +88,18 @@ def test_counts_must_be_whole(a5, arguments):
     (name,) = arguments
     with pytest.raises(TypeError, match=f"{name} must be an int"):
         roi_align(a5, [[0, 1, 1, 3, 3]], **{"output_size": 2, **arguments})
+
+
+def test_rows_of_different_lengths_are_refused_by_name(a5):
+    with pytest.raises(ShapeError, match="rois must be a regular array"):
+        roi_align(a5, [[0, 1, 1, 3, 3], [0, 1]], 2)
+    with pytest.raises(ShapeError, match="features must be a regular array"):
+        roi_align([[[[1, 2], [3]]]], [[0, 1, 1, 3, 3]], 2)
+
+
+def test_uniform_numbers_never_reach_their_end():
+    lucid.random.seed(1)
+    assert lucid.random.uniform(1000, 1001, (10**6,)).numpy().max() < 1001
 
 
 def test_a_seed_repeats_the_numbers():

@@ -134,6 +134,37 @@ def test_a_roi_alone_has_the_same_bits_as_among_others(job):
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 64])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (7, 7)])
+def test_a_roi_alone_has_the_same_bits_on_large_maps(rng, channels, size):
+    """Long windows, of one column too, and bins of a whole column: products with vectors."""
+    features = rng.standard_normal((1, channels, 180, 40)).astype(np.float32)
+    corner = rng.uniform(0, [35, 90], (150, 2))
+    table = np.c_[np.zeros(150), corner, corner + rng.uniform(0, [3, 90], (150, 2))]
+    table[:50, 3] = table[:50, 1] + 0.01
+    for aligned in (False, True):
+        together = roi_align(features, table, size, aligned=aligned)
+        alone = [
+            roi_align(features, table[k : k + 1], size, aligned=aligned)[0] for k in range(150)
+        ]
+        np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_values_at_the_limit_of_their_dtype_stay_finite(rng, dtype):
+    """Weights sum to 1 but for rounding, which must not carry a mean over the largest number."""
+    largest = np.finfo(dtype).max
+    features = np.full((1, 3, 20, 20), largest)
+    features[0, 1] = -largest
+    corner = rng.uniform(0, 15, (300, 2))
+    table = np.c_[np.zeros(300), corner, corner + rng.uniform(0, 5, (300, 2))]
+    crops = roi_align(features, table, 7, sampling_ratio=2)
+    assert np.isfinite(crops).all()
+    np.testing.assert_allclose(crops[:, 0] / largest, 1, rtol=1e-3)
+    features[0, 2, 3, 3] = np.inf
+    assert np.isinf(roi_align(features, table, 7)[:, 2]).any()
+
+
 @given(jobs())
 def test_transposing_maps_and_boxes_transposes_crops(job):
     features, table, operator = job

@@ -64,6 +64,15 @@ def test_the_batch_index_is_read_before_anything_is_cast(dtype):
     assert roi_align(features, np.array([[2049, 0, 0, 1, 1]], dtype), 1).item() == 5
 
 
+@pytest.mark.parametrize(("dtype", "image"), [("f2", 2048), ("f4", 2**24)])
+def test_the_number_of_images_may_be_more_than_the_table_s_dtype_holds(dtype, image):
+    row = np.array([[image, 1, 1, 2, 2]], dtype)
+    assert as_rois(row, image + 1).batch_index.tolist() == [image]
+    with pytest.raises(RoiError, match=f"got {image} at row 0"):
+        as_rois(row, image)
+    assert as_rois(np.array([[5, 1, 1, 2, 2]], dtype), 10**6).valid.all()
+
+
 def test_an_index_beyond_int64_is_out_of_range_not_wrapped():
     rows = np.array([[2**64 - 1, 1, 1, 2, 2]], np.uint64)
     with pytest.raises(RoiError, match="batch_index must be in"):

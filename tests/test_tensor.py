@@ -1,5 +1,7 @@
 """Tensors: what they hold, and gradients of every operation against finite differences."""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -142,6 +144,41 @@ def test_the_graph_is_freed_by_the_first_walk():
     with pytest.raises(GradientError, match="freed"):
         out.backward()
     np.testing.assert_array_equal(x.grad, [2])
+
+
+def test_a_walk_that_fails_leaves_gradients_as_they_were():
+    x, w = Tensor([1.0], requires_grad=True), Tensor([1.0], requires_grad=True)
+    y = x * 2
+    other = (y * w).sum()
+    y.sum().backward()
+    with pytest.raises(GradientError, match="freed"):
+        other.backward()
+    assert w.grad is None
+    np.testing.assert_array_equal(x.grad, [2])
+
+
+def test_the_walk_frees_what_it_has_passed():
+    x = Tensor([1.0], requires_grad=True)
+    middle = x * 2
+    watch = weakref.ref(middle)
+    out = (middle * 3).sum()
+    del middle
+    out.backward()
+    assert watch() is None
+
+
+@pytest.mark.parametrize("gradient", [[1j, 1j], ["a", "b"]])
+def test_a_gradient_of_no_real_numbers_is_refused(gradient):
+    with pytest.raises(DTypeError, match="real numbers"):
+        Tensor([1.0, 2.0], requires_grad=True).backward(gradient)
+
+
+def test_an_array_before_the_at_sign():
+    x = Tensor(np.array([[1.0, 2], [3, 4]]), requires_grad=True)
+    left = np.array([[1.0, 0, 2], [0, 1, 0]])
+    np.testing.assert_array_equal((left.T @ x).numpy(), left.T @ x.numpy())
+    (left.T @ x).backward()
+    np.testing.assert_array_equal(x.grad, np.repeat(left.sum(axis=1)[:, None], 2, axis=1))
 
 
 def test_a_gradient_of_another_shape_is_refused():

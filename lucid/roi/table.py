@@ -12,6 +12,7 @@ from lucid.errors import DTypeError, RoiError, ShapeError
 
 Array = NDArray[Any]
 
+SHOWN = 5  # rows of each kind that a report names
 COLUMNS = ("batch_index", "x1", "y1", "x2", "y2")
 
 
@@ -50,11 +51,11 @@ class RoiTable:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One way for rows to be invalid: how many are, the first of them, and the fact about it."""
+    """One way for rows to be invalid: how many are, and the first of them."""
 
     count: int
-    row: int
-    fact: str
+    rows: tuple[int, ...]  # the first few
+    fact: str  # about the first
 
 
 @dataclass(slots=True)
@@ -71,17 +72,23 @@ class RoiReport:
         self.invalid += other.invalid
         for kind, late in other.defects.items():
             early = self.defects.get(kind)
-            self.defects[kind] = (
-                Defect(early.count + late.count, early.row, early.fact) if early else late
-            )
+            if early:
+                rows = (early.rows + late.rows)[:SHOWN]
+                late = Defect(early.count + late.count, rows, early.fact)
+            self.defects[kind] = late
 
     def require_valid(self, name: str) -> None:
         """Raise `RoiError` about the first invalid row, if there is one."""
         if self.invalid:
-            first = min(self.defects.values(), key=lambda defect: defect.row)
-            others = self.invalid - 1
-            more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
-            raise RoiError(f"{name}: {first.fact}{more}; --invalid zero would give such rows zeros")
+            first = min(self.defects.values(), key=lambda defect: defect.rows)
+            fix = "--invalid zero would give such rows zeros"
+            raise RoiError(f"{name}: {first.fact}{more_rows(self.invalid)}; {fix}")
+
+
+def more_rows(count: int) -> str:
+    """Return what to say after the fact about the first of `count` rows."""
+    others = count - 1
+    return f" (and {others} more row{'s' * (others > 1)})" if others else ""
 
 
 def as_rois(
@@ -157,9 +164,11 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
     report = RoiReport(len(rois), int(bad.sum()))
     for kind, mask in _exclusive(masks.items()):
         if mask.any():
-            row = int(mask.argmax())
+            rows = np.flatnonzero(mask)
+            row = rows[0]
             fact = f"{_fact(kind, index[row], rois[row, 1:], images)} at row {first_row + row}"
-            report.defects[kind] = Defect(int(mask.sum()), first_row + row, fact)
+            first = tuple((first_row + rows[:SHOWN]).tolist())
+            report.defects[kind] = Defect(len(rows), first, fact)
     boxes[bad] = 0
     return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report
 

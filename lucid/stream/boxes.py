@@ -199,7 +199,7 @@ def require_batch_index(report: RoiReport, source: RoiSource) -> None:
     wrong = [report.defects[kind] for kind in kinds if kind in report.defects]
     if source.shape[1:] != (5,) or sum(defect.count for defect in wrong) * 2 <= report.rois:
         return
-    first = min(wrong, key=lambda defect: defect.row)
+    first = min(wrong, key=lambda defect: defect.rows)
     rows = source.read(0, min(source.rois, 1000))
     last = rows[:, 4].astype(np.float64)
     score = "a score" if ((last >= 0) & (last <= 1)).all() else "a score or an area"

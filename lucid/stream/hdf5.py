@@ -90,7 +90,7 @@ def missing_blocks(dataset: h5py.Dataset) -> int:
         if dataset.chunks is None or 0 in dataset.shape:
             return 0
         sides = zip(dataset.shape, dataset.chunks, strict=True)
-        blocks = math.prod(-(-length // side) for length, side in sides)
+        blocks: int = math.prod(-(-length // side) for length, side in sides)
         written: int = dataset.id.get_num_chunks()
         return blocks - written
     except WAYS_TO_BE_WRONG as error:

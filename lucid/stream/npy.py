@@ -51,6 +51,8 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     except Exception as error:  # NumPy evaluates what stands there, and that can fail in any way
         fact = (str(error) or type(error).__name__).partition("\n")[0]
         raise SourceError(f"{name} has no valid .npy header: {fact}") from error
+    if header.dtype.itemsize == 0:
+        raise SourceError(f"{name} has no valid .npy header: values of {header.dtype} have no size")
     if header.dtype.hasobject:
         raise SourceError(f"{name} holds pickled Python objects, which are never loaded")
     return header

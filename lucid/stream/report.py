@@ -35,7 +35,7 @@ class ExtractReport:
     aligned: bool
     invalid: str  # the policy
     invalid_rois: int
-    invalid_facts: tuple[str, ...]  # about the first row of each kind
+    invalid_kinds: tuple[dict[str, Any], ...]  # each with count, first rows, and the first's fact
     zero_area: int  # RoIs
     partly_outside: int
     outside: int
@@ -62,7 +62,10 @@ class ExtractReport:
             nbytes=job.crops_shape[0] * job.crop_bytes,
             spatial_scale_from=scale_from,
             invalid_rois=survey.report.invalid,
-            invalid_facts=tuple(defect.fact for defect in survey.report.defects.values()),
+            invalid_kinds=tuple(
+                {"kind": kind, "count": defect.count, "rows": defect.rows, "first": defect.fact}
+                for kind, defect in survey.report.defects.items()
+            ),
             zero_area=frame.zero_area,
             partly_outside=frame.partly_outside,
             outside=frame.outside,
