@@ -227,11 +227,17 @@ import os, random, sys, time, warnings
 warnings.simplefilter("ignore")
 import resource
 import lucid
+import numpy as np
 from lucid.stream import list_arrays
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+lucid.extract("f.h5", "r.npy", "c.npy")
+os.unlink("c.npy")
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (64 << 20),) * 2)
 seed, count = int(sys.argv[1]), int(sys.argv[2])
 whole = open("small.h5", "rb").read()
+LINK = "fuzz.h5::link"
 for number in range(seed, seed + count):
     rng = random.Random(number)
     data = bytearray(whole)
@@ -241,11 +247,13 @@ for number in range(seed, seed + count):
     open("fuzz.h5", "wb").write(data)
     print(number, flush=True)
     start = time.monotonic()
-    for spec in ("fuzz.h5", "fuzz.h5::features", "fuzz.h5::zipped", "fuzz.h5::{id}_map"):
+    for spec in ("fuzz.h5", "fuzz.h5::features", "fuzz.h5::zipped", "fuzz.h5::{id}_map", LINK):
         for attempt in (lambda: list_arrays("fuzz.h5"), lambda: lucid.extract(
                 spec, "r.npy", "c.npy", memory="64M", overwrite=True)):
             try:
                 attempt()
+                if os.path.exists("c.npy"):
+                    assert not (np.load("c.npy") == 12345).any(), "read another file"
             except lucid.LucidError as error:
                 assert "\\n" not in str(error), error
     assert time.monotonic() - start < 5, "hangs"
@@ -267,7 +275,9 @@ def test_mutated_hdf5_files(files, count):
         options = {"chunks": (1, 2, 12, 17), "compression": "gzip"}
         file.create_dataset("zipped", data=files.features[:, :2], **options)
         file["a_map"] = files.features[0, :2]
-        file["link"] = h5py.ExternalLink("f.h5", "features")
+        file["link"] = h5py.ExternalLink("other.h5", "features")
+    with h5py.File("other.h5", "w") as file:
+        file["features"] = np.full(SHAPE, 12345.0)
     done = subprocess.run(
         [sys.executable, "-c", FUZZ_HDF5, str(count * 1000), str(count)],
         capture_output=True, text=True, timeout=900,

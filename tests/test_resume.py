@@ -1,6 +1,8 @@
 """Interrupted, then finished: the output is absent or complete, and resumed runs lose nothing."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,6 +189,54 @@ def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
     with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.06e-05 GB more"):
         lucid.extract("f.h5", "r.npy", "c.h5")
     assert not list(files.path.glob("c.h5*"))
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+def test_a_disk_that_fills_up_in_the_middle_costs_nothing(files, monkeypatch, output, options):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    writes, original = [], os.pwrite
+
+    def pwrite(file, data, position):
+        writes.append(position)
+        if len(writes) == 30:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(file, data, position)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(SinkError, match=f"{output} cannot be written: No space left on device"):
+            lucid.extract("f.h5", "r.npy", output, **options)
+    assert not Path(output).exists()
+    assert lucid.extract("f.h5", "r.npy", output, resume=True, **options).resumed > 0
+    assert Path(output).read_bytes() == expected
+
+
+def test_an_input_that_vanishes_while_it_is_read_is_still_there_for_the_run(files):
+    expected = bytes_of_an_undisturbed_run("c.h5", {})
+    lucid.extract(
+        "f.h5", "r.npy", "c.h5",
+        on_progress=lambda done: [Path(name).unlink(missing_ok=True) for name in ("f.h5", "r.npy")],
+    )  # fmt: skip
+    assert Path("c.h5").read_bytes() == expected
+
+
+def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files):
+    corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
+    np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
+    process = subprocess.Popen([*RUN, "-o", "c.h5"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while not Path("c.h5.part.journal").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGINT
+    assert re.fullmatch(
+        r"Interrupted with \d+ of 300000 crops done; "
+        r"the same command with --resume finishes c.h5\n\n?",
+        stderr,
+    )
 
 
 RUN = [

@@ -72,23 +72,18 @@ class RoiReport:
         self.invalid += other.invalid
         for kind, late in other.defects.items():
             early = self.defects.get(kind)
-            if early:
-                rows = (early.rows + late.rows)[:SHOWN]
-                late = Defect(early.count + late.count, rows, early.fact)
-            self.defects[kind] = late
+            rows = (early.rows + late.rows)[:SHOWN] if early else late.rows
+            self.defects[kind] = Defect(
+                late.count + (early.count if early else 0), rows, (early or late).fact
+            )
 
     def require_valid(self, name: str) -> None:
         """Raise `RoiError` about the first invalid row, if there is one."""
         if self.invalid:
             first = min(self.defects.values(), key=lambda defect: defect.rows)
-            fix = "--invalid zero would give such rows zeros"
-            raise RoiError(f"{name}: {first.fact}{more_rows(self.invalid)}; {fix}")
-
-
-def more_rows(count: int) -> str:
-    """Return what to say after the fact about the first of `count` rows."""
-    others = count - 1
-    return f" (and {others} more row{'s' * (others > 1)})" if others else ""
+            others = self.invalid - 1
+            more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
+            raise RoiError(f"{name}: {first.fact}{more}; --invalid zero would give such rows zeros")
 
 
 def as_rois(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Features:
     forwards: bool = False  # whether maps can only be read in order, each once and as a whole
     blocks: tuple[int, ...] | None = None  # (images, C, H, W) of a unit of storage
     missing_blocks: int = 0  # that were never written
-    paths: Sequence[Path]  # the files that are read
+    paths: list[Path]  # the files that are read
     stamp: Any  # what changes when they do
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
@@ -154,8 +153,8 @@ class MapPerImage(Features):
         if ids is not None:
             with open_source(ids, ("ids",), _require_ids, trust=trust) as source:
                 listed = source[:].tolist()
-            if ids != self.name:
-                self.stamp += [str(ids)]
+                self.paths.append(source.path)
+                self.stamp += source.stamp
             texts = (one.decode() if isinstance(one, bytes) else str(one) for one in listed)
             return [pattern.replace(PLACE, text) for text in texts]
         before, after = map(re.escape, pattern.strip("/").split(PLACE))
@@ -222,10 +221,9 @@ class PipedMaps(Features):
 
     forwards = True
     stamp = None
-    paths = ()
 
     def __init__(self, stream: PipedNpy, layout: str) -> None:
-        self._stream, self.name, self._layout = stream, stream.name, layout
+        self._stream, self.name, self._layout, self.paths = stream, stream.name, layout, []
         header = stream.header
         require_features(header.shape, header.dtype, self.name)
         shape = _nchw(header.shape, layout)
