@@ -35,14 +35,14 @@ def stdout_is_terminal() -> bool:
 
 
 @contextmanager
-def bar(rows: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be told the number of rows done, and draw it."""
+def bar(rows: int, done: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield what is to be told the number of rows done, and draw it; `done` were before."""
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield lambda rows_done: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=rows, unit=" crops", unit_scale=True, file=sys.stderr) as shown:
+    with tqdm(total=rows, initial=done, unit=" crops", unit_scale=True, file=sys.stderr) as shown:
         yield lambda rows_done: _advance(shown, rows_done)
 
 

@@ -37,7 +37,7 @@ def extract(
         report = extraction.report
         try:
             if not dry_run:
-                with console.bar(report.shape[0], progress) as advance:
+                with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
             console.interrupted(report, extraction.rows_done)

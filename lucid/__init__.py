@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
-    from lucid.stream.extraction import extract
+    from lucid.stream.verbs import extract
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ __all__ = [
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
 _HOMES = {
     "Tensor": "lucid._tensor",
-    "extract": "lucid.stream.extraction",
+    "extract": "lucid.stream.verbs",
     "no_grad": "lucid._graph",
 }
 _MODULES = ("errors", "models", "nn", "random", "roi")

@@ -1,35 +1,23 @@
-"""Features file and RoI file to crops file: what `lucid-roialign extract` does."""
+"""A run that is checked and planned: the loop from maps and RoIs to crops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from lucid.errors import DTypeError, RoiError, SourceError
+from lucid.errors import DTypeError
 from lucid.roi import kernel
 from lucid.roi.geometry import Geometry
-from lucid.roi.operator import (
-    Operator,
-    OutputSize,
-    SpatialScale,
-    as_spatial_scale,
-    compute_dtype,
-    crop_dtype,
-)
-from lucid.stream.boxes import RoiSource, require_batch_index
-from lucid.stream.features import Features, Reader, open_features
-from lucid.stream.frame import Frame
-from lucid.stream.plan import Job, Plan, fixed_bytes, make_plan, require_memory
-from lucid.stream.report import ExtractReport, identity, recorded
-from lucid.stream.settings import Settings
-from lucid.stream.sinks import FileSink, Sink, StreamSink
-from lucid.stream.sources import PathLike
-from lucid.stream.tables import select, survey
-from lucid.stream.unfinished import beginning, keep_inputs
+from lucid.roi.operator import compute_dtype
+from lucid.stream.features import Reader
+from lucid.stream.plan import Plan
+from lucid.stream.report import ExtractReport
+from lucid.stream.sinks import Sink
+from lucid.stream.tables import select
 
 Array = NDArray[Any]
 Progress = Callable[[int], None]
@@ -42,14 +30,13 @@ class Extraction:
         self,
         plan: Plan,
         report: ExtractReport,
-        done: NDArray[np.bool_],
         sink: Sink | None,
         opened: ExitStack,
     ) -> None:
         self.report = report
-        self.rows_done = len(done) - int(plan.survey.counts.sum())
+        self.rows_done = int(plan.survey.done.sum())
         self._plan, self._job = plan, plan.job
-        self._done, self._sink, self._opened = done, sink, opened
+        self._sink, self._opened = sink, opened
 
     def run(self, on_progress: Progress | None = None) -> ExtractReport:
         """Write the crops; tell `on_progress` after each chunk how many rows are done in all."""
@@ -71,9 +58,7 @@ class Extraction:
         most = min(plan.crops, job.crops_shape[0])
         crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
         for images in plan.groups():
-            for selection in select(
-                job.rois, plan.survey.pieces, self._done, images, plan.selected
-            ):
+            for selection in select(job.rois, plan.survey, images, plan.selected):
                 geometry = job.lay_out(selection.boxes, selection.image)
                 for some in plan.regions(geometry):
                     rows, cols = geometry[some].bounds()
@@ -104,207 +89,3 @@ class Extraction:
 
     def __exit__(self, *reason: object) -> None:
         self.close()
-
-
-def extract(
-    features: PathLike,
-    rois: PathLike,
-    output: PathLike = "crops.h5",
-    *,
-    output_size: OutputSize = (7, 7),
-    spatial_scale: SpatialScale | None = None,
-    sampling_ratio: SupportsIndex = -1,
-    aligned: bool = False,
-    invalid: str = "raise",
-    memory: int | str = "512M",
-    dtype: DTypeLike | None = None,
-    layout: str = "nchw",
-    ids: PathLike | None = None,
-    boxes: str = "xyxy",
-    normalized: bool = False,
-    image_size: int | tuple[int, int] | PathLike | None = None,
-    batch_index: PathLike | None = None,
-    box_ranges: PathLike | None = None,
-    box_counts: PathLike | None = None,
-    trust_input: bool = False,
-    compression: str = "none",
-    blocks: SupportsIndex | None = None,
-    checksum: bool = False,
-    overwrite: bool = False,
-    resume: bool = False,
-    dry_run: bool = False,
-    on_progress: Progress | None = None,
-) -> ExtractReport:
-    """Write the crops of all RoIs of a file on the feature maps of another.
-
-    Parameters
-    ----------
-    features : path
-        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
-        one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
-        stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
-        stream on standard input.
-    rois : path
-        Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
-        one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
-        M for each image, of which `box_counts` says how many count.
-    output : path
-        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
-        them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
-        output, in the order of rows.
-    output_size, sampling_ratio, aligned, invalid
-        As in `lucid.models.utils.roi_align`.
-    spatial_scale : float or (float, float), optional
-        Cells per box unit, y before x; unless given, the attribute `spatial_scale` of the features
-        dataset, or else 1.
-    memory : int or str
-        Bytes that the run may hold beyond the interpreter and its libraries, as 536870912 or
-        '512M'. Pages of memory-mapped inputs, which the system can drop, do not count.
-    dtype : {'float16', 'float32', 'float64'}, optional
-        Of the crops; unless given, that of the features if they are floats, or else float32.
-    layout : {'nchw', 'nhwc'}
-        Whether the channels of the features come before height and width, or after.
-    ids : path, optional
-        What stands for '{id}' in `features`, image by image; unless given, all that match, in
-        natural order: 9 before 10.
-    boxes : {'xyxy', 'xywh', 'cxcywh'}
-        Whether four numbers are two corners, a corner and a size, or a centre and a size.
-    normalized : bool
-        Whether coordinates are fractions of the image; `image_size` turns them into box units.
-    image_size : int, (int, int) or path, optional
-        Height and width of the images, or an array (N, 2) of them.
-    batch_index : path, optional
-        The image of each of the boxes (K, 4).
-    box_ranges : path, optional
-        Rows start, end, (N, 2): which of the boxes (K, 4) belong to each image; ends are exclusive.
-        A box in no range is invalid.
-    box_counts : path, optional
-        How many of the boxes (N, M, 4) count, for each image. The RoIs are those, in order.
-    trust_input : bool
-        Whether HDF5 files may lead to other files and have filter plug-ins loaded.
-    compression : {'none', 'gzip', 'lzf'}
-        Of an HDF5 output.
-    blocks : int, optional
-        Rows that an HDF5 output stores as one block. Unless given, it is contiguous, or if it is
-        to be compressed or checked, in blocks of about 256 KiB.
-    checksum : bool
-        Whether each block of an HDF5 output gets a checksum, which readers then verify.
-    overwrite : bool
-        Whether an existing output may be replaced; it is there until the new one is complete.
-    resume : bool
-        Whether to finish what an interrupted run of the same job has left. Where there is nothing
-        to finish it starts; where all is done it does nothing.
-    dry_run : bool
-        Check and plan everything, read no pixel, write nothing.
-    on_progress : callable, optional
-        Is told the number of rows done, after every chunk.
-
-    Returns
-    -------
-    ExtractReport
-        What was done.
-
-    Raises
-    ------
-    SourceError, ShapeError, DTypeError
-        If an input cannot be read or is not what it should be.
-    RoiError
-        If a RoI is invalid and `invalid` is 'raise'.
-    SinkError
-        If the output exists, or cannot be written.
-    MemoryLimitError
-        If `memory` is too little for one RoI.
-    ValueError, TypeError
-        If another argument has no meaning.
-
-    Examples
-    --------
-    >>> import lucid, os, tempfile
-    >>> crops = os.path.join(tempfile.mkdtemp(), "crops.npy")
-    >>> report = lucid.extract("sample_data/features.h5", "sample_data/rois.npy", crops)
-    >>> report.shape
-    (12, 24, 7, 7)
-    """
-    settings = Settings.checked(
-        features=features,
-        rois=rois,
-        output=output,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        invalid=invalid,
-        memory=memory,
-        dtype=dtype,
-        layout=layout,
-        ids=ids,
-        boxes=boxes,
-        normalized=normalized,
-        image_size=image_size,
-        batch_index=batch_index,
-        box_ranges=box_ranges,
-        box_counts=box_counts,
-        trust_input=trust_input,
-        compression=compression,
-        blocks=blocks,
-        checksum=checksum,
-        overwrite=overwrite,
-        resume=resume,
-    )
-    with prepare(settings) as extraction:
-        return extraction.report if dry_run else extraction.run(on_progress)
-
-
-def prepare(settings: Settings) -> Extraction:
-    """Open, check and plan what `extract` does; read no pixel, write nothing."""
-    with ExitStack() as opened:
-        trust, layout = settings.trust_input, settings.layout
-        maps = open_features(settings.features, layout, settings.ids, trust=trust)
-        opened.callback(maps.close)
-        table = RoiSource(settings.rois, settings.box_options, maps.images)
-        opened.callback(table.close)
-        keep_inputs(settings.output, [*maps.paths, *table.paths])
-        scale, scale_from = _spatial_scale(settings, maps)
-        operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
-        job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        require_memory(fixed_bytes(job), settings.memory)
-        sink, done = _sink(job, settings)
-        found = survey(table, done, Frame(maps.sizes, scale))
-        require_batch_index(found.report, table)
-        if settings.invalid == "raise":
-            found.report.require_valid(table.name)
-        if settings.to_stream and maps.forwards and found.out_of_order is not None:
-            raise RoiError(
-                f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
-                f"row {found.out_of_order} goes back. Sort them, or write to a file"
-            )
-        plan = make_plan(job, found, done, settings.memory)
-        report = ExtractReport.of(plan, settings, scale_from)
-        return Extraction(plan, report, done, sink, opened.pop_all())
-
-
-def _sink(job: Job, settings: Settings) -> tuple[Sink | None, NDArray[np.bool_]]:
-    """Return where crops go, None if they are there already; and which rows are done."""
-    recording = recorded(job, settings)
-    layout = settings.layout_of(job.crops_shape, job.dtype, recording)
-    if settings.to_stream:
-        done = np.zeros(job.rois.rois, bool)
-        return StreamSink(layout, done), done
-    start = beginning(layout, identity(job, settings), settings.overwrite, settings.resume)
-    if start is None:
-        return None, np.ones(job.rois.rois, bool)
-    return FileSink(layout, start), start.done.copy()
-
-
-def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float, float], str]:
-    """Return the scale of a run and where it is from: argument, features file or default."""
-    if settings.spatial_scale is not None:
-        return settings.spatial_scale, "argument"
-    noted = features.attribute("spatial_scale")
-    if noted is None:
-        return (1.0, 1.0), "default"
-    try:
-        values = np.ravel(noted).tolist()
-        return as_spatial_scale(values[0] if len(values) == 1 else tuple(values)), "features"
-    except (TypeError, ValueError) as error:
-        raise SourceError(f"{features.name} has a bad attribute: {error}") from error

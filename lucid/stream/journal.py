@@ -30,34 +30,51 @@ Job = dict[str, Any]
 Rows = NDArray[np.bool_]
 
 
+class Names(NamedTuple):
+    """The files that may stand beside an output while it is not complete."""
+
+    part: Path  # what becomes the output
+    rows: Path  # what a blocked output is packed from
+    packed: Path  # while it is packed
+    journal: Path
+    fresh: Path  # a journal that has not got its name yet
+
+
+def names_beside(output: Path) -> Names:
+    """Return the names that a run uses until its output is complete."""
+    part = output.name + ".part"
+    endings = ("", ".rows", ".packed", ".journal", ".journal.new")
+    return Names(*(output.with_name(part + ending) for ending in endings))
+
+
 class Noted(NamedTuple):
     """What a journal says."""
 
     job: Job
     replaces: bool  # whether the run may replace an existing output
     done: Rows  # (K,)
+    inode: int | None  # of the journal, None where there is none yet
 
 
 class Journal:
     """The journal of the run that is going on, locked as long as it is open."""
 
-    def __init__(self, path: Path, noted: Noted) -> None:
-        self.path = path
+    def __init__(self, output: Path, noted: Noted) -> None:
         self.done = noted.done
+        names = names_beside(output)
         header = {"job": noted.job, "replaces": noted.replaces, "rows": len(noted.done)}
         first = json.dumps(header | {"boot": _boot()}).encode() + b"\n"
         table = np.packbits(self.done)
         self._tables = len(first), len(first) + len(table)
-        fresh = path.with_name(path.name + ".new")
-        self._file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._file = os.open(names.fresh, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            _lock(self._file, path)
+            _lock(self._file, names.journal)
+            os.ftruncate(self._file, 0)
             os.pwrite(self._file, first + 2 * table.tobytes(), 0)
             os.fsync(self._file)
-            fresh.replace(path)
+            _take_name(names, noted.inode)
         except BaseException:
             os.close(self._file)
-            fresh.unlink(missing_ok=True)
             raise
         self._marked = self._synced = time.monotonic()
 
@@ -77,7 +94,7 @@ class Journal:
 
     def sync(self, data: int) -> None:
         """Bring the crops to the disk, and then their marks."""
-        os.fdatasync(data)
+        _to_disk(data)
         self.flush()
         os.pwrite(self._file, np.packbits(self.done).data, self._tables[1])
         os.fsync(self._file)
@@ -86,6 +103,33 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
+
+
+def _take_name(names: Names, inode: int | None) -> None:
+    """Give a fresh journal its name, if that has not changed since the run was planned."""
+    if inode is None:
+        try:
+            os.link(names.fresh, names.journal)  # unlike renaming, fails if there is one by now
+        except FileExistsError:
+            raise _in_use(names.journal) from None
+        names.fresh.unlink()
+        return
+    try:
+        before = os.open(names.journal, os.O_RDONLY)
+    except FileNotFoundError:
+        raise _in_use(names.journal) from None
+    try:
+        _lock(before, names.journal)
+        if os.fstat(before).st_ino != inode:
+            raise _in_use(names.journal)
+        names.fresh.replace(names.journal)
+    finally:
+        os.close(before)
+
+
+def is_journal(path: Path) -> bool:
+    """Return whether a file begins like a journal, or is empty as one that was just made."""
+    return path.is_file() and path.read_bytes()[:6] in {b"", b'{"job"'}
 
 
 def read_journal(path: Path) -> Noted | None:
@@ -108,7 +152,8 @@ def read_journal(path: Path) -> Noted | None:
         header = json.loads(first)
         # A missing id of the start of the machine is never the same.
         which = int(header["boot"] is None or header["boot"] != _boot())
-        return Noted(header["job"], header["replaces"], _table(tables, which, header["rows"]))
+        done = _table(tables, which, header["rows"])
+        return Noted(header["job"], header["replaces"], done, os.fstat(file).st_ino)
     except (ValueError, KeyError, TypeError) as error:
         raise SinkError(f"{path} is no journal of an unfinished run; remove it") from error
     finally:
@@ -119,6 +164,11 @@ def _table(tables: bytes, which: int, rows: int) -> Rows:
     size = -(-rows // 8)
     bits = np.frombuffer(tables, np.uint8, size, which * size)
     return np.unpackbits(bits, count=rows).astype(bool)
+
+
+def _to_disk(file: int) -> None:
+    """Bring the contents of an open file to the disk."""
+    getattr(os, "fdatasync", os.fsync)(file)  # macOS has only the latter
 
 
 def _boot() -> str | None:

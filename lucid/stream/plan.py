@@ -1,9 +1,11 @@
 """From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,29 @@ class Job:
         return lay_out(boxes, self.operator, size, compute_dtype(self.features.dtype))
 
 
+class _Edges(NamedTuple):
+    """A region of a map, ends exclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        """The number of cells."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def joined(self, other: _Edges) -> _Edges:
+        """Return the smallest region that holds both."""
+        return _Edges(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The pieces of a run. Nothing here depends on a pixel, and no crop depends on it."""
@@ -75,46 +100,45 @@ class Plan:
             yield every
             return
         rows, cols = geometry.bounds()
-        height, width = rows.stop - rows.start, cols.stop - cols.start
-        limit = 0 if self._is_sparse(geometry, height * width) else self.region
-        if region_bytes(self.job, height, width) <= limit:
+        whole = _Edges(rows.start, rows.stop, cols.start, cols.stop)
+        alone = int(geometry.touched().sum()), len(geometry)
+        if self._fits(whole) and self._is_cheaper(whole, *alone):
             yield every
         else:
-            yield from self._strips(geometry, limit)
+            yield from self._strips(geometry)
 
-    def _is_sparse(self, geometry: Geometry, area: int) -> bool:
-        """Return whether reading window by window is less work than reading all at once."""
-        features = self.job.features
-        if features.blocks is not None:  # a window takes whole blocks
-            return False
-        windows = int(geometry.touched().sum()) * features.dtype.itemsize
-        return windows + SEEK_BYTES * len(geometry) < area * features.dtype.itemsize + SEEK_BYTES
-
-    def _strips(self, geometry: Geometry, limit: int) -> Iterator[NDArray[np.intp]]:
-        """Go down the map and take RoIs together while the region of all fits; always one."""
+    def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
+        """Go down the map and take RoIs together while that is cheaper and fits; always one."""
         top, left = geometry.rows.first, geometry.cols.first
-        bottom, right = top + geometry.rows.count, left + geometry.cols.count
+        edges = np.stack([top, top + geometry.rows.count, left, left + geometry.cols.count], axis=1)
         order = np.argsort(top, kind="stable")
-        begin, edges = 0, (0, 0, 0, 0)
+        begin, held = 0, _Edges(0, 0, 0, 0)
         for end, k in enumerate(order.tolist()):
-            alone = (int(top[k]), int(bottom[k]), int(left[k]), int(right[k]))
-            joined = (
-                min(edges[0], alone[0]),
-                max(edges[1], alone[1]),
-                min(edges[2], alone[2]),
-                max(edges[3], alone[3]),
-            )
-            size = region_bytes(self.job, joined[1] - joined[0], joined[3] - joined[2])
-            if end > begin and size <= limit:
-                edges = joined
+            alone = _Edges(*edges[k].tolist())
+            both = held.joined(alone)
+            apart = held.area + alone.area
+            if end > begin and self._fits(both) and self._is_cheaper(both, apart, 2):
+                held = both
             else:
                 if end > begin:
                     yield np.sort(order[begin:end])
-                begin, edges = end, alone
+                begin, held = end, alone
         yield np.sort(order[begin:])
 
+    def _fits(self, edges: _Edges) -> bool:
+        size = region_bytes(self.job, edges.bottom - edges.top, edges.right - edges.left)
+        return size <= self.region
 
-def make_plan(job: Job, survey: Survey, done: NDArray[np.bool_], memory: int) -> Plan:
+    def _is_cheaper(self, edges: _Edges, cells: int, reads: int) -> bool:
+        """Return whether one read is less work than so many of so many cells in all."""
+        features = self.job.features
+        if features.blocks is not None:  # each read takes whole blocks
+            return True
+        item = features.dtype.itemsize
+        return edges.area * item + SEEK_BYTES <= cells * item + SEEK_BYTES * reads
+
+
+def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
     """Return how to do a job within `memory` bytes.
 
     Raises
@@ -130,7 +154,7 @@ def make_plan(job: Job, survey: Survey, done: NDArray[np.bool_], memory: int) ->
     if whole <= region or job.features.forwards:
         largest = whole if job.features.forwards else 0
     else:
-        largest = _largest_window(job, survey, done)
+        largest = _largest_window(job, survey)
     require_memory(fixed + max(2 * largest, 8 * job.crop_bytes), memory)
     return Plan(
         job,
@@ -195,11 +219,11 @@ def _block_bytes(features: Features) -> int:
     return features.dtype.itemsize * math.prod(features.blocks) if features.blocks else 0
 
 
-def _largest_window(job: Job, survey: Survey, done: NDArray[np.bool_]) -> int:
+def _largest_window(job: Job, survey: Survey) -> int:
     """Return the bytes that the RoI with the largest window takes."""
     largest = 0
     for piece in survey.pieces:
-        table = pending(job.rois, piece, done)
+        table = pending(job.rois, survey, piece)
         for image, rows in table.by_image():
             geometry = job.lay_out(table.boxes[rows], image)
             k = int(geometry.touched().argmax())

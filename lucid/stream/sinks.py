@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import SinkError
 from lucid.stream.formats import Layout, write_npy_header
-from lucid.stream.journal import Journal, Noted
-from lucid.stream.unfinished import journal_of, rows_of, unfinished
+from lucid.stream.journal import Journal, Noted, names_beside
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
@@ -41,16 +40,18 @@ class FileSink:
 
     def __init__(self, layout: Layout, start: Noted) -> None:
         self._layout, self._start = layout, start
-        self._part, self._rows = unfinished(layout.path), rows_of(layout)
+        self._names = names_beside(layout.path)
+        self._part = self._names.part
+        self._rows = self._names.rows if layout.is_blocked else self._part
         self._journal: Journal | None = None
         self._file = -1
         self._begin = 0
 
     def __enter__(self) -> Self:
         try:
-            self._journal = Journal(journal_of(self._layout.path), self._start)
+            self._journal = Journal(self._layout.path, self._start)
             if not self._start.done.any():
-                for path in {self._part, self._rows}:
+                for path in {self._part, self._rows}:  # of the run that this starts over
                     path.unlink(missing_ok=True)
                 self._layout.lay_out(self._rows)
             if self._rows.exists():  # or else it is packed already
@@ -74,11 +75,12 @@ class FileSink:
 
     def commit(self) -> None:
         """Give the complete file its name."""
-        output, packed = self._layout.path, self._part.with_name(self._part.name + ".packed")
+        output, packed = self._layout.path, self._names.packed
         try:
             if self._file >= 0 and self._journal is not None:
                 self._journal.sync(self._file)
             if self._layout.is_blocked and not self._part.exists():
+                packed.unlink(missing_ok=True)
                 self._layout.pack(self._rows, packed)
                 _sync(packed)
                 packed.replace(self._part)
@@ -87,7 +89,7 @@ class FileSink:
                 raise SinkError(f"{output} exists; pass --overwrite to replace it")
             self._part.replace(output)
             _sync(output.parent)
-            journal_of(output).unlink()
+            self._names.journal.unlink()
         except (OSError, RuntimeError) as error:
             self._fail(error)
 
@@ -99,7 +101,7 @@ class FileSink:
             if self._journal.done.any():
                 self._journal.flush()
             else:  # nothing that would be worth resuming
-                for path in (self._rows, self._part, journal_of(self._layout.path)):
+                for path in {self._rows, self._part, self._names.journal}:
                     path.unlink(missing_ok=True)
             self._journal.close()
             self._journal = None
@@ -135,10 +137,17 @@ class StreamSink:
             self._send(crops)
             self._next += len(rows)
         else:
+            self._keep(rows, crops)
+        self._forward()
+
+    def _keep(self, rows: Rows, crops: Array) -> None:
+        """Put rows aside until it is their turn."""
+        try:
             if self._early is None:
                 self._early = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
             write_rows(self._early.fileno(), 0, rows, crops)
-        self._forward()
+        except OSError as error:
+            raise SinkError(f"rows that wait for their turn cannot be kept: {error}") from error
 
     def _forward(self) -> None:
         """Send the rows whose turn it is now."""

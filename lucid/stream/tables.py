@@ -34,6 +34,7 @@ class Survey:
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     pieces: list[Piece]  # that have some
+    done: NDArray[np.bool_]  # (K,) what is done or, as it is invalid, stays zeros
     out_of_order: int | None  # the first valid row whose image is before that of one above it
 
 
@@ -46,10 +47,8 @@ class Selection(NamedTuple):
 
 
 def survey(source: RoiSource, done: NDArray[np.bool_], frame: Frame) -> Survey:
-    """Read the table once and return what it holds.
-
-    `done` (K,) says which rows are; those that are invalid become so.
-    """
+    """Read the table once and return what it holds; `done` (K,) says which rows are done."""
+    done = done.copy()
     report, pieces = RoiReport(), []
     valid, counts = np.zeros(source.images, np.int64), np.zeros(source.images, np.int64)
     latest, out_of_order = 0, None
@@ -69,7 +68,7 @@ def survey(source: RoiSource, done: NDArray[np.bool_], frame: Frame) -> Survey:
         if len(index):
             _count(counts, index)
             pieces.append(Piece(start, stop, int(index.min()), int(index.max())))
-    return Survey(report, frame, valid, counts, pieces, out_of_order)
+    return Survey(report, frame, valid, counts, pieces, done, out_of_order)
 
 
 def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
@@ -79,25 +78,23 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
         counts[first : last + 1] += np.bincount(index - first)
 
 
-def pending(source: RoiSource, piece: Piece, done: NDArray[np.bool_]) -> RoiTable:
+def pending(source: RoiSource, survey: Survey, piece: Piece) -> RoiTable:
     """Return the RoIs of a piece; those that are done already are not valid any more."""
     table, _ = examine(source.read(piece.start, piece.stop), source.images)
-    table.valid[done[piece.start : piece.stop]] = False
+    table.valid[survey.done[piece.start : piece.stop]] = False
     return table
 
 
-def select(
-    source: RoiSource, pieces: list[Piece], done: NDArray[np.bool_], images: range, most: int
-) -> Iterator[Selection]:
+def select(source: RoiSource, survey: Survey, images: range, most: int) -> Iterator[Selection]:
     """Yield the RoIs of a range of images that are to be done, image by image, ascending.
 
     The range has at most `most` RoIs, or is one image: that comes in several selections.
     """
     held: list[tuple[NDArray[np.intp], RoiTable]] = []
-    for piece in pieces:
+    for piece in survey.pieces:
         if piece.last_image < images.start or piece.first_image >= images.stop:
             continue
-        table = pending(source, piece, done)
+        table = pending(source, survey, piece)
         index = table.batch_index
         mine = np.flatnonzero(table.valid & (index >= images.start) & (index < images.stop))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:

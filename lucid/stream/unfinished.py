@@ -17,31 +17,15 @@ import h5py
 import numpy as np
 
 from lucid.errors import SinkError
+from lucid.stream import npy
 from lucid.stream.formats import DATASET, Layout
-from lucid.stream.journal import Job, Noted, read_journal
-
-
-def unfinished(output: Path) -> Path:
-    """Return where the rows of an output are until it is complete."""
-    return output.with_name(output.name + ".part")
-
-
-def rows_of(layout: Layout) -> Path:
-    """Return the file that rows are written to: the unfinished output or what it is packed from."""
-    part = unfinished(layout.path)
-    return part.with_name(part.name + ".rows") if layout.is_blocked else part
-
-
-def journal_of(output: Path) -> Path:
-    """Return where the journal of an unfinished output is."""
-    return output.with_name(output.name + ".part.journal")
+from lucid.stream.journal import Job, Noted, is_journal, names_beside, read_journal
 
 
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
     """Raise rather than write over an input, even if asked to overwrite."""
-    part = unfinished(output)
     with _about(output):
-        for ours in (output, part, part.with_name(part.name + ".rows"), journal_of(output)):
+        for ours in (output, *names_beside(output)):
             for theirs in inputs:
                 if ours.exists() and ours.samefile(theirs):
                     raise SinkError(f"{ours} is an input of this run; name another output")
@@ -85,7 +69,7 @@ def _beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted
     if noted is not None and not overwrite:
         share = f"{noted.done.mean():.0%}" if len(noted.done) else "0%"
         raise SinkError(
-            f"{output} is unfinished ({share} is in {unfinished(output)}); "
+            f"{output} is unfinished ({share} is in {names_beside(output).part}); "
             "pass --resume to finish it or --overwrite to start over"
         )
     if noted is None:
@@ -96,7 +80,8 @@ def _beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted
         _require_same(_job_of(layout), job, f"{output} is complete, but")
         return None
     _require_space(layout)
-    return Noted(job, overwrite, np.zeros(layout.shape[0], bool))
+    inode = None if noted is None else noted.inode
+    return Noted(job, overwrite, np.zeros(layout.shape[0], bool), inode)
 
 
 def _require_folder(output: Path) -> None:
@@ -113,24 +98,28 @@ def _require_folder(output: Path) -> None:
 
 
 def _require_no_strangers(layout: Layout) -> None:
-    """Raise if files stand where an unfinished run would be, but are not of one."""
-    for path in {unfinished(layout.path), rows_of(layout)}:
-        if os.path.lexists(path):
+    """Raise if files stand where those of an unfinished run would be, but there is none."""
+    names = names_beside(layout.path)
+    for path in names:
+        # A run that was killed as it began may have left its first, still nameless journal.
+        if os.path.lexists(path) and not (path == names.fresh and is_journal(path)):
             raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
 
 
 def _unfinished_run(layout: Layout) -> Noted | None:
     """Return what the journal says, if a run is unfinished."""
-    noted = read_journal(journal_of(layout.path))
+    journal = names_beside(layout.path).journal
+    noted = read_journal(journal)
     if noted is None or _has_rows(layout) or not noted.done.any():
         return noted
     # All was done and the output has its name; only the journal was not removed any more.
-    journal_of(layout.path).unlink()
+    journal.unlink()
     return None
 
 
 def _has_rows(layout: Layout) -> bool:
-    return rows_of(layout).exists() or unfinished(layout.path).exists()
+    names = names_beside(layout.path)
+    return names.rows.exists() or names.part.exists()
 
 
 def _require_same(noted: Job, job: Job, what: str) -> None:
@@ -147,16 +136,24 @@ def _shown(value: Any) -> str:
 
 
 def _job_of(layout: Layout) -> Job:
-    """Return what a complete output says about its job."""
-    if layout.is_npy:
-        array = np.load(layout.path, mmap_mode="r")
-        return {"shape": list(array.shape), "dtype": array.dtype.name}
+    """Return what a complete output says about its job; a .npy file says little."""
     try:
+        if layout.is_npy:
+            array = npy.map_npy(layout.path)
+            return {"shape": list(array.shape), "dtype": array.dtype.name}
         with h5py.File(layout.path, "r") as file:
-            attributes = file[DATASET].attrs
-            return {key: _plain(attributes[key]) for key in attributes}
-    except (OSError, KeyError) as error:
-        raise SinkError(f"{layout.path} exists and is no output of this tool") from error
+            dataset = file[DATASET]
+            noted = {key: _plain(dataset.attrs[key]) for key in dataset.attrs}
+            noted |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
+    except Exception as error:  # whatever is wrong with it, it is not ours
+        raise _stranger(layout.path) from error
+    if not set(layout.attributes) <= set(noted):
+        raise _stranger(layout.path)
+    return noted
+
+
+def _stranger(path: Path) -> SinkError:
+    return SinkError(f"{path} exists and is no output of this tool; pass --overwrite to replace it")
 
 
 def _plain(value: Any) -> Any:
@@ -165,7 +162,8 @@ def _plain(value: Any) -> Any:
 
 def _require_space(layout: Layout) -> None:
     """Raise unless the disk has room for what is not there yet."""
-    part = rows_of(layout)
+    names = names_beside(layout.path)
+    part = names.rows if layout.is_blocked else names.part
     there = part.stat().st_blocks * 512 if part.exists() else 0
     needed = layout.nbytes * (1 + layout.is_blocked) - there
     free = shutil.disk_usage(layout.path.parent).free

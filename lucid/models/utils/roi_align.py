@@ -60,36 +60,15 @@ class ROIAlign(Module):
 
 @overload
 def roi_align(
-    features: Tensor,
-    rois: Operand,
-    output_size: OutputSize,
-    spatial_scale: SpatialScale = ...,
-    sampling_ratio: SupportsIndex = ...,
-    aligned: bool = ...,
-    *,
-    invalid: str = ...,
+    features: Tensor, rois: Operand, output_size: OutputSize, *more: Any, **options: Any
 ) -> Tensor: ...
 @overload
 def roi_align(
-    features: Operand,
-    rois: Tensor,
-    output_size: OutputSize,
-    spatial_scale: SpatialScale = ...,
-    sampling_ratio: SupportsIndex = ...,
-    aligned: bool = ...,
-    *,
-    invalid: str = ...,
+    features: Operand, rois: Tensor, output_size: OutputSize, *more: Any, **options: Any
 ) -> Tensor: ...
 @overload
 def roi_align(
-    features: ArrayLike,
-    rois: ArrayLike,
-    output_size: OutputSize,
-    spatial_scale: SpatialScale = ...,
-    sampling_ratio: SupportsIndex = ...,
-    aligned: bool = ...,
-    *,
-    invalid: str = ...,
+    features: ArrayLike, rois: ArrayLike, output_size: OutputSize, *more: Any, **options: Any
 ) -> Array: ...
 def roi_align(
     features: Operand,
