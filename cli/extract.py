@@ -30,7 +30,9 @@ def extract(
     try:
         checked = Settings.checked(**settings)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(options.with_dashes(str(error), settings)) from error
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json contradict each other")
     if checked.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
     with prepare(checked) as extraction:

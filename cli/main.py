@@ -55,7 +55,7 @@ def main() -> NoReturn:
         cause = abort.__cause__
         _die_of(cause.number if isinstance(cause, Terminated) else signal.SIGINT)
     except OSError as error:  # what is printed cannot be
-        console.complain(f"standard output cannot be written: {error.strerror}")
+        console.complain(f"cannot write what is printed: {error.strerror or error}")
         status = DATA_ERROR
     sys.exit(status or 0)
 

@@ -1,6 +1,7 @@
 """The options: each is the Python keyword with dashes, checked by the library's own check."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -39,6 +40,15 @@ def read_scale(text: str) -> tuple[float, float]:
     """Return (y, x) from '0.5' or '0.5,0.25'."""
     vertical, *horizontal = (float(part) for part in text.split(","))
     return (vertical, *horizontal) if horizontal else (vertical, vertical)  # type: ignore[return-value]
+
+
+def with_dashes(message: str, names: Iterable[str]) -> str:
+    """Return a message of the library with its keywords written as options."""
+    return re.sub(
+        rf"\b({'|'.join(sorted(names, key=len, reverse=True))})\b",
+        lambda match: "--" + match[1].replace("_", "-"),
+        message,
+    )
 
 
 def _option(flag: str, metavar: str, about: str, **more: Any) -> Decorator:

@@ -103,7 +103,7 @@ def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
         (["--features", "gone.h5", "--rois", "r.npy"], 1, "gone.h5 cannot be opened: No such file"),
         (["--features", "f.h5::x", "--rois", "r.npy"], 1, "f.h5 has no dataset 'x'; it holds"),
         (["--features", "r.npy", "--rois", "r.npy"], 1, "r.npy must have shape (N, C, H, W)"),
-        (["--features", "f.npy", "--rois", "bad.npy"], 1, "got 9 at row 1; --invalid zero would"),
+        (["--features", "f.npy", "--rois", "bad.npy"], 1, "(--invalid zero) makes"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "no/c.h5"], 1, "no directory no"),
         (["--features", "f.npy", "--rois", "r.npy", "--memory", "1M"], 1, "must be at least 43M"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "f.npy", "--overwrite"], 1, "an input"),
@@ -135,6 +135,22 @@ def test_a_mistake_ends_in_one_clear_line_and_leaves_no_output(files, arguments,
         assert {path: path.read_bytes() for path in files.path.iterdir()} == before
     if code == 1:
         assert done.stderr.count("\n") == 1
+
+
+def test_quiet_and_json_contradict_each_other(files):
+    done = extract("--quiet", "--json")
+    assert done.returncode == 2
+    assert "--quiet and --json contradict each other" in done.stderr
+
+
+def test_what_is_printed_onto_a_full_disk_is_one_line(files):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*RUN, "info", "f.h5"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot write what is printed: No space left on device")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_existing_output_is_kept_unless_overwrite(files):

@@ -138,9 +138,8 @@ def test_a_dataset_that_numpy_cannot_name_does_not_hide_the_others(files):
     assert "odd" not in [info.dataset for info in list_arrays("f.h5")]
 
 
-@pytest.mark.parametrize("tables", [10**5, 1])
-def test_a_table_in_one_block_is_decompressed_once(files, monkeypatch, tables):
-    """100,000 rows, read in pieces of 16,384."""
+def test_a_table_in_one_block_is_decompressed_once_a_reading(files, monkeypatch):
+    """100,000 rows, read in pieces of 16,384; a dry run reads them once, to survey them."""
     rows = np.tile(files.rois, (2000, 1))[: 10**5]
     with h5py.File("t.h5", "w") as file:
         file.create_dataset("rois", data=rows, chunks=(10**5, 5), compression="gzip")
@@ -151,10 +150,12 @@ def test_a_table_in_one_block_is_decompressed_once(files, monkeypatch, tables):
     monkeypatch.setattr(
         sources.Source,
         "__getitem__",
-        lambda self, key: reads.append(self.name) or original(self, key),
+        lambda self, key: reads.append((self.name, key)) or original(self, key),
     )
     lucid.extract("f.npy", "t.h5", "c.npy", output_size=1, dry_run=True)
-    assert reads.count("t.h5::rois") <= 3
+    assert [key for name, key in reads if name == "t.h5::rois" and key != slice(0, 0)] == [
+        slice(0, 10**5)
+    ]
 
 
 def refuses_or_works(path, **options):
@@ -287,10 +288,11 @@ def test_mutated_hdf5_files(files, count):
 
 
 def test_a_file_that_stands_in_the_way_is_not_touched(files):
-    for stranger in ("c.npy.part", "c.h5.part", "c.h5.part.rows"):
+    endings = (".part", ".part.rows", ".part.packed", ".part.journal.new")
+    for stranger in [f"c.{kind}{ending}" for kind in ("npy", "h5") for ending in endings]:
         output = stranger.partition(".part")[0]
         Path(stranger).write_bytes(b"precious")
-        options = {"compression": "gzip"} if stranger.endswith("rows") else {}
+        options = {"compression": "gzip"} if output == "c.h5" else {}
         with pytest.raises(lucid.SinkError, match=f"{stranger} is in the way"):
             lucid.extract("f.npy", "r.npy", output, overwrite=True, **options)
         assert Path(stranger).read_bytes() == b"precious"

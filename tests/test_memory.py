@@ -16,15 +16,16 @@ def peak():
 
 np.ones((64, 64)) @ np.ones((64, 64))  # the libraries' own buffers
 before = peak()
-lucid.extract("f.h5::" + sys.argv[1], "r.h5", "c.npy", spatial_scale=1, memory=sys.argv[2])
+options = eval(f"dict({sys.argv[3]})")
+lucid.extract("f.h5::" + sys.argv[1], "r.h5", "c.npy", memory=sys.argv[2], **options)
 print(peak() - before)
 """
 
 
-def peak_beyond_libraries(dataset, memory):
+def peak_beyond_libraries(dataset, memory, options=""):
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, dataset, memory],
-        capture_output=True, text=True, timeout=120, check=True,
+        [sys.executable, "-c", MEASURE, dataset, memory, options],
+        stdout=subprocess.PIPE, text=True, timeout=120, check=True,
     )  # fmt: skip
     return int(done.stdout)
 
@@ -54,6 +55,22 @@ def write_rois(rng, count, images, size):
 def test_memory_does_not_grow_with_the_number_of_rois(large, rng, count, dataset):
     write_rois(rng, count, 40, 64)
     assert peak_beyond_libraries(dataset, "64M") < 64 << 20
+
+
+@pytest.mark.slow
+def test_padding_and_lists_of_images_are_read_in_pieces(large, rng):
+    """32 MB of padding around 4096 boxes, and a list of 8 MB in one compressed block."""
+    with h5py.File("f.h5", "a") as file:
+        file["small"] = np.ones((4096, 1, 4, 4), np.float32)
+    with h5py.File("r.h5", "w") as file:
+        file["rois"] = np.ones((4096, 256, 4))
+        file["box_counts"] = np.ones(4096, int)
+    assert peak_beyond_libraries("small", "64M", "box_counts='r.h5'") < 64 << 20
+    with h5py.File("r.h5", "w") as file:
+        file["rois"] = np.ones((10**6, 4), np.float32)
+        index = rng.integers(0, 40, 10**6)
+        file.create_dataset("batch_index", data=index, chunks=(10**6,), compression="lzf")
+    assert peak_beyond_libraries("many", "96M", "batch_index='r.h5', output_size=1") < 96 << 20
 
 
 @pytest.mark.slow

@@ -165,10 +165,10 @@ def test_fortran_order_cannot_be_read_forwards(files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--features", "-", "--rois", "-"], "features and rois cannot both be piped in"),
+        (["--features", "-", "--rois", "-"], "--features and --rois cannot both be piped in"),
         (["--features", "-", "--rois", "r.npy", "--resume"], "pipe cannot be resumed"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "-", "--compression", "gzip"],
-         "compression, blocks and checksum need an HDF5 output"),
+         "--compression, --blocks and --checksum are for HDF5, not for .npy"),
     ],
 )  # fmt: skip
 def test_what_pipes_cannot_do_is_a_usage_error(files, arguments, message):

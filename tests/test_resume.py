@@ -1,6 +1,7 @@
 """Interrupted, then finished: the output is absent or complete, and resumed runs lose nothing."""
 
 import errno
+import inspect
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 import lucid
 from lucid import SinkError
-from lucid.stream import journal, unfinished
+from lucid.stream import Settings, journal, prepare, unfinished
 
 OUTPUTS = [
     ("c.h5", {}),
@@ -131,9 +132,13 @@ def test_a_complete_output_of_another_job_is_not_taken_for_this_one(files):
     np.save("c.npy", np.zeros(3))
     with pytest.raises(SinkError, match=r"c.npy is complete, but with dtype float64, not float32"):
         lucid.extract("f.h5", "r.npy", "c.npy", resume=True)
+    Path("text.npy").write_text("precious")
     h5py.File("other.h5", "w").close()
-    with pytest.raises(SinkError, match="other.h5 exists and is no output of this tool"):
-        lucid.extract("f.h5", "r.npy", "other.h5", resume=True)
+    with h5py.File("alike.h5", "w") as file:
+        file["crops"] = np.zeros(3)
+    for name in ("other.h5", "alike.h5", "text.npy"):
+        with pytest.raises(SinkError, match=f"{name} exists and is no output of this tool"):
+            lucid.extract("f.h5", "r.npy", name, resume=True)
 
 
 def test_overwrite_and_resume_contradict_each_other(files):
@@ -162,6 +167,68 @@ def test_two_runs_do_not_write_one_output(files):
     )  # fmt: skip
     assert len(seen) > 2
     assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+
+
+def prepared(**more):
+    """Return a run that is planned but has not begun."""
+    arguments = {name: keyword.default
+                 for name, keyword in inspect.signature(lucid.extract).parameters.items()
+                 if name not in {"dry_run", "on_progress"}}  # fmt: skip
+    named = {"features": "f.h5", "rois": "r.npy", "output": "c.h5"}
+    return prepare(Settings.checked(**arguments | named | more))
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
+@pytest.mark.parametrize("unfinished_before", [False, True])
+def test_of_two_runs_planned_at_once_only_the_first_begins(
+    files, options, second, unfinished_before
+):
+    """The second was planned when the first had not begun, and begins while it writes."""
+    expected = bytes_of_an_undisturbed_run("c.h5", options)
+    if unfinished_before:
+        leave_after(30, **options)
+    begins = {"resume": True} if unfinished_before else {}
+    if unfinished_before and not second:
+        second = {"resume": True}
+    with prepared(**options, **begins) as one, prepared(**options, **second) as other:
+
+        def disturb(rows_done):
+            if rows_done > 40:
+                with pytest.raises(SinkError, match="in use: another run is writing this output"):
+                    other.run()
+
+        one.run(disturb)
+    assert Path("c.h5").read_bytes() == expected
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+def test_marks_are_written_every_half_second_and_synced_every_half_minute(files, monkeypatch):
+    """With a clock of its own: what the file says after so much time."""
+    now = [0.0]
+    monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
+    start = journal.Noted({"job": 1}, False, np.zeros(9, bool), None)
+    running = journal.Journal(Path("x.npy"), start)
+    path, here = journal.names_beside(Path("x.npy")).journal, journal._boot()
+
+    def said(boot=None):
+        boot = boot or here
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "_lock", lambda file, path: None)
+            patch.setattr(journal, "_boot", lambda: boot)
+            return np.flatnonzero(journal.read_journal(path).done).tolist()
+
+    with open("data", "w") as data:
+        running.mark(np.array([0]), data.fileno())
+        assert said() == []
+        now[0] += 0.6
+        running.mark(np.array([4]), data.fileno())
+        assert said() == [0, 4]
+        assert said("another") == []
+        now[0] += 30
+        running.mark(np.array([8]), data.fileno())
+        assert said() == said("another") == [0, 4, 8]
+    running.close()
 
 
 def test_a_journal_that_cannot_be_read_is_named(files):

@@ -83,7 +83,9 @@ class RoiReport:
             first = min(self.defects.values(), key=lambda defect: defect.rows)
             others = self.invalid - 1
             more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
-            raise RoiError(f"{name}: {first.fact}{more}; --invalid zero would give such rows zeros")
+            raise RoiError(
+                f"{name}: {first.fact}{more}; invalid='zero' (--invalid zero) makes them zeros"
+            )
 
 
 def as_rois(

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import DTypeError, RoiError, ShapeError
-from lucid.roi.table import COLUMNS, RoiReport, require_table
+from lucid.errors import RoiError, ShapeError
+from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.sources import (
     STDIN,
@@ -24,9 +24,9 @@ from lucid.stream.sources import (
     PathLike,
     RowsOfBlocks,
     Source,
-    block_bytes,
     open_source,
     open_stdin,
+    require_rois,
 )
 
 Array = NDArray[Any]
@@ -61,15 +61,13 @@ class RoiSource:
             if spec == STDIN:
                 stream = open_stdin("rois")
                 self.name, (self.shape, _, self.dtype) = stream.name, stream.header
-                self._require(self.shape, self.dtype, self.name)
+                require_rois(self.shape, self.dtype, self.name)
                 self._array = stream.read(self.shape)
                 self.held_bytes = self._array.nbytes
             else:
-                self._array = source = self._source(spec, NAMES, self._require)
+                source = self._source(spec, NAMES, require_rois)
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
-                self.block_bytes = block_bytes(source)
-                if self.block_bytes:
-                    self._array = RowsOfBlocks(source)
+                self._array = self._rows(source)
             self._owners = self._find_owners()
             if options.normalized:
                 self._sizes = self._image_sizes()
@@ -106,12 +104,10 @@ class RoiSource:
         self._open.append(source)
         return source
 
-    def _require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-        """Raise unless an array is one of the forms of RoI tables."""
-        if not ((len(shape) == 2 and shape[1] == 4) or (len(shape) == 3 and shape[2] == 4)):
-            require_table(shape, dtype, name)
-        elif dtype.kind not in "iuf" or dtype.itemsize > 8:
-            raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
+    def _rows(self, source: Source) -> Any:
+        """Return what reads rows of a source, each of its blocks once."""
+        self.block_bytes += source.block_bytes
+        return RowsOfBlocks(source) if source.block_bytes else source
 
     def _find_owners(self) -> Owners:
         """Return what knows which image a RoI belongs to."""
@@ -129,9 +125,13 @@ class RoiSource:
         if len(shape) == 2 and options.box_ranges is not None:
             return Ranges(shape[0], self._numbers(options.box_ranges, "box_ranges", 2))
         if len(shape) == 2 and options.batch_index is not None:
-            return Listed(
-                shape[0], self._source(options.batch_index, ("batch_index",), require_list)
-            )
+            index = self._source(options.batch_index, ("batch_index",), require_list)
+            if index.shape != shape[:1]:
+                raise ShapeError(
+                    f"{index.name} must have a number for each of {shape[0]} boxes, "
+                    f"got {index.shape}"
+                )
+            return Listed(shape[0], self._rows(index))
         if len(shape) == 2 and self.images == 1 and options.box_counts is None:
             return Ranges(shape[0], np.array([[0, shape[0]]]))
         raise ShapeError(

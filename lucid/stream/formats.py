@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Layout:
     @property
     def row_bytes(self) -> int:
         """The size of one row."""
-        return self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=object))
+        return self.dtype.itemsize * math.prod(self.shape[1:])
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +82,7 @@ class Layout:
             dataset = self._create(file, None, fletcher32=self.checksum, **options)
             for start in range(0, self.shape[0], height):
                 stop = min(start + height, self.shape[0])
-                block = np.fromfile(stream, self.dtype, (stop - start) * _size(self.shape[1:]))
+                block = np.fromfile(stream, self.dtype, (stop - start) * math.prod(self.shape[1:]))
                 dataset[start:stop] = block.reshape(stop - start, *self.shape[1:])
 
     def _create(self, file: h5py.File, space: Any, **options: Any) -> h5py.Dataset:
@@ -106,7 +107,3 @@ def _early_and_unfilled() -> Any:
     space.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     space.set_fill_time(h5py.h5d.FILL_TIME_NEVER)  # the file system makes the zeros
     return space
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=object))

@@ -66,15 +66,16 @@ class Journal:
         first = json.dumps(header | {"boot": _boot()}).encode() + b"\n"
         table = np.packbits(self.done)
         self._tables = len(first), len(first) + len(table)
-        self._file = os.open(names.fresh, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        names.fresh.unlink(missing_ok=True)  # of a run that was killed as it began
+        self._file = os.open(names.fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             _lock(self._file, names.journal)
-            os.ftruncate(self._file, 0)
             os.pwrite(self._file, first + 2 * table.tobytes(), 0)
             os.fsync(self._file)
             _take_name(names, noted.inode)
         except BaseException:
             os.close(self._file)
+            names.fresh.unlink(missing_ok=True)
             raise
         self._marked = self._synced = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from pathlib import Path
@@ -29,7 +30,7 @@ class Header(NamedTuple):
     @property
     def nbytes(self) -> int:
         """The size of all values; a Python int, which does not overflow."""
-        return self.dtype.itemsize * int(np.prod(self.shape, dtype=object))
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 def read_header(stream: BinaryIO, name: str) -> Header:

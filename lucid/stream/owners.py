@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError
-from lucid.stream.sources import Source
 
 Array = NDArray[Any]
+
+PADDED_BOXES = 1 << 16  # read at once
 
 
 class Owners(Protocol):
@@ -36,11 +37,7 @@ class FirstColumn:
 class Listed:
     """A list as long as the boxes says the image of each."""
 
-    def __init__(self, rois: int, index: Source) -> None:
-        if index.shape != (rois,):
-            raise ShapeError(
-                f"{index.name} must have a number for each of {rois} boxes, got {index.shape}"
-            )
+    def __init__(self, rois: int, index: Any) -> None:
         self.rois, self._index = rois, index
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
@@ -84,6 +81,7 @@ class Padded:
         counts = np.full(images, shape[1]) if counts is None else counts
         if (counts > shape[1]).any():
             raise RoiError(f"box_counts must be at most {shape[1]}, got {counts.max()}")
+        self._step = max(PADDED_BOXES // max(shape[1], 1), 1)
         self._until = np.cumsum(counts)
         self._before = self._until - counts
         self.rois = int(counts.sum())
@@ -94,9 +92,15 @@ class Padded:
         index = np.searchsorted(self._until, rows, side="right")
         if not len(index):
             return index, np.empty((0, 4))
-        first = int(index[0])
-        part = array[first : int(index[-1]) + 1]
-        return index, part[index - first, rows - self._before[index]]
+        # The padding is read along, so images are read a few at a time.
+        boxes = [
+            array[first : first + self._step][
+                index[some] - first, rows[some] - self._before[index[some]]
+            ]
+            for first in range(int(index[0]), int(index[-1]) + 1, self._step)
+            for some in [slice(*np.searchsorted(index, [first, first + self._step]))]
+        ]
+        return index, np.concatenate(boxes)
 
 
 def require_list(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:

@@ -166,6 +166,11 @@ def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
     )
 
 
+def least_bytes(job: Job) -> int:
+    """Return what a run holds at least, if its RoIs are small: known before they are read."""
+    return fixed_bytes(job) + 8 * job.crop_bytes
+
+
 def fixed_bytes(job: Job) -> int:
     """Return what a run holds whatever its pieces are."""
     pieces = PIECE_BYTES + KEPT_BYTES * PIECE

@@ -45,8 +45,7 @@ class ExtractReport:
     missing_blocks: int  # of the features file, never written: they read as its fill value
     resumed: int  # rows that earlier runs had done
     memory: int
-    order: str  # in which maps are read
-    bytes_to_read: int  # of maps, at most
+    bytes_to_read: int  # of the maps that have RoIs, if each is read once and as a whole
     images_at_once: int
     crops_at_once: int
 
@@ -75,7 +74,6 @@ class ExtractReport:
             missing_blocks=job.features.missing_blocks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,
-            order="maps in the order of the file, each once",
             bytes_to_read=_bytes_to_read(plan),
             images_at_once=plan.images,
             crops_at_once=plan.crops,

@@ -175,7 +175,7 @@ class Settings:
         yield self.overwrite and self.resume, "overwrite and resume contradict each other"
         yield (
             blocked and self.output.suffix not in HDF5_SUFFIXES,
-            "compression, blocks and checksum need an HDF5 output; .npy has no blocks",
+            "compression, blocks and checksum are for HDF5, not for .npy",
         )
         yield self.features == self.rois == STREAM, "features and rois cannot both be piped in"
         yield self.resume and piped, "a run from or to a pipe cannot be resumed"
@@ -194,7 +194,7 @@ class Settings:
         )
         yield (
             self.ids is not None and "{id}" not in self.features,
-            "ids are for features with one dataset per image: PATH::{id} or alike",
+            "ids are for features with one dataset per image: PATH::{id} or the like",
         )
 
     @property

@@ -57,7 +57,15 @@ class ArrayInfo:
         return f"{name}{self.shape} {self.dtype}"
 
 
-ROLES: dict[str, Check] = {"features": require_features, "rois": require_table}
+def require_rois(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array is of a form that RoIs come in: (K, 5), (K, 4) or (N, M, 4)."""
+    if len(shape) in {2, 3} and shape[-1] == 4:
+        require_table((1, 5), dtype, name)
+    else:
+        require_table(shape, dtype, name)
+
+
+ROLES: dict[str, Check] = {"features": require_features, "rois": require_rois}
 
 
 class Source:
@@ -91,6 +99,11 @@ class Source:
         return [found.st_size, found.st_mtime_ns]
 
     @property
+    def block_bytes(self) -> int:
+        """The size of a block of storage, 0 where there are none."""
+        return self.dtype.itemsize * math.prod(self.info.blocks) if self.info.blocks else 0
+
+    @property
     def missing_blocks(self) -> int:
         """How many blocks were never written, and read as zeros or what the file says."""
         return 0 if self._file is None else hdf5.missing_blocks(self._array)
@@ -116,11 +129,6 @@ class Source:
 
     def __exit__(self, *reason: object) -> None:
         self.close()
-
-
-def block_bytes(source: Source) -> int:
-    """Return the size of a block of storage, 0 where there are none."""
-    return source.dtype.itemsize * math.prod(source.info.blocks) if source.info.blocks else 0
 
 
 class RowsOfBlocks:

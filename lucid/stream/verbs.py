@@ -22,7 +22,7 @@ from lucid.stream.features import Features, open_features
 from lucid.stream.formats import Layout
 from lucid.stream.frame import Frame
 from lucid.stream.journal import Noted
-from lucid.stream.plan import Job, fixed_bytes, make_plan, require_memory
+from lucid.stream.plan import Job, least_bytes, make_plan, require_memory
 from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
 from lucid.stream.sinks import FileSink, Sink, StreamSink
@@ -140,7 +140,7 @@ def extract(
     SinkError
         If the output exists, or cannot be written.
     MemoryLimitError
-        If `memory` is too little for one RoI.
+        If `memory` is too little; it says what is enough.
     ValueError, TypeError
         If another argument has no meaning.
 
@@ -185,8 +185,9 @@ def extract(
 def prepare(settings: Settings) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     with ExitStack() as opened:
-        trust, layout = settings.trust_input, settings.layout
-        maps = open_features(settings.features, layout, settings.ids, trust=trust)
+        maps = open_features(
+            settings.features, settings.layout, settings.ids, trust=settings.trust_input
+        )
         opened.callback(maps.close)
         table = RoiSource(settings.rois, settings.box_options, maps.images)
         opened.callback(table.close)
@@ -194,7 +195,7 @@ def prepare(settings: Settings) -> Extraction:
         scale, scale_from = _spatial_scale(settings, maps)
         operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
         job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        require_memory(fixed_bytes(job), settings.memory)
+        require_memory(least_bytes(job), settings.memory)
         layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
         start = _start(job, layout, settings)
         done = np.ones(job.rois.rois, bool) if start is None else start.done
