@@ -20,6 +20,7 @@ from lucid.stream.sinks import Sink
 from lucid.stream.tables import select
 
 Array = NDArray[Any]
+Rows = NDArray[np.intp]
 Progress = Callable[[int], None]
 
 
@@ -51,22 +52,27 @@ class Extraction:
                 sink.commit()
         return self.report
 
-    def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Array]]:
+    def _chunks(self) -> Iterator[tuple[Rows, Array]]:
         """Yield crops with their rows; each chunk is overwritten by the next."""
-        plan, job = self._plan, self._job
-        reader = Reader(job.features, plan.images)
-        most = min(plan.crops, job.crops_shape[0])
+        job, most = self._job, min(self._plan.crops, self._job.crops_shape[0])
+        reader = Reader(job.features, self._plan.images)
         crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
+        for image, rows, geometry in self._regions():
+            down, across = geometry.bounds()
+            region = reader.read(image, down, across)
+            for start in range(0, len(rows), most):
+                chunk = slice(start, start + most)
+                self._pool(region, geometry[chunk], crops, (down.start, across.start))
+                yield rows[chunk], crops[: len(rows[chunk])]
+
+    def _regions(self) -> Iterator[tuple[int, Rows, Geometry]]:
+        """Yield, map by map, the RoIs that are cut out of one region of it."""
+        plan, job = self._plan, self._job
         for images in plan.groups():
             for selection in select(job.rois, plan.survey, images, plan.selected):
                 geometry = job.lay_out(selection.boxes, selection.image)
                 for some in plan.regions(geometry):
-                    rows, cols = geometry[some].bounds()
-                    region = reader.read(selection.image, rows, cols)
-                    for start in range(0, len(some), most):
-                        chunk = some[start : start + most]
-                        self._pool(region, geometry[chunk], crops, (rows.start, cols.start))
-                        yield selection.rows[chunk], crops[: len(chunk)]
+                    yield selection.image, selection.rows[some], geometry[some]
 
     def _pool(
         self, region: Array, geometry: Geometry, crops: Array, origin: tuple[int, int]
