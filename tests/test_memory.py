@@ -17,7 +17,8 @@ def peak():
 np.ones((64, 64)) @ np.ones((64, 64))  # the libraries' own buffers
 before = peak()
 options = eval(f"dict({sys.argv[3]})")
-lucid.extract("f.h5::" + sys.argv[1], "r.h5", "c.npy", memory=sys.argv[2], overwrite=True, **options)
+features, memory = "f.h5::" + sys.argv[1], sys.argv[2]
+lucid.extract(features, "r.h5", "c.npy", memory=memory, overwrite=True, **options)
 print(peak() - before)
 """
 
