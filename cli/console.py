@@ -19,25 +19,22 @@ def complain(message: str) -> None:
     click.echo(f"Error: {_shown(' '.join(message.split()))}", err=True)
 
 
-def interrupted(report: ExtractReport, rows_done: int) -> None:
+def interrupted(report: ExtractReport, rows_done: int, can_resume: bool) -> None:
     """Say how to go on after a signal."""
-    way = f"; the same command with --resume finishes {report.output}"
-    click.echo(
-        f"Interrupted with {rows_done} of {report.shape[0]} crops done"
-        f"{'' if report.output == '-' else way}",
-        err=True,
-    )
+    way = f"; the same command with --resume finishes {report.output}" if can_resume else ""
+    click.echo(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", err=True)
 
 
 def stdout_is_terminal() -> bool:
     """Return whether a person would see what is printed."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextmanager
 def bar(rows: int, done: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
     """Yield what is to be told the number of rows done, and draw it; `done` were before."""
-    if not (sys.stderr.isatty() if wanted is None else wanted):
+    seen = sys.stderr is not None and (sys.stderr.isatty() if wanted is None else wanted)
+    if not seen:
         yield lambda rows_done: None
         return
     from tqdm import tqdm
@@ -91,7 +88,8 @@ def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
         )
     if report.resumed:
         yield f"resumed   {report.resumed} crops were done before"
-    intent = "would write" if dry_run else "crops    "
+    complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]
+    intent = "would write" if dry_run and not complete else "crops    "
     yield f"{intent} {report.output}  {report.shape} {report.dtype}, {_in_units(report.nbytes)}"
 
 

@@ -42,7 +42,7 @@ def extract(
                 with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
-            console.interrupted(report, extraction.rows_done)
+            console.interrupted(report, extraction.rows_done, checked.can_resume)
             raise
     if not quiet:
         console.show_extract(report, dry_run, as_json, to_stderr=checked.to_stream)

@@ -52,7 +52,7 @@ def main() -> NoReturn:
         console.complain(str(error))
         status = DATA_ERROR
     except click.Abort as abort:  # what click makes of KeyboardInterrupt
-        cause = abort.__cause__
+        cause = abort.__cause__ or abort.__context__
         _die_of(cause.number if isinstance(cause, Terminated) else signal.SIGINT)
     except OSError as error:  # what is printed cannot be
         console.complain(f"cannot write what is printed: {error.strerror or error}")

@@ -234,6 +234,13 @@ def test_a_dry_run_reads_no_pixel_and_writes_nothing(files, monkeypatch):
         ({"dtype": "int8"}, ValueError, "dtype must be one of float16, float32, float64"),
         ({"dtype": "rubbish"}, ValueError, "dtype must be one of"),
         ({"spatial_scale": 0}, ValueError, "spatial_scale must be finite and > 0"),
+        (
+            {"memory": "64M", "blocks": 60, "output_size": 500, "output": "c.h5"},
+            MemoryLimitError,
+            "memory must be at least 1[0-9]{3}M",
+        ),
+        ({"blocks": 10**9, "output": "c.h5", "output_size": 4000}, SinkError, "less than 4 GiB"),
+        ({"output": "a\0.npy"}, SinkError, "null byte"),
         ({"memory": "8M"}, MemoryLimitError, "memory must be at least 43M for this job, got 8M"),
     ],
 )

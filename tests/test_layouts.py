@@ -115,6 +115,8 @@ def test_boxes_as_fractions_of_the_image(boxes):
         ({"box_ranges": "over.npy"}, "box_ranges must not overlap"),
         ({"box_ranges": "past.npy"}, "box_ranges must have rows start, end with .* <= 60"),
         ({"box_ranges": "half.npy"}, "half.npy must hold whole numbers >= 0"),
+        ({"box_ranges": "endless.npy"}, "endless.npy must hold whole numbers >= 0"),
+        ({"box_ranges": "wraps.npy"}, "wraps.npy must hold whole numbers >= 0"),
         ({"box_counts": "short.npy"}, r"boxes \(K, 4\) need"),
     ],
 )
@@ -123,6 +125,8 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
     np.save("few.npy", [[0, 30], [30, 60]])
     np.save("over.npy", [[0, 30], [20, 60], [0, 0], [0, 0], [0, 0]])
     np.save("past.npy", [[0, 30], [30, 61], [0, 0], [0, 0], [0, 0]])
+    np.save("endless.npy", [[0, 30], [30, np.inf], [0, 0], [0, 0], [0, 0]])
+    np.save("wraps.npy", np.array([[0, 2**64 - 1]] + [[0, 0]] * 4, np.uint64))
     np.save("half.npy", [[0, 30], [30, 59.5], [0, 0], [0, 0], [0, 0]])
     with pytest.raises((ShapeError, RoiError), match=message):
         crops_of(rois="b.npy", **options)
@@ -188,6 +192,36 @@ def test_one_dataset_per_image(files, rng, pattern):
             alone = maps[order[int(row[0])]][None]
             expected = roi_align(alone, [[0, *row[1:]]], 7)[0]
             np.testing.assert_array_equal(crops[k], expected)
+
+
+def test_links_count_as_images_too(files):
+    """Image 1 is image 0 by another name, image 2 a soft link to it."""
+    with h5py.File("linked.h5", "w") as file:
+        file["0_f"] = files.features[0]
+        file["1_f"] = file["0_f"]
+        file["2_f"] = h5py.SoftLink("/0_f")
+        file["3_f"], file["4_f"] = files.features[3], files.features[4]
+    maps = files.features[[0, 0, 0, 3, 4]]
+    np.testing.assert_array_equal(crops_of("linked.h5::{id}_f"), roi_align(maps, files.rois, 7))
+
+
+def test_a_scale_that_differs_from_image_to_image_is_not_guessed(files):
+    with h5py.File("each.h5", "w") as file:
+        for image in range(5):
+            file[f"{image}_f"] = files.features[image]
+            file[f"{image}_f"].attrs["spatial_scale"] = 0.5 if image < 4 else 0.25
+    with pytest.raises(SourceError, match="spatial_scale differs from image to image"):
+        crops_of("each.h5::{id}_f")
+    expected = roi_align(files.features, files.rois, 7, 0.5)
+    np.testing.assert_array_equal(crops_of("each.h5::{id}_f", spatial_scale=0.5), expected)
+
+
+def test_ids_sort_naturally_whatever_they_are(files):
+    with h5py.File("odd.h5", "w") as file:
+        for image, name in enumerate(["2", "10", "a", "a²", "b"]):
+            file[f"{name}_f"] = files.features[image]
+    expected = roi_align(files.features, files.rois, 7)
+    np.testing.assert_array_equal(crops_of("odd.h5::{id}_f"), expected)
 
 
 def test_one_dataset_per_image_in_other_layouts(files, rng):

@@ -186,6 +186,43 @@ def test_crops_are_not_written_to_a_terminal(files):
     fails(done, 2, "crops are not written to a terminal")
 
 
+def test_a_stream_that_breaks_off_leaves_nothing_that_could_not_be_gone_on_with(files):
+    cut = Path("f.npy").read_bytes()[:-2000]
+    done = extract("--features", "-", "--rois", "r.npy", "-o", "c.npy", stdin=cut)
+    fails(done, 1, "features on standard input ended before the values")
+    assert not list(files.path.glob("c.npy*"))
+
+
+def test_rois_that_do_not_fit_into_the_memory_are_not_read(files):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "<f8", "fortran_order": False, "shape": (2**61, 5)}
+    )
+    done = extract("--features", "f.npy", "--rois", "-", stdin=stream.getvalue())
+    fails(done, 1, "or put them into a file, which is read in pieces")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [("--features f.npy --rois r.npy -o -", ">&-"), ("--features f.npy --rois - -o c.npy", "<&-")],
+)
+def test_a_closed_stream_is_named(files, arguments, closed):
+    command = " ".join(f"'{word}'" for word in RUN)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {arguments} {closed}"], capture_output=True, timeout=60
+    )
+    fails(done, 1, "standard output is closed" if ">" in closed else "standard input is closed")
+
+
+def test_messages_need_no_stream(files):
+    command = " ".join(f"'{word}'" for word in RUN)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --features f.npy --rois r.npy -o c.npy 2>&-"], timeout=60
+    )
+    assert done.returncode == 0
+    assert len(np.load("c.npy")) == 60
+
+
 def test_a_reader_that_has_enough_ends_the_run_quietly(files):
     command = " ".join(f"'{word}'" for word in RUN)
     done = subprocess.run(

@@ -108,6 +108,9 @@ def test_without_resume_an_unfinished_run_is_named_with_both_ways_out(files):
         ({"dtype": "float64"}, "with dtype float32, not float64"),
         ({"invalid": "zero"}, "with invalid raise, not zero"),
         ({"compression": "gzip"}, "with compression none, not gzip"),
+        ({"boxes": "xywh"}, "with boxes xyxy, not xywh"),
+        ({"layout": "nhwc", "spatial_scale": 1 / 16}, "with .* not"),
+        ({"normalized": True, "image_size": 9}, "with normalized False, not True"),
     ],
 )
 def test_a_resume_refuses_another_job(files, changed, message):
@@ -115,6 +118,60 @@ def test_a_resume_refuses_another_job(files, changed, message):
     with pytest.raises(SinkError, match=message):
         lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True, memory="100M")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"sampling_ratio": 2}, {"boxes": "xywh", "invalid": "zero"}, {"compression": "lzf"}],
+)
+def test_a_complete_output_is_not_taken_for_that_of_another_job(files, changed):
+    lucid.extract("f.h5", "r.npy", "c.h5", invalid=changed.get("invalid", "raise"))
+    with pytest.raises(SinkError, match="c.h5 is complete, but with (sampling|boxes|compression)"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
+
+
+@pytest.mark.parametrize("output", ["c.h5", "c.npy"])
+def test_a_complete_output_is_not_taken_for_that_of_inputs_that_changed_since(files, output):
+    lucid.extract("f.h5", "r.npy", output)
+    np.save("r.npy", files.rois[::-1])
+    with pytest.raises(SinkError, match=f"{output} is complete, but r.npy changed since"):
+        lucid.extract("f.h5", "r.npy", output, resume=True)
+
+
+def test_nothing_is_left_in_the_way_of_later_runs(files):
+    leave_after(30, compression="gzip")
+    assert Path("c.h5.part.rows").exists()
+    lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True)
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+    lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True, compression="gzip")
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+@pytest.mark.parametrize("step", ["replace", "unlink"])
+@pytest.mark.parametrize("number", range(4))
+def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypatch, step, number):
+    """Each renaming and removal is where a kill may come; after it the process does nothing."""
+    options = {"compression": "gzip"}
+    expected = bytes_of_an_undisturbed_run("c.h5", options)
+    calls, original = [], getattr(Path, step)
+
+    def last(path, *arguments, **more):
+        if "c.h5" in path.name and Path("c.h5.part.packed").exists() | bool(calls):
+            calls.append(path)
+        if len(calls) > number:
+            os._exit(9)
+        return original(path, *arguments, **more)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(Path, step, last)
+        lucid.extract("f.h5", "r.npy", "c.h5", **options)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in {0, 9}
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **options)
+    assert Path("c.h5").read_bytes() == expected
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
 
 
 @pytest.mark.parametrize("name", ["f.h5", "r.npy"])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError
+from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.sources import (
@@ -51,7 +51,9 @@ class BoxOptions:
 class RoiSource:
     """The K RoIs of a file."""
 
-    def __init__(self, spec: PathLike, options: BoxOptions, images: int) -> None:
+    def __init__(
+        self, spec: PathLike, options: BoxOptions, images: int, memory: int | None = None
+    ) -> None:
         self.images, self._options = images, options
         self._open: list[Source] = []
         self._sizes: Array | None = None
@@ -62,8 +64,13 @@ class RoiSource:
                 stream = open_stdin("rois")
                 self.name, (self.shape, _, self.dtype) = stream.name, stream.header
                 require_rois(self.shape, self.dtype, self.name)
+                self.held_bytes = stream.header.nbytes
+                if memory is not None and self.held_bytes > memory:
+                    raise MemoryLimitError(
+                        f"memory must be more than {self.held_bytes >> 20}M to hold "
+                        f"{self.name}; or put them into a file, which is read in pieces"
+                    )
                 self._array = stream.read(self.shape)
-                self.held_bytes = self._array.nbytes
             else:
                 source = self._source(spec, NAMES, require_rois)
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
@@ -153,7 +160,7 @@ class RoiSource:
 
         source = self._source(spec, (name, "pos_boxes", "num_boxes"), require)
         values = source[:]
-        if (values != np.floor(values)).any() or (values < 0).any():
+        if not ((values == np.floor(values)) & (values >= 0) & (values < 2**53)).all():
             raise ShapeError(f"{source.name} must hold whole numbers >= 0")
         whole: NDArray[np.int64] = values.astype(np.int64)
         return whole

@@ -37,6 +37,12 @@ class Features:
     forwards: bool = False  # whether maps can only be read in order, each once and as a whole
     blocks: tuple[int, ...] | None = None  # (images, C, H, W) of a unit of storage
     missing_blocks: int = 0  # that were never written
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held about all images: how many RoIs they have, and what is still to be done."""
+        return 16 * self.images
+
     paths: list[Path]  # the files that are read
     stamp: Any  # what changes when they do
 
@@ -155,15 +161,15 @@ class MapPerImage(Features):
                 listed = source[:].tolist()
                 self.paths.append(source.path)
                 self.stamp += source.stamp
-            texts = (one.decode() if isinstance(one, bytes) else str(one) for one in listed)
+            texts = (
+                one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else str(one)
+                for one in listed
+            )
             return [pattern.replace(PLACE, text) for text in texts]
-        before, after = map(re.escape, pattern.strip("/").split(PLACE))
-        names = [dataset.name.strip("/") for dataset in hdf5.datasets(self._file)]
-        matches = [re.fullmatch(f"{before}([^/]+){after}", name) for name in names]
-        found = sorted((_natural(match[1]), match[0]) for match in matches if match)
+        found = hdf5.matching(self._file, pattern, PLACE, trust)
         if not found:
             raise SourceError(f"{self.name} matches no dataset; see what the file holds with info")
-        return [name for _, name in found]
+        return [found[text] for text in sorted(found, key=_natural)]
 
     def _check(self, trust: bool) -> None:
         """Hold the datasets of all images against the first."""
@@ -205,11 +211,18 @@ class MapPerImage(Features):
             raise SourceError(f"{where} cannot be read: {error}") from error
         return part
 
+    @property
+    def held_bytes(self) -> int:
+        """What is held about all images, here also their names and sizes."""
+        return 512 * self.images
+
     def attribute(self, name: str) -> Any:
-        """Return an attribute of the first image's dataset, or else of the file."""
-        first = self._file[self._names[0]] if self._names else self._file
-        found = attribute(first, name, self.name)
-        return attribute(self._file, name, self.name) if found is None else found
+        """Return the attribute of all images' datasets, or else of the file."""
+        found = [attribute(self._file[each], name, self.name) for each in self._names]
+        if any(not np.array_equal(one, found[0]) for one in found):
+            raise SourceError(f"{self.name}: the attribute {name} differs from image to image")
+        own = found[0] if found else None
+        return attribute(self._file, name, self.name) if own is None else own
 
     def close(self) -> None:
         """Close the file."""
@@ -269,5 +282,5 @@ def _require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Non
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
     """Return a key that puts 9 before 10."""
-    parts = re.split(r"(\d+)", text)
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
+    parts = re.split(r"([0-9]+)", text)
+    return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts if part]

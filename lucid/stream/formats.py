@@ -48,6 +48,17 @@ class Layout:
         """The size of all rows."""
         return self.shape[0] * self.row_bytes
 
+    @property
+    def block_rows(self) -> int:
+        """How many rows a block has."""
+        rows = self.blocks or BLOCK_BYTES // max(self.row_bytes, 1)
+        return max(min(rows, self.shape[0]), 1)
+
+    @property
+    def packing_bytes(self) -> int:
+        """What packing rows into blocks takes: a block as read, and as HDF5 filters it."""
+        return 4 * self.block_rows * self.row_bytes if self.is_blocked else 0
+
     def lay_out(self, path: Path) -> None:
         """Write a file of this size, of zeros: complete but for the rows."""
         if self.is_blocked:
@@ -72,8 +83,8 @@ class Layout:
 
     def pack(self, rows: Path, path: Path) -> None:
         """Write the blocked file from one that holds the rows one after the other."""
-        height = min(self.blocks or max(BLOCK_BYTES // max(self.row_bytes, 1), 1), self.shape[0])
-        options: dict[str, Any] = {"chunks": (max(height, 1), *self.shape[1:])}
+        height = self.block_rows
+        options: dict[str, Any] = {"chunks": (height, *self.shape[1:])}
         if self.compression != "none":
             options["compression"] = self.compression
         if self.compression == "gzip":

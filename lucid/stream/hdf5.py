@@ -52,8 +52,13 @@ def damaged(name: str, error: BaseException) -> SourceError:
 def datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
     """Yield the datasets that are stored in a file, in the order of their names."""
     names: list[str] = []
+
+    def note(name: str | bytes, item: Any) -> None:
+        if isinstance(name, str) and _is_array(item):  # bytes are no text, and cannot be asked for
+            names.append(name)
+
     try:
-        file.visititems(lambda name, item: names.append(name) if _is_array(item) else None)
+        file.visititems(note)
         for name in sorted(names):
             if _is_numbers(file[name]):
                 yield file[name]
@@ -84,6 +89,31 @@ def dataset_at(file: h5py.File, name: str, trust: bool) -> h5py.Dataset | None:
     return item
 
 
+def matching(file: h5py.File, pattern: str, place: str, trust: bool) -> dict[str, str]:
+    """Return the datasets whose names match, by what stands for `place`; links count as well."""
+    parts = [part for part in pattern.split("/") if part]
+    level = next(k for k, part in enumerate(parts) if place in part)
+    above, below = "/".join(parts[:level]), parts[level + 1 :]
+    before, after = parts[level].split(place)
+    try:
+        if above and not trust:
+            _require_inside(file, above)
+        group = file.get(above) if above else file
+        keys = [key for key in group if isinstance(key, str)] if _is_group(group) else []
+    except SourceError:
+        raise
+    except WAYS_TO_BE_WRONG as error:
+        raise damaged(file.filename, error) from error
+    found = {}
+    for key in keys:
+        inner = key[len(before) : len(key) - len(after)]
+        if inner and key == before + inner + after:
+            name = "/".join([*parts[:level], key, *below])
+            if dataset_at(file, name, trust) is not None:
+                found[inner] = name
+    return found
+
+
 def missing_blocks(dataset: h5py.Dataset) -> int:
     """Return how many blocks of a dataset were never written, and so read as its fill value."""
     try:
@@ -103,6 +133,10 @@ def _is_numbers(dataset: h5py.Dataset) -> bool:
         return dataset.dtype is not None
     except TypeError:
         return False
+
+
+def _is_group(item: Any) -> bool:
+    return isinstance(item, h5py.Group)
 
 
 def _is_array(item: Any) -> bool:

@@ -26,6 +26,8 @@ SYNC_SECONDS = 30.0  # and so much to a power cut
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+USUAL = (None, False, "nchw", "xyxy")  # what an output does not record of its job
+
 Job = dict[str, Any]
 Rows = NDArray[np.bool_]
 
@@ -155,7 +157,7 @@ def read_journal(path: Path) -> Noted | None:
         which = int(header["boot"] is None or header["boot"] != _boot())
         done = _table(tables, which, header["rows"])
         return Noted(header["job"], header["replaces"], done, os.fstat(file).st_ino)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SinkError(f"{path} is no journal of an unfinished run; remove it") from error
     finally:
         os.close(file)

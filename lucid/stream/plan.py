@@ -138,8 +138,8 @@ class Plan:
         return edges.area * item + SEEK_BYTES <= cells * item + SEEK_BYTES * reads
 
 
-def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
-    """Return how to do a job within `memory` bytes.
+def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
+    """Return how to do a job within `memory` bytes; `packing` is what its output takes at the end.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
         largest = whole if job.features.forwards else 0
     else:
         largest = _largest_window(job, survey)
-    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes), memory)
+    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory)
     return Plan(
         job,
         survey,
@@ -166,18 +166,17 @@ def make_plan(job: Job, survey: Survey, memory: int) -> Plan:
     )
 
 
-def least_bytes(job: Job) -> int:
-    """Return what a run holds at least, if its RoIs are small: known before they are read."""
-    return fixed_bytes(job) + 8 * job.crop_bytes
-
-
 def fixed_bytes(job: Job) -> int:
     """Return what a run holds whatever its pieces are."""
     pieces = PIECE_BYTES + KEPT_BYTES * PIECE
-    # Per image: two counts. Per RoI: whether it is done, here, in the sink and in its journal.
-    tables = 16 * job.features.images + 4 * job.rois.rois + job.rois.held_bytes
     blocks = 2 * _block_bytes(job.features) + 2 * job.rois.block_bytes
-    return max(WORK_BYTES, _weights_bytes(job)) + pieces + tables + blocks
+    return max(WORK_BYTES, _weights_bytes(job)) + pieces + table_bytes(job) + blocks
+
+
+def table_bytes(job: Job) -> int:
+    """Return what is held about all images and RoIs for as long as a run goes on."""
+    # Per RoI: whether it is done, in the survey, in the sink and in its journal.
+    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
 
 
 def require_memory(least: int, memory: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lucid import __version__
 from lucid.stream.features import shape_of
+from lucid.stream.journal import USUAL
 from lucid.stream.plan import Job, Plan
 from lucid.stream.settings import Settings
 
@@ -120,7 +121,6 @@ UNDERSTOOD = (
     "box_ranges",
     "box_counts",
 )
-USUAL = (None, False, "nchw", "xyxy")
 
 
 def recorded(job: Job, settings: Settings) -> dict[str, Any]:
@@ -153,6 +153,7 @@ def identity(job: Job, settings: Settings) -> dict[str, Any]:
     """Return what must be the same for an unfinished run to be gone on with, as plain values."""
     known = recorded(job, settings)
     del known["lucid_version"]
+    known |= {name: getattr(settings, name) for name in UNDERSTOOD}
     known |= {
         "shape": job.crops_shape,
         "format": FORMAT,

@@ -98,8 +98,8 @@ def as_blocks(value: SupportsIndex) -> int:
 
 # Each argument of a run that can be wrong by itself, and what makes it right or raises.
 CHECKS: dict[str, Callable[[Any], Any]] = {
-    "features": os.fspath,
-    "rois": os.fspath,
+    "features": os.fsdecode,
+    "rois": os.fsdecode,
     "output": as_output,
     "output_size": as_output_size,
     "spatial_scale": optional(as_spatial_scale),
@@ -109,13 +109,13 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "memory": as_bytes,
     "dtype": optional(as_crop_dtype),
     "layout": one_of("layout", ("nchw", "nhwc")),
-    "ids": optional(os.fspath),
+    "ids": optional(os.fsdecode),
     "boxes": one_of("boxes", ("xyxy", "xywh", "cxcywh")),
     "normalized": bool,
     "image_size": optional(as_image_size),
-    "batch_index": optional(os.fspath),
-    "box_ranges": optional(os.fspath),
-    "box_counts": optional(os.fspath),
+    "batch_index": optional(os.fsdecode),
+    "box_ranges": optional(os.fsdecode),
+    "box_counts": optional(os.fsdecode),
     "trust_input": bool,
     "compression": one_of("compression", COMPRESSIONS),
     "blocks": optional(as_blocks),
@@ -171,14 +171,13 @@ class Settings:
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         blocked = bool(self.compression != "none" or self.blocks or self.checksum)
-        piped = STREAM in (self.features, self.rois) or self.to_stream
         yield self.overwrite and self.resume, "overwrite and resume contradict each other"
         yield (
             blocked and self.output.suffix not in HDF5_SUFFIXES,
             "compression, blocks and checksum are for HDF5, not for .npy",
         )
         yield self.features == self.rois == STREAM, "features and rois cannot both be piped in"
-        yield self.resume and piped, "a run from or to a pipe cannot be resumed"
+        yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.normalized and self.image_size is None,
             "normalized needs image_size: HxW, or an array of a height and width per image",
@@ -201,6 +200,11 @@ class Settings:
     def to_stream(self) -> bool:
         """Whether crops go to standard output."""
         return str(self.output) == STREAM
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether an interrupted run could be gone on with: a pipe cannot be read again."""
+        return STREAM not in (self.features, self.rois, str(self.output))
 
     @property
     def box_options(self) -> BoxOptions:

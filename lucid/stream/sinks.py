@@ -38,8 +38,8 @@ class Sink(Protocol):
 class FileSink:
     """A file, filled in place under its unfinished name; blocked ones are packed from that."""
 
-    def __init__(self, layout: Layout, start: Noted) -> None:
-        self._layout, self._start = layout, start
+    def __init__(self, layout: Layout, start: Noted, keep: bool = True) -> None:
+        self._layout, self._start, self._keep = layout, start, keep
         self._names = names_beside(layout.path)
         self._part = self._names.part
         self._rows = self._names.rows if layout.is_blocked else self._part
@@ -51,8 +51,7 @@ class FileSink:
         try:
             self._journal = Journal(self._layout.path, self._start)
             if not self._start.done.any():
-                for path in {self._part, self._rows}:  # of the run that this starts over
-                    path.unlink(missing_ok=True)
+                self._remove()  # what the run has left that this starts over
                 self._layout.lay_out(self._rows)
             if self._rows.exists():  # or else it is packed already
                 self._begin = self._layout.begin(self._rows)
@@ -84,9 +83,10 @@ class FileSink:
                 self._layout.pack(self._rows, packed)
                 _sync(packed)
                 packed.replace(self._part)
-                self._rows.unlink()
             if output.exists() and not self._start.replaces:
                 raise SinkError(f"{output} exists; pass --overwrite to replace it")
+            for left in (self._names.rows, packed):
+                left.unlink(missing_ok=True)
             self._part.replace(output)
             _sync(output.parent)
             self._names.journal.unlink()
@@ -98,13 +98,17 @@ class FileSink:
             os.close(self._file)
             self._file = -1
         if self._journal is not None:
-            if self._journal.done.any():
+            if self._keep and self._journal.done.any():
                 self._journal.flush()
-            else:  # nothing that would be worth resuming
-                for path in {self._rows, self._part, self._names.journal}:
-                    path.unlink(missing_ok=True)
+            else:  # nothing to be resumed
+                self._remove()
+                self._names.journal.unlink(missing_ok=True)
             self._journal.close()
             self._journal = None
+
+    def _remove(self) -> None:
+        for path in (self._names.part, self._names.rows, self._names.packed):
+            path.unlink(missing_ok=True)
 
     def _fail(self, error: BaseException) -> NoReturn:
         """Raise an error, one of the system as one about the file that the caller named."""
@@ -121,6 +125,8 @@ class StreamSink:
 
     def __init__(self, layout: Layout, done: NDArray[np.bool_]) -> None:
         self._layout, self._done = layout, done  # what was done, or needs no work
+        if sys.stdout is None:
+            raise SinkError("standard output is closed")
         self._out: BinaryIO = sys.stdout.buffer
         self._next = 0
         self._early: BinaryIO | None = None

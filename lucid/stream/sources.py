@@ -189,6 +189,8 @@ def open_source(
 
 def open_stdin(name: str) -> npy.PipedNpy:
     """Return the .npy stream that is piped in as `name`."""
+    if sys.stdin is None:
+        raise SourceError("standard input is closed")
     return npy.PipedNpy(sys.stdin.buffer, f"{name} on standard input")
 
 

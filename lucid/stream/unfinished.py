@@ -19,7 +19,10 @@ import numpy as np
 from lucid.errors import SinkError
 from lucid.stream import npy
 from lucid.stream.formats import DATASET, Layout
-from lucid.stream.journal import Job, Noted, is_journal, names_beside, read_journal
+from lucid.stream.journal import USUAL, Job, Noted, is_journal, names_beside, read_journal
+
+MOST_BLOCK = 1 << 32  # bytes
+UNSAID = {"format", "blocks", "checksum", "features_file", "rois_file"}  # by a complete output
 
 
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
@@ -31,6 +34,17 @@ def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
                     raise SinkError(f"{ours} is an input of this run; name another output")
 
 
+def require_older(inputs: Iterable[Path], output: Path) -> None:
+    """Raise if an input changed after a complete output was written."""
+    with _about(output):
+        for path in inputs:
+            if path.stat().st_mtime_ns > output.stat().st_mtime_ns:
+                raise SinkError(
+                    f"{output} is complete, but {path} changed since; "
+                    "pass --overwrite to do the job again"
+                )
+
+
 @contextmanager
 def _about(output: Path) -> Iterator[None]:
     """Raise errors of the system as ones about the output."""
@@ -40,6 +54,8 @@ def _about(output: Path) -> Iterator[None]:
         if isinstance(error, SinkError):
             raise
         raise SinkError(f"{output} cannot be written: {error.strerror or error}") from error
+    except ValueError as error:  # a name that no file can have
+        raise SinkError(f"{str(output)!r} cannot be written: {error}") from error
 
 
 def beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted | None:
@@ -59,6 +75,8 @@ def beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted 
 def _beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted | None:
     output = layout.path
     _require_folder(output)
+    if layout.is_blocked and layout.block_rows * layout.row_bytes >= MOST_BLOCK:
+        raise SinkError(f"{output}: HDF5 has blocks of less than 4 GiB; pass fewer --blocks rows")
     noted = _unfinished_run(layout)
     if noted is not None and resume:
         _require_same(noted.job, job, f"{output} was begun")
@@ -77,7 +95,12 @@ def _beginning(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Noted
     if os.path.lexists(output) and not overwrite:
         if not resume:
             raise SinkError(f"{output} exists; pass --overwrite to replace it")
-        _require_same(_job_of(layout), job, f"{output} is complete, but")
+        noted_job = _job_of(layout)
+        # What an output does not say cannot be compared, what it leaves out is as usual.
+        unsaid = UNSAID if not layout.is_npy else job.keys() - noted_job.keys()
+        said = {key: value for key, value in job.items() if key not in unsaid}
+        usual = {key: value for key, value in said.items() if value in USUAL}
+        _require_same(usual | noted_job, said, f"{output} is complete, but")
         return None
     _require_space(layout)
     inode = None if noted is None else noted.inode
@@ -123,10 +146,11 @@ def _has_rows(layout: Layout) -> bool:
 
 
 def _require_same(noted: Job, job: Job, what: str) -> None:
+    """Raise if a job is not the one that was noted, on the first thing in which it differs."""
     for key, value in job.items():
-        if key in noted and noted[key] != value:
+        if noted.get(key) != value:
             raise SinkError(
-                f"{what} with {key} {_shown(noted[key])}, not {_shown(value)}; "
+                f"{what} with {key} {_shown(noted.get(key))}, not {_shown(value)}; "
                 "repeat the job as it was, or pass --overwrite to start over"
             )
 
@@ -145,9 +169,10 @@ def _job_of(layout: Layout) -> Job:
             dataset = file[DATASET]
             noted = {key: _plain(dataset.attrs[key]) for key in dataset.attrs}
             noted |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
+            noted["compression"] = dataset.compression or "none"
     except Exception as error:  # whatever is wrong with it, it is not ours
         raise _stranger(layout.path) from error
-    if not set(layout.attributes) <= set(noted):
+    if not {"features", "rois", "lucid_version"} <= set(noted):
         raise _stranger(layout.path)
     return noted
 

@@ -22,13 +22,13 @@ from lucid.stream.features import Features, open_features
 from lucid.stream.formats import Layout
 from lucid.stream.frame import Frame
 from lucid.stream.journal import Noted
-from lucid.stream.plan import Job, least_bytes, make_plan, require_memory
+from lucid.stream.plan import Job, make_plan, require_memory, table_bytes
 from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
 from lucid.stream.sinks import FileSink, Sink, StreamSink
 from lucid.stream.sources import PathLike
 from lucid.stream.tables import survey
-from lucid.stream.unfinished import beginning, keep_inputs
+from lucid.stream.unfinished import beginning, keep_inputs, require_older
 
 Array = NDArray[Any]
 
@@ -189,13 +189,14 @@ def prepare(settings: Settings) -> Extraction:
             settings.features, settings.layout, settings.ids, trust=settings.trust_input
         )
         opened.callback(maps.close)
-        table = RoiSource(settings.rois, settings.box_options, maps.images)
+        require_memory(maps.held_bytes, settings.memory)
+        table = RoiSource(settings.rois, settings.box_options, maps.images, settings.memory)
         opened.callback(table.close)
         keep_inputs(settings.output, [*maps.paths, *table.paths])
         scale, scale_from = _spatial_scale(settings, maps)
         operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
         job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        require_memory(least_bytes(job), settings.memory)
+        require_memory(table_bytes(job), settings.memory)
         layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
         start = _start(job, layout, settings)
         done = np.ones(job.rois.rois, bool) if start is None else start.done
@@ -208,13 +209,13 @@ def prepare(settings: Settings) -> Extraction:
                 f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
                 f"row {found.out_of_order} goes back. Sort them, or write to a file"
             )
-        plan = make_plan(job, found, settings.memory)
+        plan = make_plan(job, found, settings.memory, layout.packing_bytes)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None
         if settings.to_stream:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
-            sink = FileSink(layout, start)
+            sink = FileSink(layout, start, keep=settings.can_resume)
         return Extraction(plan, report, sink, opened.pop_all())
 
 
@@ -223,7 +224,10 @@ def _start(job: Job, layout: Layout, settings: Settings) -> Noted | None:
     kept = identity(job, settings)
     if settings.to_stream:
         return Noted(kept, False, np.zeros(job.rois.rois, bool), None)
-    return beginning(layout, kept, settings.overwrite, settings.resume)
+    start = beginning(layout, kept, settings.overwrite, settings.resume)
+    if start is None:
+        require_older([*job.features.paths, *job.rois.paths], settings.output)
+    return start
 
 
 def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float, float], str]:
