@@ -27,7 +27,7 @@ from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
 from lucid.stream.sinks import FileSink, Sink, StreamSink
 from lucid.stream.sources import PathLike
-from lucid.stream.tables import survey
+from lucid.stream.tables import Survey, survey
 from lucid.stream.unfinished import beginning, keep_inputs, require_older
 
 Array = NDArray[Any]
@@ -185,38 +185,51 @@ def extract(
 def prepare(settings: Settings) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     with ExitStack() as opened:
-        maps = open_features(
-            settings.features, settings.layout, settings.ids, trust=settings.trust_input
-        )
-        opened.callback(maps.close)
-        require_memory(maps.held_bytes, settings.memory)
-        table = RoiSource(settings.rois, settings.box_options, maps.images, settings.memory)
-        opened.callback(table.close)
-        keep_inputs(settings.output, [*maps.paths, *table.paths])
-        scale, scale_from = _spatial_scale(settings, maps)
-        operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
-        job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-        require_memory(table_bytes(job), settings.memory)
+        job, scale_from = _open(settings, opened)
         layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
         start = _start(job, layout, settings)
-        done = np.ones(job.rois.rois, bool) if start is None else start.done
-        found = survey(table, done, Frame(maps.sizes, scale))
-        require_batch_index(found.report, table)
-        if settings.invalid == "raise":
-            found.report.require_valid(table.name)
-        if settings.to_stream and maps.forwards and found.out_of_order is not None:
-            raise RoiError(
-                f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
-                f"row {found.out_of_order} goes back. Sort them, or write to a file"
-            )
+        found = _survey(job, settings, start)
         plan = make_plan(job, found, settings.memory, layout.packing_bytes)
         report = ExtractReport.of(plan, settings, scale_from)
-        sink: Sink | None = None
+        sink: Sink | None = None  # all is done
         if settings.to_stream:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
             sink = FileSink(layout, start, keep=settings.can_resume)
         return Extraction(plan, report, sink, opened.pop_all())
+
+
+def _open(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
+    """Open the inputs and return the job, and where its scale is from."""
+    trust = settings.trust_input
+    maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
+    opened.callback(maps.close)
+    require_memory(maps.held_bytes, settings.memory)
+    table = RoiSource(settings.rois, settings.box_options, maps.images, settings.memory)
+    opened.callback(table.close)
+    if not settings.to_stream:
+        keep_inputs(settings.output, [*maps.paths, *table.paths])
+    scale, scale_from = _spatial_scale(settings, maps)
+    operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
+    job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
+    require_memory(table_bytes(job), settings.memory)
+    return job, scale_from
+
+
+def _survey(job: Job, settings: Settings, start: Noted | None) -> Survey:
+    """Read the RoIs once, and raise if the run cannot do with them."""
+    table, scale = job.rois, job.operator.spatial_scale
+    done = np.ones(table.rois, bool) if start is None else start.done
+    found = survey(table, done, Frame(job.features.sizes, scale))
+    require_batch_index(found.report, table)
+    if settings.invalid == "raise":
+        found.report.require_valid(table.name)
+    if settings.to_stream and job.features.forwards and found.out_of_order is not None:
+        raise RoiError(
+            f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
+            f"row {found.out_of_order} goes back. Sort them, or write to a file"
+        )
+    return found
 
 
 def _start(job: Job, layout: Layout, settings: Settings) -> Noted | None:
