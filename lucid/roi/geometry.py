@@ -130,6 +130,9 @@ class Geometry:
 
     def parts(self, limit: int = PART) -> Iterator[slice]:
         """Yield runs of RoIs whose weights are worth laying out together."""
+        if len(self) == 1:
+            yield slice(0, 1)
+            return
         cost = np.cumsum(_cost(self.rows) + _cost(self.cols))
         begin = 0
         while begin < len(self):
