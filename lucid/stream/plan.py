@@ -108,10 +108,11 @@ class Plan:
             yield from self._strips(geometry)
 
     def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
-        """Go down the map and take RoIs together while that is cheaper and fits; always one."""
+        """Go over the map in bands and take RoIs together while that is cheaper and fits."""
         top, left = geometry.rows.first, geometry.cols.first
         edges = np.stack([top, top + geometry.rows.count, left, left + geometry.cols.count], axis=1)
-        order = np.argsort(top, kind="stable")
+        band = max(int(np.median(geometry.rows.count)), 1)
+        order = np.lexsort((left, top // band))
         begin, held = 0, _Edges(0, 0, 0, 0)
         for end, k in enumerate(order.tolist()):
             alone = _Edges(*edges[k].tolist())
