@@ -307,6 +307,32 @@ def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(files,
     assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
 
 
+def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
+    """The new journal takes over all marks, so what they mark is synced before it is written."""
+    leave_after(30)
+    seen, fsync = [], os.fsync
+
+    def noting(file):
+        seen.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert seen[:2] == ["c.h5.part", "c.h5.part.journal.new"]
+
+
+@pytest.mark.parametrize("second", [{"resume": True}, {"overwrite": True}])
+def test_a_file_system_without_links_does_as_well(files, monkeypatch, second):
+    def link(*names):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    leave_after(30)
+    lucid.extract("f.h5", "r.npy", "c.h5", **second)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
 def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(unfinished.shutil, "disk_usage", lambda folder: usage)

@@ -62,6 +62,15 @@ def test_a_file_with_colons_in_its_name_is_a_file(files):
         assert source.shape == files.features.shape
 
 
+def test_a_dataset_with_colons_in_its_name_can_be_chosen_for_the_caller(files):
+    with h5py.File("colons.h5", "w") as file:
+        file["a::b"] = files.features
+    with open_source("colons.h5", "features") as source:
+        assert source.name == "colons.h5::a::b"
+        assert str(source.path) == "colons.h5"
+        assert source.stamp[0] == Path("colons.h5").stat().st_size
+
+
 def test_an_array_without_values_opens(files):
     np.save("none.npy", np.empty((0, 5)))
     with open_source("none.npy", "rois") as source:

@@ -19,7 +19,7 @@ from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.sources import (
-    STDIN,
+    PIPE,
     Check,
     PathLike,
     RowsOfBlocks,
@@ -40,8 +40,7 @@ class BoxOptions:
     """How a file's boxes are to be understood; see `lucid.extract`."""
 
     boxes: str
-    normalized: bool
-    image_size: tuple[int, int] | PathLike | None
+    image_size: tuple[int, int] | PathLike | None  # of normalized boxes
     batch_index: PathLike | None
     box_ranges: PathLike | None
     box_counts: PathLike | None
@@ -60,7 +59,7 @@ class RoiSource:
         self._array: Any
         self.held_bytes = self.block_bytes = 0
         try:
-            if spec == STDIN:
+            if spec == PIPE:
                 stream = open_stdin("rois")
                 self.name, (self.shape, _, self.dtype) = stream.name, stream.header
                 require_rois(self.shape, self.dtype, self.name)
@@ -76,8 +75,8 @@ class RoiSource:
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
                 self._array = self._rows(source)
             self._owners = self._find_owners()
-            if options.normalized:
-                self._sizes = self._image_sizes()
+            if options.image_size is not None:
+                self._sizes = self._image_sizes(options.image_size)
         except BaseException:
             self.close()
             raise
@@ -163,15 +162,13 @@ class RoiSource:
         if not ((values == np.floor(values)) & (values >= 0) & (values < 2**53)).all():
             raise ShapeError(f"{source.name} must hold whole numbers >= 0")
         whole: NDArray[np.int64] = values.astype(np.int64)
+        self.held_bytes += 3 * whole.nbytes  # as their owners hold them
         return whole
 
-    def _image_sizes(self) -> Array:
+    def _image_sizes(self, size: tuple[int, int] | PathLike) -> Array:
         """Return heights and widths, (N, 2) or (1, 2)."""
-        size = self._options.image_size
         if isinstance(size, tuple):
             return np.array([size], np.float64)
-        if size is None:
-            raise ShapeError("normalized boxes need the size of the images; pass --image-size HxW")
 
         def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
             if shape != (self.images, 2) or dtype.kind not in "iuf":
@@ -184,7 +181,7 @@ class RoiSource:
     def _understood(self, index: Array | None, rows: Array) -> Array:
         """Return rows (k, 5) of an index and boxes as the file has them, or of rows."""
         options = self._options
-        if index is None and options.boxes == "xyxy" and not options.normalized:
+        if index is None and options.boxes == "xyxy" and self._sizes is None:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         boxes = rows.astype(np.float64)

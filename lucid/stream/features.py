@@ -18,7 +18,15 @@ from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream import hdf5
 from lucid.stream.npy import PipedNpy
-from lucid.stream.sources import STDIN, PathLike, Source, attribute, open_source, open_stdin
+from lucid.stream.sources import (
+    PIPE,
+    PathLike,
+    Source,
+    attribute,
+    open_source,
+    open_stdin,
+    stamp_of,
+)
 
 Array = NDArray[Any]
 
@@ -38,13 +46,29 @@ class Features:
     blocks: tuple[int, ...] | None = None  # (images, C, H, W) of a unit of storage
     missing_blocks: int = 0  # that were never written
 
+    paths: list[Path]  # the files that are read
+    stamp: Any  # what changes when they do
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """N, C and the height and width of the largest map."""
+        height, width = self.sizes.max(axis=0).tolist() if len(self.sizes) else (1, 1)
+        return self.images, self.channels, height, width
+
+    @property
+    def block_bytes(self) -> int:
+        """The size of a unit of storage, 0 where there are none."""
+        return self.dtype.itemsize * math.prod(self.blocks) if self.blocks else 0
+
     @property
     def held_bytes(self) -> int:
         """What is held about all images: how many RoIs they have, and what is still to be done."""
         return 16 * self.images
 
-    paths: list[Path]  # the files that are read
-    stamp: Any  # what changes when they do
+    def size(self, image: int) -> tuple[int, int]:
+        """Return the height and the width of a map in cells."""
+        height, width = self.sizes[min(image, len(self.sizes) - 1)].tolist()
+        return height, width
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
@@ -59,18 +83,6 @@ class Features:
 
     def close(self) -> None:
         """Close what is open."""
-
-
-def shape_of(features: Features) -> tuple[int, ...]:
-    """Return (N, C, H, W); height and width are those of the largest map."""
-    height, width = features.sizes.max(axis=0).tolist() if len(features.sizes) else (1, 1)
-    return features.images, features.channels, height, width
-
-
-def size_of(features: Features, image: int) -> tuple[int, int]:
-    """Return the height and the width of a map in cells."""
-    height, width = features.sizes[min(image, len(features.sizes) - 1)].tolist()
-    return height, width
 
 
 def open_features(
@@ -90,7 +102,7 @@ def open_features(
     trust : bool
         As in `open_source`.
     """
-    if spec == STDIN:
+    if spec == PIPE:
         return PipedMaps(open_stdin("features"), layout)
     if PLACE in str(spec):
         return MapPerImage(str(spec), layout, ids, trust)
@@ -145,8 +157,7 @@ class MapPerImage(Features):
         self.name, self._layout = spec, layout
         self._file = hdf5.open_hdf5(Path(path))
         self.paths = [Path(path)]
-        found = Path(path).stat()
-        self.stamp: Any = [found.st_size, found.st_mtime_ns]
+        self.stamp: Any = stamp_of(Path(path))
         try:
             self._names = self._find(pattern, ids, trust)
             self._check(trust)
@@ -199,14 +210,14 @@ class MapPerImage(Features):
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
-        dataset = self._file[self._names[image]]
-        first = (0,) if dataset.ndim == 4 else ()
         try:
+            dataset = self._file[self._names[image]]
+            first = (0,) if dataset.ndim == 4 else ()
             if self._layout == "nhwc":
                 last: Array = dataset[(*first, rows, cols)]
                 return last.transpose(2, 0, 1)
             part: Array = dataset[(*first, slice(None), rows, cols)]
-        except hdf5.WAYS_TO_BE_WRONG as error:
+        except Exception as error:
             where = f"{self.paths[0]}::{self._names[image]}"
             raise SourceError(f"{where} cannot be read: {error}") from error
         return part

@@ -2,7 +2,7 @@
 
 A file can point to other files (external links, external storage, virtual datasets), ask for code
 to be loaded (filter plug-ins), and promise more values than it has. None of this is followed
-unless the caller trusts the file.
+unless the caller trusts the file. A damaged one can make h5py fail in any way, with any exception.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ FILTERS = {
     h5py.h5z.FILTER_SCALEOFFSET,
     h5py.h5z.FILTER_LZF,
 }  # those that come with HDF5 and h5py
-WAYS_TO_BE_WRONG = Exception  # a damaged file can make h5py fail in any
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -39,7 +38,7 @@ def open_hdf5(path: Path) -> h5py.File:
     """
     try:
         return h5py.File(path, "r")
-    except WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise damaged(str(path), error) from error
 
 
@@ -62,7 +61,7 @@ def datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
         for name in sorted(names):
             if _is_numbers(file[name]):
                 yield file[name]
-    except WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise damaged(file.filename, error) from error
 
 
@@ -84,7 +83,7 @@ def dataset_at(file: h5py.File, name: str, trust: bool) -> h5py.Dataset | None:
             _require_own_storage(item, f"{file.filename}::{name}")
     except SourceError:
         raise
-    except WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise damaged(f"{file.filename}::{name}", error) from error
     return item
 
@@ -102,7 +101,7 @@ def matching(file: h5py.File, pattern: str, place: str, trust: bool) -> dict[str
         keys = [key for key in group if isinstance(key, str)] if _is_group(group) else []
     except SourceError:
         raise
-    except WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise damaged(file.filename, error) from error
     found = {}
     for key in keys:
@@ -123,7 +122,7 @@ def missing_blocks(dataset: h5py.Dataset) -> int:
         blocks: int = math.prod(-(-length // side) for length, side in sides)
         written: int = dataset.id.get_num_chunks()
         return blocks - written
-    except WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise damaged(f"{dataset.file.filename}::{dataset.name}", error) from error
 
 

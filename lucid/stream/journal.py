@@ -26,8 +26,6 @@ SYNC_SECONDS = 30.0  # and so much to a power cut
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-USUAL = (None, False, "nchw", "xyxy")  # what an output does not record of its job
-
 Job = dict[str, Any]
 Rows = NDArray[np.bool_]
 
@@ -113,9 +111,13 @@ def _take_name(names: Names, inode: int | None) -> None:
     if inode is None:
         try:
             os.link(names.fresh, names.journal)  # unlike renaming, fails if there is one by now
+            names.fresh.unlink()
         except FileExistsError:
             raise _in_use(names.journal) from None
-        names.fresh.unlink()
+        except OSError:  # a file system without links, as exFAT: look and rename in two steps
+            if names.journal.exists():
+                raise _in_use(names.journal) from None
+            names.fresh.replace(names.journal)
         return
     try:
         before = os.open(names.journal, os.O_RDONLY)
@@ -132,7 +134,10 @@ def _take_name(names: Names, inode: int | None) -> None:
 
 def is_journal(path: Path) -> bool:
     """Return whether a file begins like a journal, or is empty as one that was just made."""
-    return path.is_file() and path.read_bytes()[:6] in {b"", b'{"job"'}
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(6) in {b"", b'{"job"'}
 
 
 def read_journal(path: Path) -> Noted | None:

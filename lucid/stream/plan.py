@@ -14,7 +14,7 @@ from lucid.errors import MemoryLimitError
 from lucid.roi.geometry import Geometry, lay_out
 from lucid.roi.operator import Operator, compute_dtype
 from lucid.stream.boxes import RoiSource
-from lucid.stream.features import Features, shape_of, size_of
+from lucid.stream.features import Features
 from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
@@ -43,7 +43,7 @@ class Job:
 
     def lay_out(self, boxes: NDArray[np.float64], image: int) -> Geometry:
         """Return the geometry of boxes on the map of an image."""
-        size = size_of(self.features, image)
+        size = self.features.size(image)
         return lay_out(boxes, self.operator, size, compute_dtype(self.features.dtype))
 
 
@@ -149,7 +149,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
     """
     fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
-    height, width = shape_of(job.features)[2:]
+    height, width = job.features.shape[2:]
     region = free // 2
     whole = region_bytes(job, height, width)
     if whole <= region or job.features.forwards:
@@ -170,7 +170,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
 def fixed_bytes(job: Job) -> int:
     """Return what a run holds whatever its pieces are."""
     pieces = PIECE_BYTES + KEPT_BYTES * PIECE
-    blocks = 2 * _block_bytes(job.features) + 2 * job.rois.block_bytes
+    blocks = 2 * (job.features.block_bytes + job.rois.block_bytes)
     return max(WORK_BYTES, _weights_bytes(job)) + pieces + table_bytes(job) + blocks
 
 
@@ -197,7 +197,7 @@ def region_bytes(job: Job, height: int, width: int) -> int:
 
 def _weights_bytes(job: Job) -> int:
     """Return what laying out the weights of one RoI takes, at worst."""
-    sizes, ratio = shape_of(job.features)[2:], job.operator.sampling_ratio
+    sizes, ratio = job.features.shape[2:], job.operator.sampling_ratio
     cost = 0
     for pooled, size in zip(job.operator.output_size, sizes, strict=True):
         samples = pooled * ratio if ratio > 0 else 2 * size + pooled
@@ -212,16 +212,12 @@ def _read_bytes(features: Features, cells: int) -> int:
 
 def _images_at_once(job: Job, region: int) -> int:
     """Return how many images to read at once, so that no block of the file is read again."""
-    blocks, (images, channels, height, width) = job.features.blocks, shape_of(job.features)
+    blocks, (images, channels, height, width) = job.features.blocks, job.features.shape
     if blocks is None or blocks[0] == 1:
         return 1
     work = region_bytes(job, height, width)
     map_bytes = channels * _read_bytes(job.features, height * width)
     return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
-
-
-def _block_bytes(features: Features) -> int:
-    return features.dtype.itemsize * math.prod(features.blocks) if features.blocks else 0
 
 
 def _largest_window(job: Job, survey: Survey) -> int:

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from lucid import __version__
-from lucid.stream.features import shape_of
-from lucid.stream.journal import USUAL
 from lucid.stream.plan import Job, Plan
-from lucid.stream.settings import Settings
+from lucid.stream.settings import USUAL, Settings
 
 FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
 
@@ -127,7 +125,7 @@ def recorded(job: Job, settings: Settings) -> dict[str, Any]:
     """Return what an HDF5 output records about its job."""
     known = {
         "features": printable(job.features.name),
-        "features_shape": shape_of(job.features),
+        "features_shape": job.features.shape,
         "features_dtype": str(job.features.dtype),
         "rois": printable(job.rois.name),
         "rois_shape": job.rois.shape,

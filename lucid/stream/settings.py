@@ -18,11 +18,13 @@ from lucid.roi.operator import (
     as_spatial_scale,
 )
 from lucid.stream.boxes import BoxOptions
+from lucid.stream.features import PLACE
 from lucid.stream.formats import Layout
+from lucid.stream.sources import PIPE
 
-STREAM = "-"  # standard input or output
 HDF5_SUFFIXES = (".h5", ".hdf5")
 OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
+USUAL = (None, False, "nchw", "xyxy")  # of what says how inputs are understood
 CROP_DTYPES = ("float16", "float32", "float64")
 COMPRESSIONS = ("none", "gzip", "lzf")
 
@@ -45,7 +47,7 @@ def as_bytes(memory: int | str) -> int:
 def as_output(path: str | os.PathLike[str]) -> Path:
     """Return the path of an output, if its suffix is of a format that can be written."""
     output = Path(path)
-    if output.suffix not in OUTPUT_SUFFIXES and str(path) != STREAM:
+    if output.suffix not in OUTPUT_SUFFIXES and str(path) != PIPE:
         raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)} or be -, got {path}")
     return output
 
@@ -176,7 +178,7 @@ class Settings:
             blocked and self.output.suffix not in HDF5_SUFFIXES,
             "compression, blocks and checksum are for HDF5, not for .npy",
         )
-        yield self.features == self.rois == STREAM, "features and rois cannot both be piped in"
+        yield self.features == self.rois == PIPE, "features and rois cannot both be piped in"
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.normalized and self.image_size is None,
@@ -192,19 +194,19 @@ class Settings:
             "batch_index, box_ranges and box_counts contradict each other; pass one of them",
         )
         yield (
-            self.ids is not None and "{id}" not in self.features,
+            self.ids is not None and PLACE not in self.features,
             "ids are for features with one dataset per image: PATH::{id} or the like",
         )
 
     @property
     def to_stream(self) -> bool:
         """Whether crops go to standard output."""
-        return str(self.output) == STREAM
+        return str(self.output) == PIPE
 
     @property
     def can_resume(self) -> bool:
         """Whether an interrupted run could be gone on with: a pipe cannot be read again."""
-        return STREAM not in (self.features, self.rois, str(self.output))
+        return PIPE not in (self.features, self.rois, str(self.output))
 
     @property
     def box_options(self) -> BoxOptions:

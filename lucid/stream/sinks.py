@@ -49,10 +49,13 @@ class FileSink:
 
     def __enter__(self) -> Self:
         try:
+            if self._start.done.any() and self._rows.exists():
+                _sync(self._rows)  # for the new journal says that these rows are on the disk
             self._journal = Journal(self._layout.path, self._start)
             if not self._start.done.any():
                 self._remove()  # what the run has left that this starts over
                 self._layout.lay_out(self._rows)
+                _sync(self._rows.parent)
             if self._rows.exists():  # or else it is packed already
                 self._begin = self._layout.begin(self._rows)
                 self._file = os.open(self._rows, os.O_WRONLY)

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
 
-STDIN = "-"
+PIPE = "-"  # standard input or output
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"PK": "; it looks like an archive, perhaps .npz", b"\x80": "; it looks like a pickle"}
@@ -71,10 +71,11 @@ ROLES: dict[str, Check] = {"features": require_features, "rois": require_rois}
 class Source:
     """An open array: `source[key]` reads a part of it."""
 
-    def __init__(self, name: str, array: Array | h5py.Dataset, file: h5py.File | None) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, path: Path, array: Array | h5py.Dataset, file: h5py.File | None
+    ) -> None:
+        self.name, self.path = name, path
         self.info = _describe(array)
-        self.path = Path(_split(name)[0])
         self._array, self._file = array, file
 
     @property
@@ -94,9 +95,8 @@ class Source:
 
     @property
     def stamp(self) -> list[int]:
-        """What changes when the file does: its size in bytes, and when it was last modified."""
-        found = self.path.stat()
-        return [found.st_size, found.st_mtime_ns]
+        """What changes when the file does."""
+        return stamp_of(self.path)
 
     @property
     def block_bytes(self) -> int:
@@ -115,7 +115,7 @@ class Source:
     def __getitem__(self, key: Any) -> Array:
         try:
             part: Array = self._array[key]
-        except hdf5.WAYS_TO_BE_WRONG as error:
+        except Exception as error:
             raise SourceError(f"{self.name} cannot be read: {error}") from error
         return part
 
@@ -178,13 +178,19 @@ def open_source(
     elif dataset is not None:
         raise SourceError(f"{path} is a .npy file, without datasets; drop '::{dataset}'")
     else:
-        source = Source(str(path), npy.map_npy(path), None)
+        source = Source(str(path), path, npy.map_npy(path), None)
     try:
         check(source.shape, source.dtype, source.name)
     except LucidError:
         source.close()
         raise
     return source
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Return what changes when a file does: its size in bytes, and when it was last modified."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
 def open_stdin(name: str) -> npy.PipedNpy:
@@ -234,7 +240,7 @@ def attribute(item: h5py.Dataset, name: str, where: str) -> Any:
     """Return an attribute, None where there is none."""
     try:
         return item.attrs.get(name)
-    except hdf5.WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise hdf5.damaged(where, error) from error
 
 
@@ -263,7 +269,7 @@ def _describe(array: Array | h5py.Dataset) -> ArrayInfo:
     try:
         name = array.name.removeprefix("/")
         return ArrayInfo(name, array.shape, array.dtype, array.chunks, array.compression)
-    except hdf5.WAYS_TO_BE_WRONG as error:
+    except Exception as error:
         raise hdf5.damaged(array.file.filename, error) from error
 
 
@@ -277,7 +283,7 @@ def _open_dataset(
         if item is None:
             infos = [_describe(found) for found in hdf5.datasets(file)]
             raise SourceError(f"{path} has no dataset {name!r}; {offer(infos, path)}")
-        return Source(f"{path}::{name}", item, file)
+        return Source(f"{path}::{name}", path, item, file)
     except BaseException:
         file.close()
         raise

@@ -19,7 +19,8 @@ import numpy as np
 from lucid.errors import SinkError
 from lucid.stream import npy
 from lucid.stream.formats import DATASET, Layout
-from lucid.stream.journal import USUAL, Job, Noted, is_journal, names_beside, read_journal
+from lucid.stream.journal import Job, Noted, is_journal, names_beside, read_journal
+from lucid.stream.settings import USUAL
 
 MOST_BLOCK = 1 << 32  # bytes
 UNSAID = {"format", "blocks", "checksum", "features_file", "rois_file"}  # by a complete output
