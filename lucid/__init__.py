@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
+    from lucid.roi.threads import get_num_threads, set_num_threads
     from lucid.stream.verbs import extract
 
 __version__ = "0.1.0"
@@ -37,18 +38,22 @@ __all__ = [
     "Tensor",
     "errors",
     "extract",
+    "get_num_threads",
     "models",
     "nn",
     "no_grad",
     "random",
     "roi",
+    "set_num_threads",
 ]
 
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
 _HOMES = {
     "Tensor": "lucid._tensor",
     "extract": "lucid.stream.verbs",
+    "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
+    "set_num_threads": "lucid.roi.threads",
 }
 _MODULES = ("errors", "models", "nn", "random", "roi")
 

@@ -1,10 +1,12 @@
-"""Weights and windows, known before a pixel is read."""
+"""Windows and weights, known before a pixel is read."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from strategies import operators, rois
 
 from lucid.roi import Operator, lay_out
+from lucid.roi.weights import groups
 
 SIZE = 6, 9
 
@@ -13,34 +15,68 @@ def geometry_of(table, operator):
     return lay_out(table[:, 1:], Operator.checked(**operator), SIZE, np.float64)
 
 
-def matrices(axis, weights):
-    for offset, count in zip(weights.offset, axis.count, strict=True):
-        yield weights.flat[offset : offset + axis.pooled * count].reshape(axis.pooled, count)
+def listed(geometry):
+    """Return the bands of each RoI: cells and weights of its rows and of its columns."""
+    found = {}
+    for group in groups(geometry, np.float64):
+        for k, *sides in zip(
+            group.rois.tolist(), group.rows.cells, group.rows.weights,
+            group.cols.cells, group.cols.weights, strict=True,
+        ):  # fmt: skip
+            assert k not in found
+            found[k] = sides
+    assert sorted(found) == list(range(len(geometry)))
+    return [found[k] for k in range(len(found))]
 
 
 @given(rois(images=1), operators())
 def test_windows_lie_on_the_map_and_rows_of_weights_sum_to_the_share_in_range(table, operator):
     geometry = geometry_of(table, operator)
-    for axis, size in zip((geometry.rows, geometry.cols), SIZE, strict=True):
-        assert (axis.first >= 0).all()
-        assert (axis.first + axis.count <= size).all()
-        for matrix in matrices(axis, axis.weights(np.float64)):
-            assert (matrix >= 0).all()
-            assert (matrix.sum(axis=1) <= 1 + 1e-12).all()
+    for axis, size in enumerate(SIZE):
+        first, count = geometry.first[axis], geometry.count[axis]
+        assert (first >= 0).all()
+        assert (first + count <= size).all()
+        for k, sides in enumerate(listed(geometry)):
+            cells, weights = sides[2 * axis : 2 * axis + 2]
+            assert (np.diff(cells, axis=1) >= 0).all()
+            assert ((cells >= first[k]) & (cells < first[k] + count[k])).all()
+            assert (weights >= 0).all()
+            assert (weights.sum(axis=2) <= 1 + 1e-12).all()
 
 
 @given(rois(images=1, least=1, most=8), operators())
 def test_parts_cover_every_roi_once_and_do_not_change_weights(table, operator):
     geometry = geometry_of(table, operator)
-    whole = list(matrices(geometry.rows, geometry.rows.weights(np.float64)))
     pieces, covered = [], []
     for part in geometry.parts(limit=50):
-        some = geometry[part].rows
-        pieces += matrices(some, some.weights(np.float64))
+        pieces += listed(geometry[part])
         covered += range(len(geometry))[part]
     assert covered == list(range(len(geometry)))
-    for one, other in zip(whole, pieces, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for one, other in zip(listed(geometry), pieces, strict=True):
+        for ours, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_maps_of_differing_size_are_laid_out_together_as_each_alone(rng):
+    corner = rng.uniform(-3, 20, (30, 2))
+    boxes = np.c_[corner, corner + rng.uniform(0, 30, (30, 2))]
+    sizes = rng.integers(1, 30, (2, 30))
+    operator = Operator.checked((3, 2), 0.7)
+    together = lay_out(boxes, operator, sizes, np.float32)
+    for k in range(30):
+        alone = lay_out(boxes[k : k + 1], operator, sizes[:, k], np.float32)
+        np.testing.assert_array_equal(together[k : k + 1].first, alone.first)
+        np.testing.assert_array_equal(together[k : k + 1].count, alone.count)
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 4])
+def test_few_samples_of_a_large_box_list_few_cells(ratio):
+    """A box of 10^4 cells whose bins have so many samples touches two cells for each."""
+    geometry = lay_out(np.array([[0.0, 0, 1e4, 1e4]]), Operator.checked(7, 1, ratio), (10**4,) * 2,
+                       np.float32)  # fmt: skip
+    (rows, _, cols, _), = listed(geometry)  # fmt: skip
+    assert np.unique(rows).size == 14 * ratio
+    assert rows.size + cols.size <= 28 * ratio * 1.25 + 7
 
 
 def test_parts_bound_what_is_laid_out_at_once():
@@ -48,5 +84,5 @@ def test_parts_bound_what_is_laid_out_at_once():
     table = np.tile([0.0, 0, 0, 1e4, 1e4], (1000, 1))
     geometry = lay_out(table[:, 1:], Operator.checked(7), (10**4, 10**4), np.float32)
     for part in geometry.parts():
-        some = geometry[part]
-        assert some.rows.weights(np.float32).flat.size + len(some) < 1 << 19
+        group = next(iter(groups(geometry[part], np.float32)))
+        assert group.rows.weights.size + group.cols.weights.size < 1 << 20

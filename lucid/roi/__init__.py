@@ -7,6 +7,7 @@ from lucid.roi.geometry import Geometry, lay_out
 from lucid.roi.operator import Operator, compute_dtype, crop_dtype
 from lucid.roi.pooling import box_gradient, check_features, pool, pool_adjoint
 from lucid.roi.table import RoiReport, RoiTable, as_rois
+from lucid.roi.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Geometry",
@@ -18,7 +19,9 @@ __all__ = [
     "check_features",
     "compute_dtype",
     "crop_dtype",
+    "get_num_threads",
     "lay_out",
     "pool",
     "pool_adjoint",
+    "set_num_threads",
 ]

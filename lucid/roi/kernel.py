@@ -1,190 +1,122 @@
-"""One map and a geometry to crops, and back: matrix products on the touched windows.
+"""Maps and a geometry to crops: gather the touched cells, weight them by row, then by column.
 
-A map is worked on with its channels last, as (h, w * C): there the rows of a window are a strided
-view, and each of its two weightings is one matrix product that needs no copy. A RoI is always
-weighted on its own and in the same way, so its crop has the same bits whatever its neighbours are.
+The cells of a map have their channels side by side, so both weightings are matrix products. A few
+RoIs of one group are worked on at once, as many as the cache holds. Each is weighted by products
+of its own, whose sizes its neighbours have no part in: so its crop has the same bits anywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.roi.geometry import Axis, Geometry, Weights
+from lucid.roi.cells import Cells, Region, lay_cells
+from lucid.roi.geometry import Geometry
+from lucid.roi.weights import Group, groups
+from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
-Windows = Callable[[int, int, int, int], Array]
+
+CHUNK = 1 << 22  # bytes that are gathered at once
+APART = 16  # values between rows of bins: rows a power of two apart share places of the cache
 
 
 @np.errstate(over="raise", invalid="ignore")
 def pool(
-    features: Array,
+    regions: Sequence[Region],
     geometry: Geometry,
     crops: Array,
     rows: NDArray[np.intp],
     dtype: DTypeLike,
-    origin: tuple[int, int] = (0, 0),
+    workers: Workers,
 ) -> None:
-    """Write the crops of one map's RoIs into `crops[rows]`.
+    """Write the crops of RoIs into `crops[rows]`.
 
-    `features` (C, h, w) is the map, or the part of it that begins at cell `origin` and holds all
-    windows; `dtype` is the one to weight in.
+    The RoIs of a geometry lie on the regions, one region after the other, and each region holds
+    the windows of its own. `dtype` is the one to weight in.
 
     Raises
     ------
     FloatingPointError
         If `crops` are of a dtype that cannot hold a value.
     """
-    windows = _windows(features, geometry, dtype, origin)
+    if not len(geometry):
+        return
+    cells = lay_cells(regions, geometry, dtype, workers)
+
+    @np.errstate(over="raise", invalid="ignore")  # of the thread that it runs on
+    def work(space: Workspace, chunk: Group) -> None:
+        try:
+            bins = weighted(chunk, cells, space)
+        except FloatingPointError:
+            if len(chunk) > 1:
+                for k in range(len(chunk)):
+                    work(space, chunk[k : k + 1])
+                return
+            bins = _at_the_limit(chunk, cells, space)
+        crops[rows[chunk.rois]] = bins.transpose(0, 3, 1, 2)
+
+    workers.each(work, chunks(geometry, cells))
+
+
+def chunks(geometry: Geometry, cells: Cells, slopes: bool = False) -> Iterator[Group]:
+    """Yield the RoIs of a geometry group by group, a few at a time."""
+    table = cells.table
+    each = table.shape[1] * table.itemsize + cells.base.itemsize  # values and place of a cell
     for part in geometry.parts():
-        some = geometry[part]
-        across, along = some.rows.weights(dtype), some.cols.weights(dtype)
-        for k, (y, height, x, width) in enumerate(_boxes(some)):
-            crop = crops[rows[part.start + k]]
-            if not height * width:
-                crop[...] = 0
-                continue
-            row_weights = _matrix(across, some.rows, k)  # (PH, h)
-            col_weights = _matrix(along, some.cols, k)  # (PW, w)
-            window = windows(y, height, x, width)  # (h, w*C)
-            try:
-                bins = _weighted(row_weights, window, col_weights)  # (PH, PW, C)
-            except FloatingPointError:
-                bins = _at_the_limit(row_weights, window, col_weights)
-            crop[...] = bins.transpose(2, 0, 1)
+        for group in groups(geometry[part], table.dtype, slopes, part.start):
+            _, bands, height = group.rows.cells.shape
+            _, _, pooled_width, width = group.cols.weights.shape
+            numbers = bands * height * width + group.pooled_height * pooled_width
+            step = max(CHUNK // (numbers * each), 1)
+            for start in range(0, len(group), step):
+                yield group[start : start + step]
 
 
-def _weighted(row_weights: Array, window: Array, col_weights: Array) -> Array:
-    """Return the bins (PH, PW, C) of a window (h, w * C)."""
-    if len(row_weights) == 1 or window.shape[1] == 1:
-        # A product with a vector is summed in an order that depends on strides, which differ
-        # between a window of its own and a part of a larger copy.
-        window = np.ascontiguousarray(window)
-    width = col_weights.shape[1]
-    lines = row_weights @ window  # (PH, w*C)
-    bins: Array = col_weights @ lines.reshape(len(lines), width, window.shape[1] // width)
-    return bins
+def weighted(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
+    """Return the bins (G, PH, PW, C) of RoIs, of their values times a factor."""
+    lines = weighted_by_row(group, cells, space, factor)
+    (G, PH, _, C), PW = lines.shape, group.cols.weights.shape[2]
+    bins = space.array("bins", (G, PH, PW, C + APART), lines.dtype)[..., :C]
+    return np.matmul(group.cols.weights, lines, out=bins)
 
 
-def _at_the_limit(row_weights: Array, window: Array, col_weights: Array) -> Array:
-    """Return the bins of a window with values so large that rounding carried a mean over them."""
-    half = np.finfo(window.dtype).max / 2
-    bins = _weighted(row_weights, window / 2, col_weights)
+def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
+    """Return what the bins' rows are of the touched columns, (G, PH, w, C)."""
+    (G, B, M, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
+    C, dtype = cells.table.shape[1], cells.table.dtype
+    lines = space.array("lines", (G, B, M, w * C), dtype)
+    for bands, cols in _pieces(B, L, w, C * dtype.itemsize):
+        patch = gather(group, cells, space, bands, cols)  # (G, b, L, v, C)
+        if factor != 1:
+            patch *= factor
+        here = lines[..., cols.start * C : cols.stop * C][:, bands]
+        patch = patch.reshape(*patch.shape[:3], here.shape[3])
+        np.matmul(group.rows.weights[:, bands], patch, out=here)
+    return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
+
+
+def gather(group: Group, cells: Cells, space: Workspace, bands: slice, cols: slice) -> Array:
+    """Return the values of touched cells, (G, bands, L, cols, C)."""
+    pitch, base = (column[group.rois, None, None, None] for column in (cells.pitch, cells.base))
+    rows = group.rows.cells[:, bands, :, None] * pitch + base
+    places = rows + group.cols.cells[:, :, None, cols]
+    patch = space.array("patch", (*places.shape, cells.table.shape[1]), cells.table.dtype)
+    return np.take(cells.table, places, axis=0, out=patch, mode="clip")  # 'raise' would buffer
+
+
+def _pieces(bands: int, height: int, width: int, cell: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the bands and columns of a RoI that are gathered at once, as much as a chunk may be."""
+    some = max(CHUNK // max(height * width * cell, 1), 1)
+    few = max(min(CHUNK // max(height * cell, 1), width), 1)
+    for band in range(0, bands, some):
+        for col in range(0, width, few):
+            yield slice(band, min(band + some, bands)), slice(col, min(col + few, width))
+
+
+def _at_the_limit(group: Group, cells: Cells, space: Workspace) -> Array:
+    """Return the bins of values so large that rounding carried a mean over them."""
+    half = np.finfo(cells.table.dtype).max / 2
+    bins = weighted(group, cells, space, 0.5)
     return np.where(np.isfinite(bins), np.clip(bins, -half, half), bins) * 2
-
-
-def pool_adjoint(gradient: Array, geometry: Geometry, features: Array, dtype: DTypeLike) -> None:
-    """Add to `features` (C, H, W) what the crops' gradient (K, C, PH, PW) says about them."""
-    channels = len(features)
-    rows, cols = geometry.bounds()
-    total = np.zeros((rows.stop - rows.start, (cols.stop - cols.start) * channels), dtype)
-    for part in geometry.parts():
-        some = geometry[part]
-        across, along = some.rows.weights(dtype), some.cols.weights(dtype)
-        for k, (y, height, x, width) in enumerate(_boxes(some)):
-            if not height * width:
-                continue
-            bins = _last(gradient[part.start + k], dtype)  # (PH, PW, C)
-            lines = _matrix(along, some.cols, k).T @ bins  # (PH, w, C)
-            window = _window(total, y - rows.start, height, x - cols.start, width, channels)
-            window += _matrix(across, some.rows, k).T @ lines.reshape(len(bins), width * channels)
-    touched = features[:, rows, cols]
-    touched += total.reshape(*touched.shape[1:], channels).transpose(2, 0, 1)
-
-
-def box_gradient(
-    gradient: Array, features: Array, geometry: Geometry, dtype: DTypeLike
-) -> NDArray[np.float64]:
-    """Return what the crops' gradient says about x1, y1, x2, y2 of each box, (K, 4)."""
-    result = np.zeros((len(geometry), 4))
-    windows = _windows(features, geometry, dtype, (0, 0))
-    for part in geometry.parts():
-        some = geometry[part]
-        across, along = some.rows.weights(dtype), some.cols.weights(dtype)
-        slopes = some.cols.slopes(dtype) + some.rows.slopes(dtype)  # x1, x2, y1, y2
-        for k, (y, height, x, width) in enumerate(_boxes(some)):
-            if not height * width:
-                continue
-            bins = _last(gradient[part.start + k], dtype)  # (PH, PW, C)
-            window = windows(y, height, x, width)  # (h, w*C)
-            by_row = _by_row(bins, window, _matrix(along, some.cols, k))  # (PH, h)
-            by_col = _by_col(bins, window, _matrix(across, some.rows, k), width)  # (PW, w)
-            result[part.start + k, [0, 2, 1, 3]] = [
-                np.vdot(_matrix(slope, axis, k), by)
-                for slope, axis, by in zip(
-                    slopes,
-                    (some.cols, some.cols, some.rows, some.rows),
-                    (by_col, by_col, by_row, by_row),
-                    strict=True,
-                )
-            ]
-    return result
-
-
-def _by_row(bins: Array, window: Array, col_weights: Array) -> Array:
-    """Return the gradient of the row weights, (PH, h)."""
-    height, width, channels = len(window), col_weights.shape[1], bins.shape[2]
-    columns = col_weights @ window.reshape(height, width, channels)  # (h, PW, C)
-    across = bins.shape[1] * channels
-    by_row: Array = bins.reshape(len(bins), across) @ columns.reshape(height, across).T
-    return by_row
-
-
-def _by_col(bins: Array, window: Array, row_weights: Array, width: int) -> Array:
-    """Return the gradient of the column weights, (PW, w)."""
-    pooled_height, _, channels = bins.shape
-    lines = (row_weights @ window).reshape(pooled_height, width, channels)  # (PH, w, C)
-    by_line = bins @ lines.transpose(0, 2, 1)  # (PH, PW, w)
-    by_col: Array = by_line.sum(axis=0)
-    return by_col
-
-
-def _windows(
-    features: Array, geometry: Geometry, dtype: DTypeLike, origin: tuple[int, int]
-) -> Windows:
-    """Return a function from a window (y, height, x, width) to its values, (height, width * C).
-
-    One channels-last copy of all that is touched serves every RoI, unless the windows together
-    are smaller than it: then each is copied by itself.
-    """
-    channels = len(features)
-    rows, cols = geometry.bounds()
-    top, left = origin
-
-    def alone(y: int, height: int, x: int, width: int) -> Array:
-        y, x = y - top, x - left
-        window = _last(features[:, y : y + height, x : x + width], dtype)
-        return window.reshape(height, width * channels)
-
-    if geometry.touched().sum() <= (rows.stop - rows.start) * (cols.stop - cols.start):
-        return alone
-    copy = alone(rows.start, rows.stop - rows.start, cols.start, cols.stop - cols.start)
-
-    def view(y: int, height: int, x: int, width: int) -> Array:
-        return _window(copy, y - rows.start, height, x - cols.start, width, channels)
-
-    return view
-
-
-def _window(flat: Array, y: int, height: int, x: int, width: int, channels: int) -> Array:
-    """Return a window of a map (h, w * C) as a view (height, width * C)."""
-    return flat[y : y + height, x * channels : (x + width) * channels]
-
-
-def _last(features: Array, dtype: DTypeLike) -> Array:
-    """Return (C, h, w) as a contiguous (h, w, C) of `dtype`."""
-    return np.ascontiguousarray(features.transpose(1, 2, 0), dtype=dtype)
-
-
-def _boxes(geometry: Geometry) -> Iterator[tuple[int, int, int, int]]:
-    """Yield each RoI's window as y, height, x, width, in Python ints."""
-    rows, cols = geometry.rows, geometry.cols
-    columns = (rows.first, rows.count, cols.first, cols.count)
-    return zip(*(column.tolist() for column in columns), strict=True)
-
-
-def _matrix(weights: Weights, axis: Axis, k: int) -> Array:
-    """Return the (pooled, count) matrix of RoI k."""
-    begin, count = weights.offset[k], axis.count[k]
-    return weights.flat[begin : begin + axis.pooled * count].reshape(axis.pooled, count)

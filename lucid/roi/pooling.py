@@ -1,17 +1,24 @@
 """Many maps in an array and a RoI table to crops, and back: image by image through the kernel."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import ShapeError
-from lucid.roi import kernel
+from lucid.roi import backward, kernel
+from lucid.roi.cells import Region
 from lucid.roi.geometry import Geometry, lay_out
 from lucid.roi.operator import Operator, compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
+from lucid.roi.threads import working_threads
 
 Array = NDArray[Any]
+
+FEW = 4096  # RoIs; more on an image repay the array operations made for it
+TOGETHER = 1 << 23  # numbers of maps that are worked on together
 
 
 def check_features(features: Array, name: str = "features") -> Array:
@@ -34,10 +41,27 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
-    for image, rows in rois.by_image():
-        geometry = _geometry(features, rois, rows, operator)
-        kernel.pool(features[image], geometry, crops, rows, compute_dtype(features.dtype))
+    dtype = compute_dtype(features.dtype)
+    with working_threads() as workers:
+        for images in _together(features, rois):
+            rows = np.concatenate([rows for _, rows in images])
+            regions = [Region(features[image], len(rows)) for image, rows in images]
+            geometry = _geometry(features, rois, rows, operator)
+            kernel.pool(regions, geometry, crops, rows, dtype, workers)
     return crops
+
+
+def _together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, NDArray[np.intp]]]]:
+    """Yield images with their rows: small maps of few RoIs together, for their work is small."""
+    most = max(TOGETHER // max(math.prod(features.shape[1:]), 1), 1)
+    images: list[tuple[int, NDArray[np.intp]]] = []
+    for image, rows in rois.by_image():
+        if images and (len(images) >= most or sum(len(rows) for _, rows in images) >= FEW):
+            yield images
+            images = []
+        images.append((image, rows))
+    if images:
+        yield images
 
 
 def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Array:
@@ -47,9 +71,10 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     """
     dtype = compute_dtype(features.dtype)
     result = np.zeros(features.shape, dtype)
-    for image, rows in rois.by_image():
-        geometry = _geometry(features, rois, rows, operator)
-        kernel.pool_adjoint(gradient[rows], geometry, result[image], dtype)
+    with working_threads(1) as workers:
+        for image, rows in rois.by_image():
+            geometry = _geometry(features, rois, rows, operator)
+            backward.pool_adjoint(gradient[rows], geometry, result[image], dtype, workers)
     return result
 
 
@@ -57,12 +82,14 @@ def box_gradient(
     gradient: Array, features: Array, rois: RoiTable, operator: Operator
 ) -> NDArray[np.float64]:
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
+    dtype = compute_dtype(features.dtype)
     result = np.zeros((len(rois), 4))
-    for image, rows in rois.by_image():
-        geometry = _geometry(features, rois, rows, operator)
-        result[rows] = kernel.box_gradient(
-            gradient[rows], features[image], geometry, compute_dtype(features.dtype)
-        )
+    with working_threads(1) as workers:
+        for image, rows in rois.by_image():
+            geometry = _geometry(features, rois, rows, operator)
+            result[rows] = backward.box_gradient(
+                gradient[rows], features[image], geometry, dtype, workers
+            )
     return result
 
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from lucid.errors import DTypeError
 from lucid.roi import kernel
+from lucid.roi.cells import Region
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import compute_dtype
+from lucid.roi.threads import working_threads
 from lucid.stream.features import Reader
 from lucid.stream.plan import Plan
 from lucid.stream.report import ExtractReport
@@ -44,7 +46,7 @@ class Extraction:
         tell = on_progress or (lambda rows_done: None)
         tell(self.rows_done)  # invalid rows are zeros, as the output is laid out
         if self._sink is not None:
-            with self._sink as sink:
+            with working_threads(1) as self._workers, self._sink as sink:
                 for rows, crops in self._chunks():
                     sink.write(rows, crops)
                     self.rows_done += len(rows)
@@ -77,9 +79,11 @@ class Extraction:
     def _pool(
         self, region: Array, geometry: Geometry, crops: Array, origin: tuple[int, int]
     ) -> None:
-        every = np.arange(len(geometry))
+        rows = np.arange(len(geometry))
+        regions = [Region(region, len(geometry), origin)]
+        dtype = compute_dtype(region.dtype)
         try:
-            kernel.pool(region, geometry, crops, every, compute_dtype(region.dtype), origin=origin)
+            kernel.pool(regions, geometry, crops, rows, dtype, self._workers)
         except FloatingPointError as error:
             raise DTypeError(
                 f"{self._job.features.name}: crops exceed the range of {self._job.dtype}; "

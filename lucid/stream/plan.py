@@ -109,9 +109,9 @@ class Plan:
 
     def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
         """Go over the map in bands and take RoIs together while that is cheaper and fits."""
-        top, left = geometry.rows.first, geometry.cols.first
-        edges = np.stack([top, top + geometry.rows.count, left, left + geometry.cols.count], axis=1)
-        band = max(int(np.median(geometry.rows.count)), 1)
+        (top, left), (bottom, right) = geometry.first, geometry.first + geometry.count
+        edges = np.stack([top, bottom, left, right], axis=1)
+        band = max(int(np.median(geometry.count[0])), 1)
         order = np.lexsort((left, top // band))
         begin, held = 0, _Edges(0, 0, 0, 0)
         for end, k in enumerate(order.tolist()):
@@ -228,6 +228,6 @@ def _largest_window(job: Job, survey: Survey) -> int:
         for image, rows in table.by_image():
             geometry = job.lay_out(table.boxes[rows], image)
             k = int(geometry.touched().argmax())
-            height, width = int(geometry.rows.count[k]), int(geometry.cols.count[k])
+            height, width = geometry.count[:, k].tolist()
             largest = max(largest, region_bytes(job, height, width))
     return largest

@@ -1,0 +1,82 @@
+"""Maps as tables of cells: the channels of a cell side by side, as the kernel gathers them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lucid.roi.geometry import Geometry, Ints
+from lucid.roi.workers import Workers, Workspace
+
+Array = NDArray[Any]
+
+COPIED = 1 << 20  # numbers that are copied at once
+
+
+class Region(NamedTuple):
+    """A map, or a part of one, and how many of the RoIs of a geometry lie on it."""
+
+    features: Array  # (C, h, w)
+    rois: int
+    origin: tuple[int, int] = (0, 0)  # the cell of the map that the part begins at
+
+
+class Cells(NamedTuple):
+    """The cells that RoIs touch: cell (y, x) of RoI k is in row `base[k] + y * pitch[k] + x`."""
+
+    table: Array  # (cells, C)
+    base: Ints  # (K,)
+    pitch: Ints  # (K,)
+
+
+def lay_cells(
+    regions: Sequence[Region], geometry: Geometry, dtype: DTypeLike, workers: Workers
+) -> Cells:
+    """Return the cells that RoIs touch, the RoIs of a region following those of the one before.
+
+    A region is copied as a whole, or window by window where that is less.
+    """
+    owner = np.repeat(np.arange(len(regions)), [region.rois for region in regions])
+    leads = np.diff(owner, prepend=-1) != 0
+    begin, sides = _bounds(geometry, leads)
+    apart = np.add.reduceat(geometry.touched(), np.flatnonzero(leads)) <= sides.prod(axis=0)
+    leads |= apart[owner]
+    begin, sides = _bounds(geometry, leads)
+    cells = sides.prod(axis=0)
+    at = np.cumsum(cells) - cells
+    which = np.cumsum(leads) - 1
+    pitch = sides[1, which]
+    table = workers.space.array(
+        "cells", (int(cells.sum()), regions[0].features.shape[0]), np.dtype(dtype)
+    )
+    pieces = zip(owner[leads].tolist(), *begin.tolist(), *sides.tolist(), at.tolist(), strict=True)
+    workers.each(_copy, _copies(regions, pieces, table))
+    return Cells(table, at[which] - begin[0, which] * pitch - begin[1, which], pitch)
+
+
+def _bounds(geometry: Geometry, leads: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Return the first cells, and the sides, of the smallest windows that hold runs of windows."""
+    some, runs = geometry.touched() > 0, np.flatnonzero(leads)
+    begin = np.minimum.reduceat(np.where(some, geometry.first, geometry.size), runs, axis=1)
+    end = np.maximum.reduceat(np.where(some, geometry.first + geometry.count, 0), runs, axis=1)
+    return begin, np.maximum(end - begin, 0)
+
+
+def _copies(
+    regions: Sequence[Region], pieces: Iterator[tuple[int, ...]], table: Array
+) -> Iterator[tuple[Array, Array]]:
+    """Yield parts of maps (C, h, w), and where their cells belong, (h, w, C)."""
+    channels = table.shape[1]
+    for owner, y, x, height, width, at in pieces:
+        features, _, (top, left) = regions[owner]
+        part = features[:, y - top : y - top + height, x - left : x - left + width]
+        place = table[at : at + height * width].reshape(height, width, channels)
+        step = max(COPIED // max(width * channels, 1), 1)
+        for row in range(0, height, step):
+            yield part[:, row : row + step], place[row : row + step]
+
+
+def _copy(space: Workspace, copy: tuple[Array, Array]) -> None:
+    part, place = copy
+    place[...] = part.transpose(1, 2, 0)

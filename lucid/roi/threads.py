@@ -1,0 +1,108 @@
+"""How many threads work on one call, and that BLAS adds none of its own to them."""
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import product
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from lucid.roi.workers import Workers
+
+
+class _Setting:
+    """What holds for the whole process."""
+
+    threads: int | None = None  # None: as many as OMP_NUM_THREADS says, or cores
+    lock = Lock()
+    working = 0  # calls that are going on
+    before = 1  # threads of BLAS when the first of them began
+
+
+def get_num_threads() -> int:
+    """Return how many threads work on one call.
+
+    At first, what the environment's OMP_NUM_THREADS says, or else as many as the process may use
+    cores.
+
+    Examples
+    --------
+    >>> get_num_threads() >= 1
+    True
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if _Setting.threads is not None:
+        return _Setting.threads
+    return int(asked) if asked.isdecimal() and int(asked) else _cores()
+
+
+def set_num_threads(threads: int) -> None:
+    """Say how many threads work on one call; crops have the same bits with any number.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If it is less.
+
+    Examples
+    --------
+    >>> set_num_threads(1)
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    _Setting.threads = threads
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def working_threads(threads: int | None = None) -> Iterator[Workers]:
+    """Yield threads to work on; meanwhile BLAS has one thread in each.
+
+    A RoI's products are small: threads inside them cost more than they bring, and the last bits
+    of a crop would depend on how many there are.
+    """
+    get, put = _blas()
+    with _Setting.lock:
+        if not _Setting.working:
+            _Setting.before = get()
+            put(1)
+        _Setting.working += 1
+    try:
+        yield Workers(threads or get_num_threads())
+    finally:
+        with _Setting.lock:
+            _Setting.working -= 1
+            if not _Setting.working:
+                put(_Setting.before)
+
+
+@cache
+def _blas() -> tuple[Callable[[], int], Callable[[int], Any]]:
+    """Return what gets and sets the number of threads of NumPy's OpenBLAS.
+
+    Another BLAS is left as it is.
+    """
+    try:  # symbols of a library are found with those of the libraries that it is linked to
+        library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
+    except (AttributeError, OSError):
+        return lambda: 1, lambda threads: None
+    for before, after in product(("scipy_", ""), ("64_", "", "_64")):
+        get = getattr(library, f"{before}openblas_get_num_threads{after}", None)
+        put = getattr(library, f"{before}openblas_set_num_threads{after}", None)
+        if get and put:
+            return get, put
+    return lambda: 1, lambda threads: None

@@ -1,0 +1,97 @@
+"""Threads share the work of a call, and change neither bits nor what they find."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid.models.utils import roi_align
+from lucid.roi import threads
+from lucid.roi.workers import Workers
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch):
+    monkeypatch.setattr(threads._Setting, "threads", None)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("ratio", [-1, 2])
+@pytest.mark.parametrize("size", [1, 7, (14, 3)])
+def test_any_number_of_threads_gives_the_same_bits(rng, size, ratio, aligned):
+    features = rng.standard_normal((3, 40, 60, 50), np.float32)
+    corner = rng.uniform(-5, 40, (400, 2))
+    table = np.c_[rng.integers(0, 3, 400), corner, corner + rng.uniform(0, 50, (400, 2))]
+    found = []
+    for count in (1, 2, 5):
+        lucid.set_num_threads(count)
+        found.append(roi_align(features, table, size, 1.0, ratio, aligned))
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+def test_the_environment_says_how_many_threads_there_are_at_first(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert lucid.get_num_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert lucid.get_num_threads() >= 1
+    lucid.set_num_threads(2)
+    assert lucid.get_num_threads() == 2
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        lucid.set_num_threads(0)
+
+
+def test_blas_has_one_thread_while_any_call_goes_on_and_then_as_many_as_before():
+    get, put = threads._blas()
+    before = get()
+    put(2)
+    try:
+        if get() == 1:
+            pytest.skip("the threads of this BLAS cannot be set")
+        with threads.working_threads():
+            assert get() == 1
+            with threads.working_threads():
+                assert get() == 1
+            assert get() == 1
+        assert get() == 2
+    finally:
+        put(before)
+
+
+def test_every_item_is_worked_on_once_whatever_the_threads():
+    done, here = [], threading.Lock()
+
+    def work(space, item):
+        with here:
+            done.append(item)
+
+    for count in (1, 2, 3, 8):
+        for items in (0, 1, 2, 100):
+            done.clear()
+            Workers(count).each(work, iter(range(items)))
+            assert sorted(done) == list(range(items))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_an_error_on_any_thread_arrives_and_the_rest_is_left(count):
+    done = []
+
+    def work(space, item):
+        if item == 5:
+            raise KeyError("five")
+        done.append(item)
+
+    with pytest.raises(KeyError, match="five"):
+        Workers(count).each(work, iter(range(100_000)))
+    assert len(done) < 99_000
+
+
+def test_values_beyond_a_dtype_are_told_from_any_thread(rng):
+    """Crops of float16 maps at the limit stay finite on several threads too."""
+    largest = np.finfo(np.float16).max
+    features = np.full((1, 64, 50, 50), largest)
+    corner = rng.uniform(0, 20, (300, 2))
+    table = np.c_[np.zeros(300), corner, corner + rng.uniform(0, 25, (300, 2))]
+    lucid.set_num_threads(3)
+    assert np.isfinite(roi_align(features, table, 7)).all()
