@@ -13,6 +13,7 @@ from . import console, options
 @options.operator
 @options.output
 @options.memory
+@options.jobs
 @click.option("--dry-run", is_flag=True, help="Check and plan everything, write nothing.")
 @options.display
 def extract(

@@ -206,6 +206,14 @@ memory = _option(
     default="512M",
 )
 
+jobs = _option(
+    "--jobs",
+    "N|auto",
+    "Processes that work on it, within the same memory. auto: one for each core if there is much "
+    "to do.",
+    default="auto",
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 display = _together(

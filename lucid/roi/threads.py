@@ -37,7 +37,7 @@ def get_num_threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if _Setting.threads is not None:
         return _Setting.threads
-    return int(asked) if asked.isdecimal() and int(asked) else _cores()
+    return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
 def set_num_threads(threads: int) -> None:
@@ -62,7 +62,8 @@ def set_num_threads(threads: int) -> None:
     _Setting.threads = threads
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores the process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -198,7 +198,7 @@ def _scatter(
     at = _begin(in_line, order)[line] + samples.bin * lines.cells[line] + slot
 
     def spread(at_low: Floats, at_high: Floats) -> Floats:
-        values: Floats = np.bincount(at, at_low, total) + np.bincount(at + 1, at_high, total)
+        values: Array = np.bincount(at, at_low, total) + np.bincount(at + 1, at_high, total)
         return values
 
     share = 1 / samples.grid

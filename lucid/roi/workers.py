@@ -42,7 +42,7 @@ class Workers:
 
     def each(self, work: Callable[[Workspace, Item], None], items: Iterable[Item]) -> None:
         """Call `work` with every item, on whichever thread is free."""
-        shared = _Shared(items)
+        shared = Shared(items)
 
         def drain(space: Workspace) -> None:
             try:
@@ -65,7 +65,7 @@ class Workers:
                 other.result()
 
 
-class _Shared(Iterator[Item]):
+class Shared(Iterator[Item]):
     """An iterator that several threads take from."""
 
     def __init__(self, items: Iterable[Item]) -> None:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from lucid.errors import MemoryLimitError
 from lucid.roi.geometry import Geometry, lay_out
 from lucid.roi.operator import Operator, compute_dtype
+from lucid.roi.threads import cores
 from lucid.stream.boxes import RoiSource
 from lucid.stream.features import Features
 from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
+LARGE = 512 << 20  # bytes read and written; less is done before processes have started
 SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as reading these
 
 
@@ -80,10 +82,14 @@ class Plan:
     crops: int  # crops held at once
     region: int  # bytes that a part of a map may take, with what is made of it
     images: int  # images read at once: more than one where blocks of the file hold more
+    memory: int  # bytes that a process may hold
+    jobs: int = 1  # processes
 
-    def groups(self) -> Iterator[range]:
-        """Yield ranges of images whose RoIs are selected together."""
+    def groups(self, among: range | None = None) -> Iterator[range]:
+        """Yield ranges of images, all or those of a range, whose RoIs are selected together."""
         images = np.flatnonzero(self.survey.counts)
+        if among is not None:
+            images = images[(images >= among.start) & (images < among.stop)]
         until = np.cumsum(self.survey.counts[images])
         begin = 0
         while begin < len(images):
@@ -139,14 +145,17 @@ class Plan:
         return edges.area * item + SEEK_BYTES <= cells * item + SEEK_BYTES * reads
 
 
-def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
-    """Return how to do a job within `memory` bytes; `packing` is what its output takes at the end.
+def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int = 1) -> Plan:
+    """Return how to do a job on `jobs` processes that hold `memory` bytes together.
+
+    `packing` is what its output takes at the end.
 
     Raises
     ------
     MemoryLimitError
         If that is too little; it says the least that works.
     """
+    memory //= jobs
     fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
     height, width = job.features.shape[2:]
@@ -156,7 +165,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
         largest = whole if job.features.forwards else 0
     else:
         largest = _largest_window(job, survey)
-    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory)
+    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory, jobs)
     return Plan(
         job,
         survey,
@@ -164,6 +173,8 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0) -> Plan:
         crops=max(min(free // 4, MOST_CROPS) // max(job.crop_bytes, 1), 1),
         region=region,
         images=_images_at_once(job, region),
+        memory=memory,
+        jobs=jobs,
     )
 
 
@@ -180,11 +191,27 @@ def table_bytes(job: Job) -> int:
     return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
 
 
-def require_memory(least: int, memory: int) -> None:
-    """Raise `MemoryLimitError` if a run may hold less than it needs."""
+def jobs_worth(job: Job, survey: Survey) -> int:
+    """Return how many processes are worth their start: one for each core, if work is long."""
+    read = maps_bytes(job, survey)
+    written = int(survey.counts.sum()) * job.crop_bytes
+    return cores() if read + written >= LARGE else 1
+
+
+def maps_bytes(job: Job, survey: Survey) -> int:
+    """Return the size of the maps that have RoIs to be done."""
+    cells = np.broadcast_to(job.features.sizes.prod(axis=1), job.features.images)
+    some = int(cells[survey.counts > 0].sum())
+    return some * job.features.channels * job.features.dtype.itemsize
+
+
+def require_memory(least: int, memory: int, jobs: int = 1) -> None:
+    """Raise `MemoryLimitError` if each process of a run may hold less than it needs."""
     if memory < least:
+        on = f" on {jobs} processes" if jobs > 1 else ""
         raise MemoryLimitError(
-            f"memory must be at least {-(-least >> 20)}M for this job, got {memory / 2**20:.4g}M"
+            f"memory must be at least {-(-least >> 20) * jobs}M for this job{on}, "
+            f"got {memory * jobs / 2**20:.4g}M"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lucid import __version__
-from lucid.stream.plan import Job, Plan
+from lucid.stream.plan import Job, Plan, maps_bytes
 from lucid.stream.settings import USUAL, Settings
 
 FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
@@ -47,6 +47,7 @@ class ExtractReport:
     bytes_to_read: int  # of the maps that have RoIs, if each is read once and as a whole
     images_at_once: int
     crops_at_once: int
+    jobs: int  # processes
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
@@ -73,22 +74,15 @@ class ExtractReport:
             missing_blocks=job.features.missing_blocks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,
-            bytes_to_read=_bytes_to_read(plan),
+            bytes_to_read=maps_bytes(job, survey),
             images_at_once=plan.images,
             crops_at_once=plan.crops,
+            jobs=plan.jobs,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
-
-
-def _bytes_to_read(plan: Plan) -> int:
-    """Return the size of the maps that have RoIs to be done."""
-    features = plan.job.features
-    cells = np.broadcast_to(features.sizes.prod(axis=1), features.images)
-    some = int(cells[plan.survey.counts > 0].sum())
-    return some * features.channels * features.dtype.itemsize
 
 
 # All that determines the values of the crops, and nothing else: the same job, the same bytes.

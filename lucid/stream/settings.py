@@ -98,6 +98,20 @@ def as_blocks(value: SupportsIndex) -> int:
     return rows
 
 
+def as_jobs(value: SupportsIndex | str) -> int | str:
+    """Return how many processes work on a run: a number, or 'auto'."""
+    if value == "auto":
+        return "auto"
+    jobs = int(value) if isinstance(value, str) and value.isdecimal() else value
+    try:
+        jobs = index(jobs)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"jobs must be a whole number or 'auto', got {value}") from None
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {value}")
+    return jobs
+
+
 # Each argument of a run that can be wrong by itself, and what makes it right or raises.
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "features": os.fsdecode,
@@ -124,6 +138,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "checksum": bool,
     "overwrite": bool,
     "resume": bool,
+    "jobs": as_jobs,
 }
 
 
@@ -155,6 +170,7 @@ class Settings:
     checksum: bool
     overwrite: bool
     resume: bool
+    jobs: int | str
 
     @classmethod
     def checked(cls, **arguments: Any) -> "Settings":
@@ -180,6 +196,10 @@ class Settings:
         )
         yield self.features == self.rois == PIPE, "features and rois cannot both be piped in"
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
+        yield (
+            self.jobs not in {"auto", 1} and not self.can_resume,
+            "a run from or to a pipe is one of one process; drop jobs",
+        )
         yield (
             self.normalized and self.image_size is None,
             "normalized needs image_size: HxW, or an array of a height and width per image",

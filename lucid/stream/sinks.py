@@ -8,7 +8,7 @@ import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol, Self
+from typing import Any, BinaryIO, NamedTuple, NoReturn, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,34 @@ class Sink(Protocol):
 
     def commit(self) -> None:
         """Say that all rows were written; those that were not are zeros."""
+
+
+class Place(NamedTuple):
+    """Where rows are in a file that was laid out: one after the other."""
+
+    path: Path
+    begin: int
+
+
+class RowFile:
+    """An output that another process has laid out, to write rows in place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._file = os.open(place.path, os.O_WRONLY)
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Put crops (k, C, PH, PW) at their rows, which ascend."""
+        try:
+            write_rows(self._file, self._place.begin, rows, crops)
+        except OSError as error:
+            raise SinkError(f"{self._place.path} cannot be written: {_reason(error)}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        os.close(self._file)
 
 
 class FileSink:
@@ -70,6 +98,18 @@ class FileSink:
             # The rows lie one after the other in the file's own bytes: contiguous, allocated
             # when it was laid out, without filters. So HDF5 is not needed to write them.
             write_rows(self._file, self._begin, rows, crops)
+        except OSError as error:
+            self._fail(error)
+        self.mark(rows)
+
+    @property
+    def place(self) -> Place:
+        """Where other processes may write rows."""
+        return Place(self._rows, self._begin)
+
+    def mark(self, rows: Rows) -> None:
+        """Note that rows were written."""
+        try:
             if self._journal is not None:
                 self._journal.mark(rows, self._file)
         except OSError as error:

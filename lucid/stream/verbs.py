@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.errors import RoiError, SourceError
-from lucid.roi.operator import (
-    Operator,
-    OutputSize,
-    SpatialScale,
-    as_spatial_scale,
-    crop_dtype,
-)
-from lucid.stream.boxes import RoiSource, require_batch_index
+from lucid.errors import MemoryLimitError, RoiError
+from lucid.roi.operator import OutputSize, SpatialScale
+from lucid.stream.boxes import require_batch_index
 from lucid.stream.extraction import Extraction, Progress
-from lucid.stream.features import Features, open_features
 from lucid.stream.formats import Layout
 from lucid.stream.frame import Frame
 from lucid.stream.journal import Noted
-from lucid.stream.plan import Job, make_plan, require_memory, table_bytes
+from lucid.stream.opening import open_job
+from lucid.stream.plan import Job, Plan, jobs_worth, make_plan
 from lucid.stream.report import ExtractReport, identity, recorded
 from lucid.stream.settings import Settings
 from lucid.stream.sinks import FileSink, Sink, StreamSink
@@ -59,6 +53,7 @@ def extract(
     checksum: bool = False,
     overwrite: bool = False,
     resume: bool = False,
+    jobs: int | str = "auto",
     dry_run: bool = False,
     on_progress: Progress | None = None,
 ) -> ExtractReport:
@@ -121,6 +116,10 @@ def extract(
     resume : bool
         Whether to finish what an interrupted run of the same job has left. Where there is nothing
         to finish it starts; where all is done it does nothing.
+    jobs : int or 'auto'
+        Processes that work on it, within the same memory; more than one cannot read or write
+        pipes. 'auto' takes one for each core that this one may use if there is much to do. The
+        output is the same, byte for byte.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
@@ -177,6 +176,7 @@ def extract(
         checksum=checksum,
         overwrite=overwrite,
         resume=resume,
+        jobs=jobs,
     )
     with prepare(settings) as extraction:
         return extraction.report if dry_run else extraction.run(on_progress)
@@ -185,35 +185,30 @@ def extract(
 def prepare(settings: Settings) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     with ExitStack() as opened:
-        job, scale_from = _open(settings, opened)
+        job, scale_from = open_job(settings, opened)
+        if not settings.to_stream:
+            keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
         layout = settings.layout_of(job.crops_shape, job.dtype, recorded(job, settings))
         start = _start(job, layout, settings)
         found = _survey(job, settings, start)
-        plan = make_plan(job, found, settings.memory, layout.packing_bytes)
+        plan = _plan(job, found, settings, layout.packing_bytes)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
         if settings.to_stream:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
             sink = FileSink(layout, start, keep=settings.can_resume)
-        return Extraction(plan, report, sink, opened.pop_all())
+        return Extraction(plan, report, sink, settings, opened.pop_all())
 
 
-def _open(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
-    """Open the inputs and return the job, and where its scale is from."""
-    trust = settings.trust_input
-    maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
-    opened.callback(maps.close)
-    require_memory(maps.held_bytes, settings.memory)
-    table = RoiSource(settings.rois, settings.box_options, maps.images, settings.memory)
-    opened.callback(table.close)
-    if not settings.to_stream:
-        keep_inputs(settings.output, [*maps.paths, *table.paths])
-    scale, scale_from = _spatial_scale(settings, maps)
-    operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
-    job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-    require_memory(table_bytes(job), settings.memory)
-    return job, scale_from
+def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
+    """Return how to do a job, on as many processes as were asked for or are worth it."""
+    if settings.jobs != "auto":
+        return make_plan(job, found, settings.memory, packing, int(settings.jobs))
+    for jobs in range(jobs_worth(job, found) if settings.can_resume else 1, 1, -1):
+        with suppress(MemoryLimitError):
+            return make_plan(job, found, settings.memory, packing, jobs)
+    return make_plan(job, found, settings.memory, packing)
 
 
 def _survey(job: Job, settings: Settings, start: Noted | None) -> Survey:
@@ -241,17 +236,3 @@ def _start(job: Job, layout: Layout, settings: Settings) -> Noted | None:
     if start is None:
         require_older([*job.features.paths, *job.rois.paths], settings.output)
     return start
-
-
-def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float, float], str]:
-    """Return the scale of a run and where it is from: argument, features file or default."""
-    if settings.spatial_scale is not None:
-        return settings.spatial_scale, "argument"
-    noted = features.attribute("spatial_scale")
-    if noted is None:
-        return (1.0, 1.0), "default"
-    try:
-        values = np.ravel(noted).tolist()
-        return as_spatial_scale(values[0] if len(values) == 1 else tuple(values)), "features"
-    except (TypeError, ValueError) as error:
-        raise SourceError(f"{features.name} has a bad attribute: {error}") from error
