@@ -9,6 +9,7 @@ from strategies import jobs, maps, operators, rois
 
 from lucid import DTypeError, ShapeError, Tensor
 from lucid.models.utils import roi_align
+from lucid.roi import kernel
 
 
 def scale_of(features):
@@ -281,3 +282,34 @@ def test_the_table_may_have_any_dtype_that_holds_it(job):
         np.testing.assert_array_equal(
             roi_align(features, whole.astype(dtype), **operator), expected
         )
+
+
+@pytest.mark.parametrize("chunk", [1, 3000, 1 << 22])
+@pytest.mark.parametrize("large", [1, 200, 1 << 40])
+@given(jobs(np.float32, least=1, most=12))
+def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
+    monkeypatch, chunk, large, job
+):
+    """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
+    monkeypatch.setattr(kernel, "CHUNK", chunk)
+    monkeypatch.setattr(kernel, "LARGE", large)
+    features, table, operator = job
+    together = roi_align(features, table, **operator)
+    expected = oracles.roi_align(features, table, **operator)
+    np.testing.assert_allclose(together, expected, rtol=0, atol=2e-6 * scale_of(features))
+    alone = [roi_align(features, table[k : k + 1], **operator)[0] for k in range(len(table))]
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("ratio", [-1, 2])
+def test_large_windows_of_many_channels_have_the_same_bits_alone(rng, ratio):
+    """Bands of half a megabyte and more are not gathered; small ones on the same map are."""
+    features = rng.standard_normal((1, 96, 90, 110), np.float32)
+    corner = rng.uniform(0, 40, (40, 2))
+    table = np.c_[np.zeros(40), corner, corner + rng.uniform(0, [80, 60], (40, 2))]
+    together = roi_align(features, table, 4, sampling_ratio=ratio)
+    alone = [roi_align(features, table[k : k + 1], 4, sampling_ratio=ratio)[0] for k in range(40)]
+    np.testing.assert_array_equal(together, alone)
+    some = slice(0, 96, 40)
+    expected = oracles.roi_align(features[:, some], table[:6], (4, 4), 1.0, ratio)
+    np.testing.assert_allclose(together[:6, some], expected, atol=1e-5)

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.kernel import chunks, gather, weighted_by_row
-from lucid.roi.weights import Group
+from lucid.roi.weights import Group, distinct
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
@@ -63,19 +63,12 @@ def _places(group: Group, top: int, left: int) -> Iterator[tuple[Any, int, Any, 
     """
     B = group.rows.cells.shape[1]
     rows, cols = group.rows.cells - top, np.repeat(group.cols.cells - left, B, axis=1)
-    down, across = (_distinct(cells.reshape(-1, cells.shape[2])) for cells in (rows, cols))
+    down, across = (distinct(cells.reshape(-1, cells.shape[2])) for cells in (rows, cols))
     for (y, high, runs), (x, wide, also_runs) in zip(down, across, strict=True):
         if runs and also_runs:
             yield slice(y[0], y[0] + high), high, slice(x[0], x[0] + wide), wide
         else:
             yield y[:high, None], high, x[:wide], wide
-
-
-def _distinct(cells: Array) -> Iterator[tuple[Array, int, bool]]:
-    """Yield each list of ascending cells, how many differ, and whether those leave none out."""
-    many = 1 + np.count_nonzero(np.diff(cells, axis=1), axis=1)
-    runs = cells[:, -1] - cells[:, 0] + 1 == many
-    return zip(cells, many.tolist(), runs.tolist(), strict=True)
 
 
 def box_gradient(

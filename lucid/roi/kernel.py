@@ -13,12 +13,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
-from lucid.roi.weights import Group, groups
+from lucid.roi.weights import Group, distinct, groups
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 
 CHUNK = 1 << 22  # bytes that are gathered at once
+LARGE = 1 << 19  # bytes of a band that are rather not gathered
 APART = 16  # values between rows of bins: rows a power of two apart share places of the cache
 
 
@@ -87,14 +88,50 @@ def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float 
     (G, B, M, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
     C, dtype = cells.table.shape[1], cells.table.dtype
     lines = space.array("lines", (G, B, M, w * C), dtype)
-    for bands, cols in _pieces(B, L, w, C * dtype.itemsize):
+    if L * w * C * dtype.itemsize >= LARGE and factor == 1:
+        for k in range(G):
+            if not _without_gathering(group[k : k + 1], cells, lines[k]):
+                _by_gathering(group[k : k + 1], cells, space, lines[k : k + 1], factor)
+    else:
+        _by_gathering(group, cells, space, lines, factor)
+    return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
+
+
+def _by_gathering(
+    group: Group, cells: Cells, space: Workspace, lines: Array, factor: float
+) -> None:
+    """Weight the rows of RoIs after their cells are gathered."""
+    (_, B, _, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
+    C = cells.table.shape[1]
+    for bands, cols in _pieces(B, L, w, C * cells.table.itemsize):
         patch = gather(group, cells, space, bands, cols)  # (G, b, L, v, C)
         if factor != 1:
             patch *= factor
         here = lines[..., cols.start * C : cols.stop * C][:, bands]
         patch = patch.reshape(*patch.shape[:3], here.shape[3])
         np.matmul(group.rows.weights[:, bands], patch, out=here)
-    return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
+
+
+def _without_gathering(group: Group, cells: Cells, lines: Array) -> bool:
+    """Weight the rows of one RoI as they lie in the table, if its columns follow each other there.
+
+    What is gathered of a large window costs more than the calls that this takes.
+    """
+    ((cols, wide, runs),) = distinct(group.cols.cells[0])
+    bands = list(distinct(group.rows.cells[0]))
+    if not runs or not all(runs for _, _, runs in bands):
+        return False
+    table, C = cells.table, cells.table.shape[1]
+    base, pitch = int(cells.base[group.rois[0]] + cols[0]), int(cells.pitch[group.rois[0]])
+    lines[..., wide * C :] = 0  # listed again
+    for (rows, high, _), weights, out in zip(bands, group.rows.weights[0], lines, strict=True):
+        window = np.ndarray(
+            (high, wide * C), table.dtype, table,
+            (base + int(rows[0]) * pitch) * C * table.itemsize,
+            (pitch * C * table.itemsize, table.itemsize),
+        )  # fmt: skip
+        np.matmul(weights[:, :high], window, out=out[:, : wide * C])
+    return True
 
 
 def gather(group: Group, cells: Cells, space: Workspace, bands: slice, cols: slice) -> Array:

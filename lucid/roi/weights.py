@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 # What a row of cells costs, against that of gathering it: to be weighted for one bin alone, and
 # for each of several bins in one product. Measured; only the speed depends on them.
-ONE_BIN, MANY_BINS = 0.4, 0.2
+ONE_BIN, MANY_BINS = 0.4, 1.0
 
 
 class Side(NamedTuple):
@@ -223,3 +223,10 @@ def _rises(geometry: Geometry, samples: _Samples) -> tuple[Floats, Floats]:
     share = np.repeat(geometry.scale, len(geometry))[line] * moves / samples.grid
     by_end = np.where(geometry.held.ravel()[line], 0, share * samples.along)
     return share - by_end, by_end
+
+
+def distinct(cells: Ints) -> Iterator[tuple[Ints, int, bool]]:
+    """Yield each list (L,) of ascending cells, how many differ, and whether they leave none out."""
+    many = 1 + np.count_nonzero(np.diff(cells, axis=1), axis=1)
+    runs = cells[:, -1] - cells[:, 0] + 1 == many
+    return zip(cells, many.tolist(), runs.tolist(), strict=True)
