@@ -1,11 +1,32 @@
-"""RoIAlign of other projects, as functions of arrays."""
+"""RoIAlign of other projects, as functions of arrays that allocate their result.
 
+Each works on as many threads as OMP_NUM_THREADS says. What is done once for a workload, as making
+a session, is kept.
+"""
+
+import os
 from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 
+NEEDS = {
+    "onnxruntime": ("onnx", "onnxruntime"),
+    "openvino": ("openvino",),
+    "torchvision": ("torch", "torchvision"),
+}
 
-def onnxruntime_roi_align(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+
+def installed():
+    """Return the names of the peers that can run here."""
+    return [name for name, needs in NEEDS.items() if all(map(find_spec, needs))]
+
+
+def threads():
+    return int(os.environ.get("OMP_NUM_THREADS") or 1)
+
+
+def onnxruntime(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
     """Return the crops that onnxruntime's kernel computes, in float32."""
     session = _session(tuple(output_size), spatial_scale, sampling_ratio, aligned)
     feeds = {
@@ -18,7 +39,7 @@ def onnxruntime_roi_align(features, rois, output_size, spatial_scale, sampling_r
 
 @cache
 def _session(output_size, spatial_scale, sampling_ratio, aligned):
-    """Return a session of one thread with the operator as its only node."""
+    """Return a session with the operator as its only node."""
     import onnx
     import onnxruntime
 
@@ -45,7 +66,55 @@ def _session(output_size, spatial_scale, sampling_ratio, aligned):
         ir_version=8,
     )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads()
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def openvino(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+    """Return the crops of OpenVINO's fastest path: the blocked layout, with its conversions."""
+    import openvino as ov
+
+    request = _request(
+        features.shape, len(rois), tuple(output_size), spatial_scale, sampling_ratio, aligned
+    )
+    crops = np.empty((len(rois), features.shape[1], *output_size), np.float32)
+    request.set_output_tensor(0, ov.Tensor(crops, shared_memory=True))
+    boxes = np.ascontiguousarray(rois[:, 1:], np.float32)
+    request.infer([features, boxes, rois[:, 0].astype(np.int32)], share_inputs=True)
+    return crops
+
+
+@cache
+def _request(shape, count, output_size, spatial_scale, sampling_ratio, aligned):
+    """Return a request on a model of a pooling of single cells, for its layout, and RoIAlign."""
+    import openvino as ov
+    from openvino import opset9 as ops
+
+    maps = ops.parameter(list(shape), np.float32)
+    boxes, images = ops.parameter([count, 4], np.float32), ops.parameter([count], np.int32)
+    blocked = ops.avg_pool(maps, [1, 1], [0, 0], [0, 0], [1, 1], True)
+    mode = "half_pixel_for_nn" if aligned else "asymmetric"
+    crops = ops.roi_align(
+        blocked, boxes, images, *output_size, max(sampling_ratio, 0), spatial_scale, "avg", mode
+    )
+    model = ov.Model([crops], [maps, boxes, images])
+    hints = {
+        "INFERENCE_NUM_THREADS": threads(),
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    return ov.Core().compile_model(model, "CPU", hints).create_infer_request()
+
+
+def torchvision(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+    """Return the crops that torchvision's kernel computes."""
+    import torch
+    import torchvision
+
+    torch.set_num_threads(threads())
+    maps, table = torch.from_numpy(features), torch.from_numpy(rois)
+    return torchvision.ops.roi_align(
+        maps, table, output_size, spatial_scale, sampling_ratio, aligned
+    ).numpy()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from peers import onnxruntime_roi_align
+from peers import onnxruntime
 
 from lucid.models.utils import roi_align
 
@@ -18,7 +18,5 @@ def test_onnxruntime_agrees_to_2e4_of_the_scale(rng, aligned, ratio):
     table = np.c_[rng.integers(0, 3, 300), corner, corner + np.exp(rng.uniform(2, 6, (300, 2)))]
     table = table.astype(np.float32)
     arguments = ((7, 5), 1 / 16, ratio, aligned)
-    difference = roi_align(features, table, *arguments) - onnxruntime_roi_align(
-        features, table, *arguments
-    )
+    difference = roi_align(features, table, *arguments) - onnxruntime(features, table, *arguments)
     assert np.abs(difference).max() <= 2e-4 * np.abs(features).max()

@@ -8,38 +8,47 @@ from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
-from lucid.roi.kernel import chunks, gather, weighted_by_row
+from lucid.roi.kernel import APART, chunks, gather, weighted_by_row
 from lucid.roi.weights import Group, distinct
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
+Rows = NDArray[np.intp]
 
 
 def pool_adjoint(
-    gradient: Array, geometry: Geometry, features: Array, dtype: DTypeLike, workers: Workers
+    gradient: Array,
+    rows: Rows,
+    geometry: Geometry,
+    features: Array,
+    dtype: DTypeLike,
+    workers: Workers,
 ) -> None:
-    """Add to `features` (C, H, W) what the crops' gradient (K, C, PH, PW) says about them."""
-    space, (rows, cols) = workers.space, geometry.bounds()
-    height, width, channels = rows.stop - rows.start, cols.stop - cols.start, len(features)
+    """Write to `features` (C, H, W) what the crops' gradient says about a map, zeros before.
+
+    Row `rows[k]` of the gradient (.., C, PH, PW) is that of RoI k.
+    """
+    space, (down, across) = workers.space, geometry.bounds()
+    height, width, channels = down.stop - down.start, across.stop - across.start, len(features)
     table = space.array("cells", (height * width, channels), dtype)
     table[...] = 0
     total = table.reshape(height, width, channels)
     nowhere = np.zeros(len(geometry), np.int64)
-    for chunk in chunks(geometry, Cells(table, nowhere, nowhere)):
+    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), backward=True):
         if not chunk.rows.cells.size * chunk.cols.cells.size:
             continue
-        patches = _spread(gradient, chunk, space, table.dtype)  # (G * B, L, w, C)
-        places = _places(chunk, rows.start, cols.start)
+        patches = _spread(gradient[rows[chunk.rois]], chunk, space, table.dtype)  # (G * B, L, w, C)
+        places = _places(chunk, down.start, across.start)
         for values, (y, high, x, wide) in zip(patches, places, strict=True):
             total[y, x] += values[:high, :wide]
-    features[:, rows, cols] += total.transpose(2, 0, 1)
+    features[:, down, across] = total.transpose(2, 0, 1)
 
 
 def _spread(gradient: Array, group: Group, space: Workspace, dtype: np.dtype[Any]) -> Array:
     """Return the gradient of what was gathered, band by band, (G * B, L, w, C)."""
     (G, B, _, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
     PH, C = group.pooled_height, gradient.shape[1]
-    bins = _last(gradient, group, space, dtype)  # (G, PH, PW, C)
+    bins = _last(gradient, space, dtype)  # (G, PH, PW, C)
     lines = space.array("lines", (G, PH, w, C), dtype)
     np.matmul(group.cols.weights.swapaxes(2, 3), bins, out=lines)
     weights = group.rows.weights[:, :, : PH // B]  # (G, B, M, L)
@@ -48,11 +57,11 @@ def _spread(gradient: Array, group: Group, space: Workspace, dtype: np.dtype[Any
     return patch.reshape(G * B, L, w, C)
 
 
-def _last(gradient: Array, group: Group, space: Workspace, dtype: np.dtype[Any]) -> Array:
-    """Return the gradient of a group's crops with channels last, (G, PH, PW, C)."""
-    crops = gradient[group.rois]
-    bins = space.array("bins", (*crops.shape[:1], *crops.shape[2:], crops.shape[1]), dtype)
-    bins[...] = crops.transpose(0, 2, 3, 1)
+def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
+    """Return the gradient of crops (G, C, PH, PW) with channels last, (G, PH, PW, C)."""
+    G, C, PH, PW = gradient.shape
+    bins = space.array("bins", (G, PH, PW, C + APART), dtype)[..., :C]
+    bins[...] = gradient.transpose(0, 2, 3, 1)
     return bins
 
 
@@ -72,13 +81,18 @@ def _places(group: Group, top: int, left: int) -> Iterator[tuple[Any, int, Any, 
 
 
 def box_gradient(
-    gradient: Array, features: Array, geometry: Geometry, dtype: DTypeLike, workers: Workers
+    gradient: Array,
+    rows: Rows,
+    features: Array,
+    geometry: Geometry,
+    dtype: DTypeLike,
+    workers: Workers,
 ) -> NDArray[np.float64]:
-    """Return what the crops' gradient says about x1, y1, x2, y2 of each box, (K, 4)."""
+    """Return what the crops' gradient says about x1, y1, x2, y2 of each box of a map, (K, 4)."""
     result = np.zeros((len(geometry), 4))
     cells = lay_cells([Region(features, len(geometry))], geometry, dtype, workers)
-    for chunk in chunks(geometry, cells, slopes=True):
-        by_row, by_col = _by_weights(gradient, chunk, cells, workers.space)
+    for chunk in chunks(geometry, cells, backward=True):
+        by_row, by_col = _by_weights(gradient[rows[chunk.rois]], chunk, cells, workers.space)
         for axis, side, by in ((1, chunk.rows, by_row), (0, chunk.cols, by_col)):
             for end, slope in enumerate(side.slopes):
                 kept = slope[:, :, : by.shape[2]]
@@ -93,13 +107,13 @@ def _by_weights(
 
     The rest of the last band's bins, which weigh nothing, is left out.
     """
-    bins = _last(gradient, group, space, cells.table.dtype)  # (G, PH, PW, C)
+    bins = _last(gradient, space, cells.table.dtype)  # (G, PH, PW, C)
     lines = weighted_by_row(group, cells, space)  # (G, PH, w, C)
     by_col = np.matmul(bins, lines.swapaxes(2, 3)).sum(axis=1, keepdims=True)
     _, B, L = group.rows.cells.shape
     (G, PH, PW, C), w = bins.shape, lines.shape[2]
     patch = gather(group, cells, space, slice(B), slice(w))  # (G, B, L, w, C)
     columns = np.matmul(group.cols.weights[:, None], patch)  # (G, B, L, PW, C)
-    by_bin = bins.reshape(G, B, PH // B, PW * C)
+    by_bin = np.ascontiguousarray(bins).reshape(G, B, PH // B, PW * C)
     by_row = np.matmul(by_bin, columns.reshape(G, B, L, PW * C).swapaxes(2, 3))
     return by_row, by_col

@@ -61,12 +61,12 @@ def pool(
     workers.each(work, chunks(geometry, cells))
 
 
-def chunks(geometry: Geometry, cells: Cells, slopes: bool = False) -> Iterator[Group]:
+def chunks(geometry: Geometry, cells: Cells, backward: bool = False) -> Iterator[Group]:
     """Yield the RoIs of a geometry group by group, a few at a time."""
     table = cells.table
     each = table.shape[1] * table.itemsize + cells.base.itemsize  # values and place of a cell
     for part in geometry.parts():
-        for group in groups(geometry[part], table.dtype, slopes, part.start):
+        for group in groups(geometry[part], table.dtype, backward, part.start):
             _, bands, height = group.rows.cells.shape
             _, _, pooled_width, width = group.cols.weights.shape
             numbers = bands * height * width + group.pooled_height * pooled_width

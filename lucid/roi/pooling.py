@@ -74,7 +74,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
-            backward.pool_adjoint(gradient[rows], geometry, result[image], dtype, workers)
+            backward.pool_adjoint(gradient, rows, geometry, result[image], dtype, workers)
     return result
 
 
@@ -88,7 +88,7 @@ def box_gradient(
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
             result[rows] = backward.box_gradient(
-                gradient[rows], features[image], geometry, dtype, workers
+                gradient, rows, features[image], geometry, dtype, workers
             )
     return result
 

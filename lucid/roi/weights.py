@@ -78,17 +78,21 @@ class _Lines(NamedTuple):
 
 
 def groups(
-    geometry: Geometry, dtype: DTypeLike, slopes: bool = False, first: int = 0
+    geometry: Geometry, dtype: DTypeLike, backward: bool = False, first: int = 0
 ) -> Iterator[Group]:
-    """Yield the RoIs of a geometry, numbered from `first`, with their weights, group by group."""
+    """Yield the RoIs of a geometry, numbered from `first`, with their weights, group by group.
+
+    For the way backward there are slopes, and all bins of a RoI are in one band: what neighbours
+    share is then written once.
+    """
     if not len(geometry):
         return
     samples = _in_range(geometry)
-    lines = _lines(geometry, samples)
+    lines = _lines(geometry, samples, backward)
     K = len(geometry)
     shape = np.stack([lines.split[:K], lines.cells[:K], lines.cells[K:]])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
-    cells, flat = _scatter(geometry, samples, lines, np.concatenate([order, K + order]), slopes)
+    cells, flat = _scatter(geometry, samples, lines, np.concatenate([order, K + order]), backward)
     flat = [values.astype(dtype) for values in flat]
     changes = np.flatnonzero((shape[:, order[1:]] != shape[:, order[:-1]]).any(axis=0)) + 1
     at = [0, int((lines.bands * lines.cells)[:K].sum())]  # of rows and of columns, in cells
@@ -127,7 +131,7 @@ def _in_range(geometry: Geometry) -> _Samples:
     return _Samples(line, of_bin, grid, along, position, cell, clamped - cell)
 
 
-def _lines(geometry: Geometry, samples: _Samples) -> _Lines:
+def _lines(geometry: Geometry, samples: _Samples, one_band: bool) -> _Lines:
     """Decide how each line is stored: in one band or in one for each bin, and how long those are.
 
     One product over all bins reads each cell once; but for bins of many cells nearly all of its
@@ -140,7 +144,7 @@ def _lines(geometry: Geometry, samples: _Samples) -> _Lines:
     bins = _slots(line * PH + samples.bin[:of_rows], low, K * PH)
     alone = _rounded(bins.reshape(K, PH).max(axis=1))
     split = PH * alone * (1 + ONE_BIN) < whole[:K] * (1 + MANY_BINS * PH)
-    split &= PH > 1
+    split &= PH > 1 and not one_band
     none = np.zeros(K, bool)
     return _Lines(
         np.concatenate([split, none]),

@@ -1,0 +1,156 @@
+"""RoIAlign on arrays: lucid beside other implementations, and its gradients beside it.
+
+Each implementation is a process of its own with its number of threads, on the same seeded arrays,
+NumPy in and NumPy out, the result allocated by the call. They take turns, one call each, so that
+what else the machine does meets all of them. The C library is told to keep freed memory: the first
+touch of fresh pages would hide the kernels' times in its noise.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+from tests.benchmarks.workloads import workload
+
+ROOT = Path(__file__).parents[2]
+KEPT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+    "MALLOC_TOP_PAD_": str(1 << 28),
+}
+SHOWN = 1 << 18  # values of crops that are compared
+CALLS = {"W1": 100}  # in a turn, where one is short
+
+
+class Turns:
+    """An implementation in a process of its own."""
+
+    def __init__(self, implementation, name, threads):
+        code = "from tests.benchmarks.core import serve; serve()"
+        variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=os.environ | KEPT | dict.fromkeys(variables, str(threads)),
+        )
+        self.crops = self._ask((implementation, name))
+
+    def seconds(self):
+        """Return the time of one call."""
+        return self._ask("again")
+
+    def _ask(self, what):
+        pickle.dump(what, self._process.stdin)
+        self._process.stdin.flush()
+        return pickle.load(self._process.stdout)
+
+    def end(self):
+        """End the process."""
+        self._process.communicate()
+
+
+def serve():
+    """Be one implementation: show some crops, then tell the time of a call whenever asked."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    implementation, name = pickle.load(sys.stdin.buffer)
+    call, calls = calls_of(implementation, workload(name)), CALLS.get(name, 1)
+    crops = call()
+    answer = crops.ravel()[:: max(crops.size // SHOWN, 1)].copy()
+    del crops
+    for _ in range(2):
+        call()
+    try:
+        while True:
+            pickle.dump(answer, answers)
+            answers.flush()
+            pickle.load(sys.stdin.buffer)
+            start = perf_counter()
+            for _ in range(calls):
+                call()
+            answer = (perf_counter() - start) / calls
+    except EOFError:
+        return
+
+
+def calls_of(implementation, arguments):
+    """Return an implementation as a function without arguments."""
+    if implementation == "lucid":
+        from lucid.models.utils import roi_align
+
+        return lambda: roi_align(*arguments)
+    if implementation == "overhead":  # the same call, with next to nothing to compute
+        from lucid.models.utils import roi_align
+
+        small = arguments._replace(features=arguments.features[:, :1, :2, :2].copy())
+        return lambda: roi_align(*small)
+    import peers
+
+    return lambda: getattr(peers, implementation)(*arguments)
+
+
+def compare(names, threads, rounds):
+    """Print a line for each workload, number of threads and implementation."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import peers
+
+    print(
+        f"{'workload':10}{'threads':>8}  {'implementation':16}{'ms':>9}{'ratio':>8}{'differs':>10}"
+    )
+    for name in names:
+        for count in threads:
+            which = ["lucid", *peers.installed(), *(["overhead"] if name == "W1" else [])]
+            turns = {each: Turns(each, name, count) for each in which}
+            times = {each: [] for each in which}
+            for _ in range(rounds):
+                for each in which:
+                    times[each].append(turns[each].seconds())
+            ours, our_least = median(times["lucid"]), min(times["lucid"])
+            for each in which:
+                own, least, difference = median(times[each]), min(times[each]), ""
+                if turns[each].crops.shape == turns["lucid"].crops.shape:
+                    difference = f"{np.abs(turns[each].crops - turns['lucid'].crops).max():.0e}"
+                print(f"{name:10}{count:8}  {each:16}{own * 1e3:9.2f}{own / ours:8.2f}"
+                      f"{least * 1e3:10.2f}{least / our_least:8.2f}{difference:>10}",
+                      flush=True)  # fmt: skip
+                turns[each].end()
+
+
+def gradients(names, rounds):
+    """Print how long the gradients take beside the crops, on one thread."""
+    from lucid import roi, set_num_threads
+
+    set_num_threads(1)
+    print(f"{'workload':10}{'crops ms':>10}{'features ms':>13}{'ratio':>7}"
+          f"{'boxes ms':>10}{'ratio':>7}")  # fmt: skip
+    for name in names:
+        features, rois, *operator = workload(name)
+        table, fixed = roi.as_rois(rois, len(features)), roi.Operator.checked(*operator)
+        g = np.ones((len(rois), features.shape[1], *fixed.output_size), np.float32)
+        calls = (
+            lambda f=features, t=table, o=fixed: roi.pool(f, t, o),
+            lambda g=g, f=features, t=table, o=fixed: roi.pool_adjoint(g, f, t, o),
+            lambda g=g, f=features, t=table, o=fixed: roi.box_gradient(g, f, t, o),
+        )
+        times = [[], [], []]
+        for _ in range(rounds):
+            for call, own in zip(calls, times, strict=True):
+                start = perf_counter()
+                call()
+                own.append(perf_counter() - start)
+        crops, for_features, for_boxes = (median(own[1:] or own) * 1e3 for own in times)
+        print(
+            f"{name:10}{crops:10.1f}{for_features:13.1f}{for_features / crops:7.2f}"
+            f"{for_boxes:10.1f}{for_boxes / crops:7.2f}",
+            flush=True,
+        )
