@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lucid.roi.workers import Workers
+
+KEPT = 8 << 20  # bytes of an array that is kept from call to call
 
 
 class _Setting:
@@ -21,6 +23,7 @@ class _Setting:
     lock = Lock()
     working = 0  # calls that are going on
     before = 1  # threads of BLAS when the first of them began
+    idle: ClassVar[list[Workers]] = []  # whose arrays the next call uses again
 
 
 def get_num_threads() -> int:
@@ -82,10 +85,16 @@ def working_threads(threads: int | None = None) -> Iterator[Workers]:
             _Setting.before = get()
             put(1)
         _Setting.working += 1
+        count = threads or get_num_threads()
+        fitting = [workers for workers in _Setting.idle if len(workers) == count]
+        workers = fitting[0] if fitting else Workers(count)
+        _Setting.idle = []
     try:
-        yield Workers(threads or get_num_threads())
+        yield workers
     finally:
+        workers.let_go(KEPT)
         with _Setting.lock:
+            _Setting.idle = [workers]
             _Setting.working -= 1
             if not _Setting.working:
                 put(_Setting.before)

@@ -12,6 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 Item = TypeVar("Item")
 
+SMALL = 1 << 20  # numbers
+
 
 class Workspace:
     """Arrays that are used again: the first touch of fresh memory costs as much as arithmetic."""
@@ -25,8 +27,14 @@ class Workspace:
         held = self._held.get(name)
         if held is None or held.dtype != dtype or held.size < size:
             self._held.pop(name, None)  # never two at a time
-            held = self._held[name] = np.empty(size, dtype)
+            # Small ones a power of two, so that they grow few times.
+            room = 1 << (size - 1).bit_length() if 0 < size <= SMALL else size
+            held = self._held[name] = np.empty(room, dtype)
         return held[:size].reshape(shape)
+
+    def let_go(self, most: int) -> None:
+        """Keep only arrays of at most so many bytes."""
+        self._held = {name: held for name, held in self._held.items() if held.nbytes <= most}
 
 
 class Workers:
@@ -34,6 +42,14 @@ class Workers:
 
     def __init__(self, count: int = 1) -> None:
         self._spaces = [Workspace() for _ in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._spaces)
+
+    def let_go(self, most: int) -> None:
+        """Keep only arrays of at most so many bytes."""
+        for space in self._spaces:
+            space.let_go(most)
 
     @property
     def space(self) -> Workspace:
