@@ -2,8 +2,8 @@
 
 Each implementation is a process of its own with its number of threads, on the same seeded arrays,
 NumPy in and NumPy out, the result allocated by the call. They take turns, one call each, so that
-what else the machine does meets all of them. The C library is told to keep freed memory: the first
-touch of fresh pages would hide the kernels' times in its noise.
+what else the machine does meets all of them. The C library is told to keep freed memory, and NumPy
+to ask for no huge pages, for the first touch of fresh pages would hide the kernels' times.
 """
 
 import os
@@ -23,6 +23,7 @@ KEPT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
     "MALLOC_TOP_PAD_": str(1 << 28),
+    "NUMPY_MADVISE_HUGEPAGE": "0",
 }
 SHOWN = 1 << 18  # values of crops that are compared
 CALLS = {"W1": 100}  # in a turn, where one is short
