@@ -119,7 +119,10 @@ def _without_gathering(group: Group, cells: Cells, lines: Array) -> bool:
     """
     ((cols, wide, runs),) = distinct(group.cols.cells[0])
     bands = list(distinct(group.rows.cells[0]))
-    if not runs or not all(runs for _, _, runs in bands):
+    # Products with rows of a few numbers are summed in an order that depends on their distance.
+    if wide * cells.table.shape[1] < APART or not all(
+        run for run in (runs, *(b[2] for b in bands))
+    ):
         return False
     table, C = cells.table, cells.table.shape[1]
     base, pitch = int(cells.base[group.rois[0]] + cols[0]), int(cells.pitch[group.rois[0]])
