@@ -119,12 +119,10 @@ def _without_gathering(group: Group, cells: Cells, lines: Array) -> bool:
     """
     ((cols, wide, runs),) = distinct(group.cols.cells[0])
     bands = list(distinct(group.rows.cells[0]))
-    # Products with rows of a few numbers are summed in an order that depends on their distance.
-    if wide * cells.table.shape[1] < APART or not all(
-        run for run in (runs, *(b[2] for b in bands))
-    ):
-        return False
     table, C = cells.table, cells.table.shape[1]
+    # Products with rows of a few numbers are summed in an order that depends on their distance.
+    if not runs or wide * C < APART or not all(follow for _, _, follow in bands):
+        return False
     base, pitch = int(cells.base[group.rois[0]] + cols[0]), int(cells.pitch[group.rois[0]])
     lines[..., wide * C :] = 0  # listed again
     for (rows, high, _), weights, out in zip(bands, group.rows.weights[0], lines, strict=True):
