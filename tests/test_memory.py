@@ -1,11 +1,15 @@
-"""The peak memory of a whole process stays within its bound, whatever the input's size."""
+"""The peak memory of a whole process stays within its bound, and nothing is held for longer."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import h5py
 import numpy as np
 import pytest
+
+from lucid.models.utils import roi_align
 
 MEASURE = """
 import resource, sys
@@ -78,3 +82,15 @@ def test_padding_and_lists_of_images_are_read_in_pieces(large, rng):
 def test_a_map_larger_than_the_bound_is_worked_on_in_parts(large, rng):
     write_rois(rng, 500, 1, 560)
     assert peak_beyond_libraries("one", "64M") < 64 << 20
+
+
+def test_crops_are_freed_with_their_last_reference():
+    features, rois = np.ones((1, 2, 8, 8), np.float32), np.array([[0, 1, 1, 5, 5.0]])
+    gc.disable()  # what only the collector of cycles frees would pile up
+    try:
+        crops = roi_align(features, rois, 2)
+        gone = weakref.ref(crops)
+        del crops
+        assert gone() is None
+    finally:
+        gc.enable()

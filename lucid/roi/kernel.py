@@ -49,14 +49,11 @@ def pool(
     @np.errstate(over="raise", invalid="ignore")  # of the thread that it runs on
     def work(space: Workspace, chunk: Group) -> None:
         try:
-            bins = weighted(chunk, cells, space)
+            crops[rows[chunk.rois]] = weighted(chunk, cells, space).transpose(0, 3, 1, 2)
         except FloatingPointError:
-            if len(chunk) > 1:
-                for k in range(len(chunk)):
-                    work(space, chunk[k : k + 1])
-                return
-            bins = _at_the_limit(chunk, cells, space)
-        crops[rows[chunk.rois]] = bins.transpose(0, 3, 1, 2)
+            for k in range(len(chunk)):
+                bins = _at_the_limit(chunk[k : k + 1], cells, space)
+                crops[rows[chunk.rois[k : k + 1]]] = bins.transpose(0, 3, 1, 2)
 
     workers.each(work, chunks(geometry, cells))
 
@@ -154,7 +151,10 @@ def _pieces(bands: int, height: int, width: int, cell: int) -> Iterator[tuple[sl
 
 
 def _at_the_limit(group: Group, cells: Cells, space: Workspace) -> Array:
-    """Return the bins of values so large that rounding carried a mean over them."""
-    half = np.finfo(cells.table.dtype).max / 2
-    bins = weighted(group, cells, space, 0.5)
-    return np.where(np.isfinite(bins), np.clip(bins, -half, half), bins) * 2
+    """Return the bins of one RoI, also if rounding carries a mean over the largest values."""
+    try:
+        return weighted(group, cells, space)
+    except FloatingPointError:
+        half = np.finfo(cells.table.dtype).max / 2
+        bins = weighted(group, cells, space, 0.5)
+        return np.where(np.isfinite(bins), np.clip(bins, -half, half), bins) * 2
