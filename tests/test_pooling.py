@@ -291,9 +291,9 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     monkeypatch, chunk, large, job
 ):
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
+    features, table, operator = job
     monkeypatch.setattr(kernel, "CHUNK", chunk)
     monkeypatch.setattr(kernel, "LARGE", large)
-    features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)
     np.testing.assert_allclose(together, expected, rtol=0, atol=2e-6 * scale_of(features))
@@ -303,7 +303,7 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
 
 @pytest.mark.parametrize("ratio", [-1, 2])
 def test_large_windows_of_many_channels_have_the_same_bits_alone(rng, ratio):
-    """Bands of half a megabyte and more are not gathered; small ones on the same map are."""
+    """Large bands are not gathered; small ones on the same map are."""
     features = rng.standard_normal((1, 96, 90, 110), np.float32)
     corner = rng.uniform(0, 40, (40, 2))
     table = np.c_[np.zeros(40), corner, corner + rng.uniform(0, [80, 60], (40, 2))]

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.kernel import APART, chunks, gather, weighted_by_row
-from lucid.roi.weights import Group, distinct
+from lucid.roi.weights import Group
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
@@ -66,15 +66,14 @@ def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
 
 
 def _places(group: Group, top: int, left: int) -> Iterator[tuple[Any, int, Any, int]]:
-    """Yield the rows of each band and their number, and the columns of its RoI and theirs.
+    """Yield the rows of each RoI and their number, then its columns and theirs.
 
     They are counted from a corner. What a side lists after them is the last again, for nothing.
     """
-    B = group.rows.cells.shape[1]
-    rows, cols = group.rows.cells - top, np.repeat(group.cols.cells - left, B, axis=1)
-    down, across = (distinct(cells.reshape(-1, cells.shape[2])) for cells in (rows, cols))
-    for (y, high, runs), (x, wide, also_runs) in zip(down, across, strict=True):
-        if runs and also_runs:
+    rows, cols = group.rows.cells[:, 0] - top, group.cols.cells[:, 0] - left
+    many = (1 + np.count_nonzero(np.diff(cells), axis=1) for cells in (rows, cols))
+    for y, x, high, wide in zip(rows, cols, *(numbers.tolist() for numbers in many), strict=True):
+        if group.gapless:
             yield slice(y[0], y[0] + high), high, slice(x[0], x[0] + wide), wide
         else:
             yield y[:high, None], high, x[:wide], wide

@@ -1,6 +1,7 @@
 """Maps as tables of cells: the channels of a cell side by side, as the kernel gathers them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 
-COPIED = 1 << 20  # numbers that are copied at once
+SIDE_BY_SIDE = 64  # channels that are copied at once: more are too many streams to read
+COPIED = 1 << 12  # cells at once
 
 
 class Region(NamedTuple):
@@ -52,7 +54,8 @@ def lay_cells(
     )
     pieces = zip(owner[leads].tolist(), *begin.tolist(), *sides.tolist(), at.tolist(), strict=True)
     workers.each(_copy, _copies(regions, pieces, table))
-    return Cells(table, at[which] - begin[0, which] * pitch - begin[1, which], pitch)
+    base = at[which] - begin[0, which] * pitch - begin[1, which]
+    return Cells(table, base, pitch)
 
 
 def _bounds(geometry: Geometry, leads: NDArray[np.bool_]) -> tuple[Ints, Ints]:
@@ -72,9 +75,10 @@ def _copies(
         features, _, (top, left) = regions[owner]
         part = features[:, y - top : y - top + height, x - left : x - left + width]
         place = table[at : at + height * width].reshape(height, width, channels)
-        step = max(COPIED // max(width * channels, 1), 1)
-        for row in range(0, height, step):
-            yield part[:, row : row + step], place[row : row + step]
+        step = max(COPIED // max(width, 1), 1)
+        for row, channel in product(range(0, height, step), range(0, channels, SIDE_BY_SIDE)):
+            rows, some = slice(row, row + step), slice(channel, channel + SIDE_BY_SIDE)
+            yield part[some, rows], place[rows, :, some]
 
 
 def _copy(space: Workspace, copy: tuple[Array, Array]) -> None:

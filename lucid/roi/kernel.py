@@ -13,13 +13,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
-from lucid.roi.weights import Group, distinct, groups
+from lucid.roi.weights import Group, groups, runs
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 
 CHUNK = 1 << 22  # bytes that are gathered at once
-LARGE = 1 << 19  # bytes of a band that are rather not gathered
+LARGE = 1 << 18  # bytes of a band that are rather not gathered
 APART = 16  # values between rows of bins: rows a power of two apart share places of the cache
 
 
@@ -85,13 +85,28 @@ def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float 
     (G, B, M, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
     C, dtype = cells.table.shape[1], cells.table.dtype
     lines = space.array("lines", (G, B, M, w * C), dtype)
-    if L * w * C * dtype.itemsize >= LARGE and factor == 1:
-        for k in range(G):
-            if not _without_gathering(group[k : k + 1], cells, lines[k]):
-                _by_gathering(group[k : k + 1], cells, space, lines[k : k + 1], factor)
+    # Products with rows of a few numbers are summed in an order that depends on their distance.
+    in_place = group.gapless and factor == 1 and w * C >= 2 * APART
+    if in_place and L * w * C * dtype.itemsize >= LARGE:
+        _in_place(group, cells, lines)
     else:
         _by_gathering(group, cells, space, lines, factor)
     return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
+
+
+def _in_place(group: Group, cells: Cells, lines: Array) -> None:
+    """Weight the rows of RoIs as they lie in the table: calls for each, but nothing is gathered."""
+    table, (C, size) = cells.table, (cells.table.shape[1], cells.table.itemsize)
+    (rows, high), (cols, wide) = runs(group.rows.cells), runs(group.cols.cells)
+    pitch = cells.pitch[group.rois, None]
+    places = cells.base[group.rois, None] + rows * pitch + cols
+    lists = (wide[:, 0] * C, pitch[:, 0] * (C * size), places * (C * size), high)
+    each = zip(group.rows.weights, lines, *(values.tolist() for values in lists), strict=True)
+    for weights, out, width, step, offsets, heights in each:
+        out[..., width:] = 0  # of columns that are listed again
+        for band, (offset, height) in enumerate(zip(offsets, heights, strict=True)):
+            window = np.ndarray((height, width), table.dtype, table, offset, (step, size))
+            np.matmul(weights[band, :, :height], window, out=out[band, :, :width])
 
 
 def _by_gathering(
@@ -107,29 +122,6 @@ def _by_gathering(
         here = lines[..., cols.start * C : cols.stop * C][:, bands]
         patch = patch.reshape(*patch.shape[:3], here.shape[3])
         np.matmul(group.rows.weights[:, bands], patch, out=here)
-
-
-def _without_gathering(group: Group, cells: Cells, lines: Array) -> bool:
-    """Weight the rows of one RoI as they lie in the table, if its columns follow each other there.
-
-    What is gathered of a large window costs more than the calls that this takes.
-    """
-    ((cols, wide, runs),) = distinct(group.cols.cells[0])
-    bands = list(distinct(group.rows.cells[0]))
-    table, C = cells.table, cells.table.shape[1]
-    # Products with rows of a few numbers are summed in an order that depends on their distance.
-    if not runs or wide * C < APART or not all(follow for _, _, follow in bands):
-        return False
-    base, pitch = int(cells.base[group.rois[0]] + cols[0]), int(cells.pitch[group.rois[0]])
-    lines[..., wide * C :] = 0  # listed again
-    for (rows, high, _), weights, out in zip(bands, group.rows.weights[0], lines, strict=True):
-        window = np.ndarray(
-            (high, wide * C), table.dtype, table,
-            (base + int(rows[0]) * pitch) * C * table.itemsize,
-            (pitch * C * table.itemsize, table.itemsize),
-        )  # fmt: skip
-        np.matmul(weights[:, :high], window, out=out[:, : wide * C])
-    return True
 
 
 def gather(group: Group, cells: Cells, space: Workspace, bands: slice, cols: slice) -> Array:

@@ -42,13 +42,14 @@ class Group:
     pooled_height: int  # bins of all bands; the rest of the last weigh nothing
     rows: Side
     cols: Side  # one band
+    gapless: bool  # whether bands list rows and columns with none left out between them
 
     def __len__(self) -> int:
         return len(self.rois)
 
     def __getitem__(self, part: slice) -> "Group":
         rows, cols = _some(self.rows, part), _some(self.cols, part)
-        return Group(self.rois[part], self.pooled_height, rows, cols)
+        return Group(self.rois[part], self.pooled_height, rows, cols, self.gapless)
 
 
 def _some(side: Side, part: slice) -> Side:
@@ -75,6 +76,7 @@ class _Lines(NamedTuple):
     cells: Ints  # of a band: L
     bands: Ints  # B
     bins: Ints  # of a band: M
+    gapless: NDArray[np.bool_]
 
 
 def groups(
@@ -90,7 +92,8 @@ def groups(
     samples = _in_range(geometry)
     lines = _lines(geometry, samples, backward)
     K = len(geometry)
-    shape = np.stack([lines.split[:K], lines.cells[:K], lines.cells[K:]])
+    gapless = lines.gapless[:K] & lines.gapless[K:]
+    shape = np.stack([gapless, lines.split[:K], lines.cells[:K], lines.cells[K:]])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
     cells, flat = _scatter(geometry, samples, lines, np.concatenate([order, K + order]), backward)
     flat = [values.astype(dtype) for values in flat]
@@ -100,14 +103,15 @@ def groups(
     for some in np.split(order, changes):
         sides = []
         for axis in (0, 1):
-            _, L, B, M = (int(column[axis * K + some[0]]) for column in lines)
+            _, L, B, M, _ = (int(column[axis * K + some[0]]) for column in lines)
             here = slice(at[axis], at[axis] + len(some) * B * L)
             there = slice(at_weights[axis], at_weights[axis] + len(some) * B * M * L)
             at[axis], at_weights[axis] = here.stop, there.stop
             listed = np.maximum.accumulate(cells[here].reshape(len(some), B, L), axis=2)
             weights = [values[there].reshape(len(some), B, M, L) for values in flat]
             sides.append(Side(listed, weights[0], tuple(weights[1:])))
-        yield Group(first + some, geometry.pooled[0], *sides)
+        rows, cols = sides
+        yield Group(first + some, geometry.pooled[0], rows, cols, bool(gapless[some[0]]))
 
 
 def _in_range(geometry: Geometry) -> _Samples:
@@ -138,11 +142,12 @@ def _lines(geometry: Geometry, samples: _Samples, one_band: bool) -> _Lines:
     weights are zeros, and it is less work to read the few cells that neighbours share twice.
     """
     (PH, PW), K = geometry.pooled, len(geometry)
-    whole = _rounded(_slots(samples.line, samples.low, 2 * K))
+    slots, gapless = _slots(samples.line, samples.low, 2 * K)
+    whole = _rounded(slots)
     of_rows = int(np.searchsorted(samples.line, K))
     line, low = samples.line[:of_rows], samples.low[:of_rows]
-    bins = _slots(line * PH + samples.bin[:of_rows], low, K * PH)
-    alone = _rounded(bins.reshape(K, PH).max(axis=1))
+    slots, gapless_bins = _slots(line * PH + samples.bin[:of_rows], low, K * PH)
+    alone = _rounded(slots.reshape(K, PH).max(axis=1))
     split = PH * alone * (1 + ONE_BIN) < whole[:K] * (1 + MANY_BINS * PH)
     split &= PH > 1 and not one_band
     none = np.zeros(K, bool)
@@ -152,6 +157,9 @@ def _lines(geometry: Geometry, samples: _Samples, one_band: bool) -> _Lines:
         np.concatenate([np.where(split, PH, 1), np.ones(K, np.int64)]),
         # Matrix products take rows by fours: a fourth is cheaper than three by themselves.
         np.concatenate([np.where(split, 1, PH + (PH % 4 == 3)), np.full(K, PW)]),
+        np.concatenate(
+            [np.where(split, gapless_bins.reshape(K, PH).all(axis=1), gapless[:K]), gapless[K:]]
+        ),
     )
 
 
@@ -168,9 +176,13 @@ def _steps(owner: Ints, low: Ints) -> tuple[NDArray[np.bool_], Ints]:
     return new, step
 
 
-def _slots(owner: Ints, low: Ints, owners: int) -> Ints:
-    """Return how many cells the samples of each owner fall between."""
-    return np.bincount(owner, _steps(owner, low)[1], owners).astype(np.int64)
+def _slots(owner: Ints, low: Ints, owners: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return how many cells the samples of each owner touch, and whether they leave none out."""
+    new, step = _steps(owner, low)
+    gaps = np.flatnonzero((low[1:] - low[:-1] > 2) & ~new[1:])
+    gapless = np.ones(owners, bool)
+    gapless[owner[gaps]] = False
+    return np.bincount(owner, step, owners).astype(np.int64), gapless
 
 
 def _rounded(cells: Ints) -> Ints:
@@ -229,8 +241,7 @@ def _rises(geometry: Geometry, samples: _Samples) -> tuple[Floats, Floats]:
     return share - by_end, by_end
 
 
-def distinct(cells: Ints) -> Iterator[tuple[Ints, int, bool]]:
-    """Yield each list (L,) of ascending cells, how many differ, and whether they leave none out."""
-    many = 1 + np.count_nonzero(np.diff(cells, axis=1), axis=1)
-    runs = cells[:, -1] - cells[:, 0] + 1 == many
-    return zip(cells, many.tolist(), runs.tolist(), strict=True)
+def runs(cells: Ints) -> tuple[Ints, Ints]:
+    """Return the first cells of gapless lists (.., L), and how many there are from there."""
+    first = cells[..., 0]
+    return first, cells[..., -1] - first + 1
