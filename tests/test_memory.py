@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,11 +13,11 @@ import pytest
 from lucid.models.utils import roi_align
 
 MEASURE = """
-import resource, sys
+import re, sys
 import numpy as np, lucid, lucid.stream
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # getrusage would tell the peak of the test runner, if that is higher
+    return int(re.search("VmHWM:\\s*([0-9]+) kB", open("/proc/self/status").read())[1]) * 1024
 
 np.ones((64, 64)) @ np.ones((64, 64))  # the libraries' own buffers
 before = peak()
@@ -28,6 +29,8 @@ print(peak() - before)
 
 
 def peak_beyond_libraries(dataset, memory, options=""):
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells the peak of one program")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, dataset, memory, options],
         stdout=subprocess.PIPE, text=True, timeout=120, check=True,
