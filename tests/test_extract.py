@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import lucid
 from lucid import DTypeError, MemoryLimitError, RoiError, ShapeError, SinkError, SourceError
 from lucid.models.utils import roi_align
-from lucid.stream import plan, tables
+from lucid.roi import kernel
+from lucid.stream import loop, plan, tables
 
 FEATURES = ["f.npy", "f.h5", "f.h5::deep/zipped", "f.h5::channels"]
 
@@ -43,6 +44,7 @@ def small_pieces(monkeypatch, piece, work=0):
     monkeypatch.setattr(plan, "PIECE", piece)
     monkeypatch.setattr(plan, "PIECE_BYTES", 0)
     monkeypatch.setattr(plan, "WORK_BYTES", work)
+    monkeypatch.setattr(loop, "FEW", piece)
 
 
 @pytest.mark.parametrize("features", FEATURES)
@@ -356,3 +358,13 @@ def test_threads_may_run_at_once(files):
         thread.join()
     for one, other in itertools.pairwise(names):
         np.testing.assert_array_equal(crops_in(one), crops_in(other))
+
+
+def test_small_maps_are_worked_on_together(files, monkeypatch):
+    """Or else the array operations made for each would be most of the work."""
+    calls = []
+    pool = kernel.pool
+    monkeypatch.setattr(kernel, "pool", lambda *given: calls.append(len(given[0])) or pool(*given))
+    lucid.extract("f.npy", "r.npy", "c.npy")
+    assert calls == [len(files.features)]
+    np.testing.assert_array_equal(crops_in("c.npy"), roi_align(files.features, files.rois, 7))

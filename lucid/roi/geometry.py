@@ -4,7 +4,7 @@ RoIAlign is separable: a RoI has a grid of samples along each axis, and each axi
 its own. This is the only place where x, y becomes y, x: arrays are (2, K), rows before columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,15 @@ class Geometry:
 
     def _columns(self) -> tuple[Array, ...]:
         return self.size, self.start, self.bin, self.held, self.grid, self.first, self.count
+
+    @staticmethod
+    def joined(parts: Sequence["Geometry"]) -> "Geometry":
+        """Return the RoIs of several geometries by one operator, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*(part._columns() for part in parts), strict=True)
+        first, joined = parts[0], (np.concatenate(column, axis=1) for column in columns)
+        return Geometry(first.pooled, first.scale, *joined)
 
     def touched(self) -> Ints:
         """Return the number of cells in each RoI's window, (K,)."""

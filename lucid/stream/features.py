@@ -65,11 +65,6 @@ class Features:
         """What is held about all images: how many RoIs they have, and what is still to be done."""
         return 16 * self.images
 
-    def size(self, image: int) -> tuple[int, int]:
-        """Return the height and the width of a map in cells."""
-        height, width = self.sizes[min(image, len(self.sizes) - 1)].tolist()
-        return height, width
-
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
         raise NotImplementedError
@@ -270,19 +265,21 @@ class Reader:
 
     def __init__(self, features: Features, images: int) -> None:
         self._features, self._images = features, images
-        self._first, self._held = -1, np.empty(0)
+        self._last: Any = None
+        self._held = np.empty(0)
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return (C, h, w) of an image."""
-        if self._images == 1:
-            return self._features.read(image, rows, cols)
+        """Return (C, h, w) of an image; what was read last is not read again."""
         first = image - image % self._images
-        if first != self._first:
+        this = first if self._images > 1 else (image, rows, cols)
+        if this != self._last:
             self._held = np.empty(0)  # never two at a time
-            self._held = self._features.read_several(slice(first, first + self._images))
-            self._first = first
-        whole: Array = self._held[image - first]
-        return whole[:, rows, cols]
+            if self._images > 1:
+                self._held = self._features.read_several(slice(first, first + self._images))
+            else:
+                self._held = self._features.read(image, rows, cols)
+            self._last = this
+        return self._held[image - first, :, rows, cols] if self._images > 1 else self._held
 
 
 def _require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,23 @@ from lucid.roi.operator import compute_dtype
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
 from lucid.stream.features import Reader
-from lucid.stream.plan import Job, Plan
-from lucid.stream.tables import select
+from lucid.stream.plan import Job, Plan, region_bytes
+from lucid.stream.tables import Selection, select
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
 SHARES = 4  # of a process, at least
+FEW = 4096  # RoIs; more at once repay the array operations made for them
+
+
+class _Piece(NamedTuple):
+    """RoIs of an image, and the part of its map that they are cut out of."""
+
+    image: int
+    rows: Rows
+    geometry: Geometry
+    window: tuple[slice, slice]
 
 
 class Share(NamedTuple):
@@ -64,44 +74,86 @@ def crops_of(plan: Plan, share: Share | None = None) -> Iterator[tuple[Rows, Arr
     reader = Reader(job.features, plan.images)
     crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
     with working_threads(1) as workers:
-        for image, rows, geometry in _regions(plan, share):
-            down, across = geometry.bounds()
-            region = reader.read(image, down, across)
-            for start in range(0, len(rows), most):
-                some = slice(start, start + most)
-                _pool(region, (down.start, across.start), geometry[some], crops, job, workers)
-                yield rows[some], crops[: len(rows[some])]
+        for pieces in _together(plan, _pieces(plan, share, most), most):
+            rows = np.concatenate([piece.rows for piece in pieces])
+            order = np.argsort(rows)  # so that neighbours in the file are written at once
+            place = np.empty_like(order)
+            place[order] = np.arange(len(order))
+            _pool(pieces, reader, crops, place, job, workers)
+            yield rows[order], crops[: len(rows)]
 
 
-def _regions(plan: Plan, share: Share | None) -> Iterator[tuple[int, Rows, Geometry]]:
-    """Yield, map by map, the RoIs that are cut out of one region of it."""
-    job = plan.job
+def _pieces(plan: Plan, share: Share | None, most: int) -> Iterator[_Piece]:
+    """Yield the RoIs map by map, and part by part where a map is read in parts."""
+    part, parts = (0, 1) if share is None else (share.part, share.parts)
     for images in plan.groups(None if share is None else share.images):
-        for selection in select(job.rois, plan.survey, images, plan.selected):
-            mine = slice(None)
-            if share is not None and share.parts > 1:
-                cuts = np.linspace(0, len(selection.rows), share.parts + 1).astype(int)
-                mine = slice(*cuts[share.part : share.part + 2])
-            rows, boxes = selection.rows[mine], selection.boxes[mine]
-            if not len(rows):
-                continue
-            geometry = job.lay_out(boxes, selection.image)
-            for some in plan.regions(geometry):
-                yield selection.image, rows[some], geometry[some]
+        selections = select(plan.job.rois, plan.survey, images, plan.selected)
+        for some in _several(selection.part(part, parts) for selection in selections):
+            owner = np.repeat([each.image for each in some], [len(each.rows) for each in some])
+            geometry = plan.job.lay_out(np.concatenate([each.boxes for each in some]), owner)
+            end = 0
+            for image, rows, _ in some:
+                end += len(rows)
+                yield from _parts(plan, image, rows, geometry[end - len(rows) : end], most)
+
+
+def _several(selections: Iterable[Selection]) -> Iterator[list[Selection]]:
+    """Yield selections, small ones together."""
+    held: list[Selection] = []
+    rois = 0
+    for selection in selections:
+        held.append(selection)
+        rois += len(selection.rows)
+        if rois >= FEW:
+            yield held
+            held, rois = [], 0
+    if rois:
+        yield held
+
+
+def _parts(plan: Plan, image: int, rows: Rows, geometry: Geometry, most: int) -> Iterator[_Piece]:
+    for some in plan.regions(geometry):
+        its, own = geometry[some], rows[some]
+        window = its.bounds()
+        for start in range(0, len(own), most):
+            now = slice(start, start + most)
+            yield _Piece(image, own[now], its[now], window)
+
+
+def _together(plan: Plan, pieces: Iterable[_Piece], most: int) -> Iterator[list[_Piece]]:
+    """Yield pieces, small ones together, for array operations are made for all at once."""
+    held: list[_Piece] = []
+    room = rois = 0
+    for piece in pieces:
+        cost = region_bytes(plan.job, *(side.stop - side.start for side in piece.window))
+        fits = cost <= room and len(piece.rows) <= rois
+        if held and not (fits and plan.in_one_block(held[0].image, piece.image)):
+            yield held
+            held = []
+        if not held:
+            room, rois = plan.together, min(FEW, most)
+        held.append(piece)
+        room, rois = room - cost, rois - len(piece.rows)
+    if held:
+        yield held
 
 
 def _pool(
-    features: Array,
-    origin: tuple[int, int],
-    geometry: Geometry,
+    pieces: list[_Piece],
+    reader: Reader,
     crops: Array,
+    place: Rows,
     job: Job,
     workers: Workers,
 ) -> None:
-    rows, dtype = np.arange(len(geometry)), compute_dtype(features.dtype)
-    region = Region(features, len(geometry), origin)
+    regions = []
+    for image, rows, _, (down, across) in pieces:
+        features = reader.read(image, down, across)
+        regions.append(Region(features, len(rows), (down.start, across.start)))
+    geometry = Geometry.joined([piece.geometry for piece in pieces])
+    dtype = compute_dtype(job.features.dtype)
     try:
-        kernel.pool([region], geometry, crops, rows, dtype, workers)
+        kernel.pool(regions, geometry, crops, place, dtype, workers)
     except FloatingPointError as error:
         raise DTypeError(
             f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"

@@ -21,6 +21,7 @@ from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
 LARGE = 512 << 20  # bytes read and written; less is done before processes have started
+TOGETHER = 16 << 20  # bytes of small maps that are worked on together
 SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as reading these
 
 
@@ -43,10 +44,11 @@ class Job:
         """The size of one crop."""
         return math.prod(self.crops_shape[1:]) * self.dtype.itemsize
 
-    def lay_out(self, boxes: NDArray[np.float64], image: int) -> Geometry:
-        """Return the geometry of boxes on the map of an image."""
-        size = self.features.size(image)
-        return lay_out(boxes, self.operator, size, compute_dtype(self.features.dtype))
+    def lay_out(self, boxes: NDArray[np.float64], images: int | NDArray[np.int64]) -> Geometry:
+        """Return the geometry of boxes on the map of an image, or each on that of its own."""
+        sizes = self.features.sizes
+        sizes = sizes[np.minimum(images, len(sizes) - 1)].T
+        return lay_out(boxes, self.operator, sizes, compute_dtype(self.features.dtype))
 
 
 class _Edges(NamedTuple):
@@ -81,6 +83,7 @@ class Plan:
     selected: int  # RoIs selected from the table at once
     crops: int  # crops held at once
     region: int  # bytes that a part of a map may take, with what is made of it
+    together: int  # bytes that several may take together
     images: int  # images read at once: more than one where blocks of the file hold more
     memory: int  # bytes that a process may hold
     jobs: int = 1  # processes
@@ -99,10 +102,14 @@ class Plan:
             yield range(int(images[begin]), int(images[end - 1]) + 1)
             begin = end
 
-    def regions(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
+    def in_one_block(self, first: int, image: int) -> bool:
+        """Return whether two images can be held at once although their block is, too."""
+        return self.images == 1 or first // self.images == image // self.images
+
+    def regions(self, geometry: Geometry) -> Iterator[slice | NDArray[np.intp]]:
         """Yield RoIs of one image whose windows are read together as one region of the map."""
-        every = np.arange(len(geometry))
-        if self.images > 1 or self.job.features.forwards:
+        every = slice(None)
+        if self.images > 1 or self.job.features.forwards or len(geometry) == 1:
             yield every
             return
         rows, cols = geometry.bounds()
@@ -172,6 +179,8 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
         selected=max(free // 8 // KEPT_BYTES, PIECE),
         crops=max(min(free // 4, MOST_CROPS) // max(job.crop_bytes, 1), 1),
         region=region,
+        # What comes from a pipe goes on as soon as it can.
+        together=0 if job.features.forwards else min(TOGETHER, region),
         images=_images_at_once(job, region),
         memory=memory,
         jobs=jobs,
@@ -242,7 +251,7 @@ def _images_at_once(job: Job, region: int) -> int:
     blocks, (images, channels, height, width) = job.features.blocks, job.features.shape
     if blocks is None or blocks[0] == 1:
         return 1
-    work = region_bytes(job, height, width)
+    work = max(region_bytes(job, height, width), TOGETHER)
     map_bytes = channels * _read_bytes(job.features, height * width)
     return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
 

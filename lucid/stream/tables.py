@@ -45,6 +45,11 @@ class Selection(NamedTuple):
     rows: NDArray[np.intp]  # their rows in the table, ascending
     boxes: NDArray[np.float64]  # (k, 4)
 
+    def part(self, number: int, parts: int) -> "Selection":
+        """Return one of so many parts of about equal size."""
+        begin, end = (len(self.rows) * each // parts for each in (number, number + 1))
+        return Selection(self.image, self.rows[begin:end], self.boxes[begin:end])
+
 
 def survey(source: RoiSource, done: NDArray[np.bool_], frame: Frame) -> Survey:
     """Read the table once and return what it holds; `done` (K,) says which rows are done."""
