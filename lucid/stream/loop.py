@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import cycle
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,7 @@ from lucid.stream.tables import Selection, select
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
+Item = TypeVar("Item")
 
 SHARES = 4  # of a process, at least
 FEW = 4096  # RoIs; more at once repay the array operations made for them
@@ -68,14 +72,32 @@ def shares(plan: Plan) -> Iterator[Share]:
 
 
 def crops_of(plan: Plan, share: Share | None = None) -> Iterator[tuple[Rows, Array]]:
-    """Yield the crops of a share, or of all, with their rows; each chunk overwrites the last."""
+    """Yield the crops of a share, or of all, with their rows.
+
+    A chunk overwrites the last but one: the next is made while one is written. Not so if features
+    come from a pipe, for a thread that waits for one cannot be told to end.
+    """
+    made = _made(plan, share)
+    return made if plan.job.features.forwards else ahead(made)
+
+
+def ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
+    """Yield items, each made by a thread while the one before is in use."""
+    with closing(items), ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
+
+
+def _made(plan: Plan, share: Share | None) -> Generator[tuple[Rows, Array], None, None]:
     job = plan.job
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
-    crops = np.empty((most, *job.crops_shape[1:]), job.dtype)
+    buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
     with working_threads(1) as workers:
         for pieces in _together(plan, _pieces(plan, share, most), most):
-            rows = np.concatenate([piece.rows for piece in pieces])
+            rows, crops = np.concatenate([piece.rows for piece in pieces]), next(buffers)
             order = np.argsort(rows)  # so that neighbours in the file are written at once
             place = np.empty_like(order)
             place[order] = np.arange(len(order))

@@ -81,7 +81,7 @@ class Plan:
     job: Job
     survey: Survey
     selected: int  # RoIs selected from the table at once
-    crops: int  # crops held at once
+    crops: int  # crops made at once, while as many are written
     region: int  # bytes that a part of a map may take, with what is made of it
     together: int  # bytes that several may take together
     images: int  # images read at once: more than one where blocks of the file hold more
@@ -177,7 +177,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
         job,
         survey,
         selected=max(free // 8 // KEPT_BYTES, PIECE),
-        crops=max(min(free // 4, MOST_CROPS) // max(job.crop_bytes, 1), 1),
+        crops=max(min(free // 4, MOST_CROPS) // 2 // max(job.crop_bytes, 1), 1),
         region=region,
         # What comes from a pipe goes on as soon as it can.
         together=0 if job.features.forwards else min(TOGETHER, region),
