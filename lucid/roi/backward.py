@@ -1,19 +1,22 @@
 """From the gradient of crops to those of features and boxes: the kernel's steps in reverse."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.roi.cells import Cells, Region, lay_cells
+from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
-from lucid.roi.kernel import APART, chunks, gather, weighted_by_row
+from lucid.roi.kernel import APART, chunks, gather, lie_in_place, weighted_by_row, windows
 from lucid.roi.weights import Group
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
+
+PATCH = 1 << 19  # bytes that are added at once
 
 
 def pool_adjoint(
@@ -34,27 +37,61 @@ def pool_adjoint(
     table[...] = 0
     total = table.reshape(height, width, channels)
     nowhere = np.zeros(len(geometry), np.int64)
-    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), backward=True):
+    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), one_band=True):
         if not chunk.rows.cells.size * chunk.cols.cells.size:
             continue
-        patches = _spread(gradient[rows[chunk.rois]], chunk, space, table.dtype)  # (G * B, L, w, C)
-        places = _places(chunk, down.start, across.start)
-        for values, (y, high, x, wide) in zip(patches, places, strict=True):
-            total[y, x] += values[:high, :wide]
-    features[:, down, across] = total.transpose(2, 0, 1)
+        bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
+        _spread(bins, chunk, total, (down.start, across.start), space)
+    part = features[:, down, across]
+    for y, c in product(range(height), range(0, channels, SIDE_BY_SIDE)):
+        some = slice(c, c + SIDE_BY_SIDE)
+        part[some, y] = total[y, :, some].T
 
 
-def _spread(gradient: Array, group: Group, space: Workspace, dtype: np.dtype[Any]) -> Array:
-    """Return the gradient of what was gathered, band by band, (G * B, L, w, C)."""
-    (G, B, _, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
-    PH, C = group.pooled_height, gradient.shape[1]
-    bins = _last(gradient, space, dtype)  # (G, PH, PW, C)
-    lines = space.array("lines", (G, PH, w, C), dtype)
-    np.matmul(group.cols.weights.swapaxes(2, 3), bins, out=lines)
-    weights = group.rows.weights[:, :, : PH // B]  # (G, B, M, L)
-    patch = space.array("patch", (G, B, L, w * C), dtype)
-    np.matmul(weights.swapaxes(2, 3), lines.reshape(G, B, PH // B, w * C), out=patch)
-    return patch.reshape(G * B, L, w, C)
+def _spread(
+    bins: Array, group: Group, total: Array, corner: tuple[int, int], space: Workspace
+) -> None:
+    """Add to `total` (h, w, C), which begins at a corner, the gradient of what RoIs touch."""
+    lines = _spread_by_col(bins, group, space)
+    each = zip(group.rows.weights[:, 0], lines, _places(group, *corner), strict=True)
+    for weights, line, (y, x) in each:
+        for at, patch in _spread_by_row(weights[: len(line)], line, len(y), space):
+            if isinstance(x, slice):
+                top = int(y[at.start])
+                total[top : top + len(patch), x] += patch[:, : x.stop - x.start]
+            else:
+                total[y[at, None], x] += patch[:, : len(x)]
+
+
+def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:
+    """Return the gradient of what was weighted by row, (G, PH, w, C)."""
+    (G, PH, _, C), w = bins.shape, group.cols.cells.shape[2]
+    lines = space.array("lines", (G, PH, w, C), bins.dtype)
+    return np.matmul(group.cols.weights.swapaxes(2, 3), bins, out=lines)
+
+
+def _spread_by_row(
+    weights: Array, line: Array, high: int, space: Workspace
+) -> Iterator[tuple[slice, Array]]:
+    """Yield rows of the gradient of a RoI's cells (.., w, C), as many as the cache holds.
+
+    Only bins that touch one of them are multiplied: few, if the window is high.
+    """
+    PH, w, C = line.shape
+    step = max(PATCH // max(w * C * line.itemsize, 1), 1)
+    for start in range(0, high, step):
+        at = slice(start, min(start + step, high))
+        first, last = 0, PH
+        if step < high:
+            touch = np.flatnonzero(weights[:, at].any(axis=1))
+            first, last = (int(touch[0]), int(touch[-1]) + 1) if len(touch) else (0, 0)
+        patch = space.array("patch", (at.stop - start, w * C), line.dtype)
+        rows = line[first:last].reshape(last - first, w * C)
+        if last - first == 1:  # which matmul does without BLAS, ten times slower
+            np.multiply(weights[first, at, None], rows, out=patch)
+        else:
+            np.matmul(weights[first:last, at].T, rows, out=patch)
+        yield at, patch.reshape(len(patch), w, C)
 
 
 def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
@@ -65,18 +102,15 @@ def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
     return bins
 
 
-def _places(group: Group, top: int, left: int) -> Iterator[tuple[Any, int, Any, int]]:
-    """Yield the rows of each RoI and their number, then its columns and theirs.
+def _places(group: Group, top: int, left: int) -> Iterator[tuple[Rows, slice | Rows]]:
+    """Yield the rows and columns of each RoI, counted from a corner.
 
-    They are counted from a corner. What a side lists after them is the last again, for nothing.
+    What a side lists after them is the last again, for nothing.
     """
     rows, cols = group.rows.cells[:, 0] - top, group.cols.cells[:, 0] - left
     many = (1 + np.count_nonzero(np.diff(cells), axis=1) for cells in (rows, cols))
     for y, x, high, wide in zip(rows, cols, *(numbers.tolist() for numbers in many), strict=True):
-        if group.gapless:
-            yield slice(y[0], y[0] + high), high, slice(x[0], x[0] + wide), wide
-        else:
-            yield y[:high, None], high, x[:wide], wide
+        yield y[:high], slice(int(x[0]), int(x[0]) + wide) if group.gapless else x[:wide]
 
 
 def box_gradient(
@@ -90,7 +124,7 @@ def box_gradient(
     """Return what the crops' gradient says about x1, y1, x2, y2 of each box of a map, (K, 4)."""
     result = np.zeros((len(geometry), 4))
     cells = lay_cells([Region(features, len(geometry))], geometry, dtype, workers)
-    for chunk in chunks(geometry, cells, backward=True):
+    for chunk in chunks(geometry, cells, slopes=True):
         by_row, by_col = _by_weights(gradient[rows[chunk.rois]], chunk, cells, workers.space)
         for axis, side, by in ((1, chunk.rows, by_row), (0, chunk.cols, by_col)):
             for end, slope in enumerate(side.slopes):
@@ -109,10 +143,14 @@ def _by_weights(
     bins = _last(gradient, space, cells.table.dtype)  # (G, PH, PW, C)
     lines = weighted_by_row(group, cells, space)  # (G, PH, w, C)
     by_col = np.matmul(bins, lines.swapaxes(2, 3)).sum(axis=1, keepdims=True)
+    G, PH, w, C = lines.shape
     _, B, L = group.rows.cells.shape
-    (G, PH, PW, C), w = bins.shape, lines.shape[2]
-    patch = gather(group, cells, space, slice(B), slice(w))  # (G, B, L, w, C)
-    columns = np.matmul(group.cols.weights[:, None], patch)  # (G, B, L, PW, C)
-    by_bin = np.ascontiguousarray(bins).reshape(G, B, PH // B, PW * C)
-    by_row = np.matmul(by_bin, columns.reshape(G, B, L, PW * C).swapaxes(2, 3))
+    lines = _spread_by_col(bins, group, space).reshape(G, B, PH // B, w * C)
+    if not lie_in_place(group, cells):
+        patch = gather(group, cells, space, slice(B), slice(w)).reshape(G, B, L, w * C)
+        return np.matmul(lines, patch.swapaxes(2, 3)), by_col
+    by_row = np.zeros((G, B, PH // B, L), lines.dtype)
+    for k, band, window in windows(group, cells):
+        high, width = window.shape
+        np.matmul(lines[k, band, :, :width], window.T, out=by_row[k, band, :, :high])
     return by_row, by_col

@@ -58,12 +58,15 @@ def pool(
     workers.each(work, chunks(geometry, cells))
 
 
-def chunks(geometry: Geometry, cells: Cells, backward: bool = False) -> Iterator[Group]:
+def chunks(
+    geometry: Geometry, cells: Cells, *, slopes: bool = False, one_band: bool = False
+) -> Iterator[Group]:
     """Yield the RoIs of a geometry group by group, a few at a time."""
     table = cells.table
     each = table.shape[1] * table.itemsize + cells.base.itemsize  # values and place of a cell
     for part in geometry.parts():
-        for group in groups(geometry[part], table.dtype, backward, part.start):
+        its, first = geometry[part], part.start
+        for group in groups(its, table.dtype, first, slopes=slopes, one_band=one_band):
             _, bands, height = group.rows.cells.shape
             _, _, pooled_width, width = group.cols.weights.shape
             numbers = bands * height * width + group.pooled_height * pooled_width
@@ -82,31 +85,39 @@ def weighted(group: Group, cells: Cells, space: Workspace, factor: float = 1) ->
 
 def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
     """Return what the bins' rows are of the touched columns, (G, PH, w, C)."""
-    (G, B, M, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
+    (G, B, M, _), w = group.rows.weights.shape, group.cols.cells.shape[2]
     C, dtype = cells.table.shape[1], cells.table.dtype
     lines = space.array("lines", (G, B, M, w * C), dtype)
-    # Products with rows of a few numbers are summed in an order that depends on their distance.
-    in_place = group.gapless and factor == 1 and w * C >= 2 * APART
-    if in_place and L * w * C * dtype.itemsize >= LARGE:
-        _in_place(group, cells, lines)
+    if factor == 1 and lie_in_place(group, cells):
+        lines[..., int(runs(group.cols.cells)[1].min()) * C :] = 0  # of columns listed again
+        for k, band, window in windows(group, cells):
+            high, width = window.shape
+            weights, out = group.rows.weights[k, band, :, :high], lines[k, band, :, :width]
+            np.matmul(weights, window, out=out)
     else:
         _by_gathering(group, cells, space, lines, factor)
     return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
 
 
-def _in_place(group: Group, cells: Cells, lines: Array) -> None:
-    """Weight the rows of RoIs as they lie in the table: calls for each, but nothing is gathered."""
+def lie_in_place(group: Group, cells: Cells) -> bool:
+    """Return whether bands are weighted where they lie: calls for each, but nothing is gathered."""
+    L, w, C = group.rows.cells.shape[2], group.cols.cells.shape[2], cells.table.shape[1]
+    # Products with rows of a few numbers are summed in an order that depends on their distance.
+    return group.gapless and w * C >= 2 * APART and L * w * C * cells.table.itemsize >= LARGE
+
+
+def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:
+    """Yield each RoI and band with its touched cells in the table, (rows, columns * C)."""
     table, (C, size) = cells.table, (cells.table.shape[1], cells.table.itemsize)
     (rows, high), (cols, wide) = runs(group.rows.cells), runs(group.cols.cells)
     pitch = cells.pitch[group.rois, None]
     places = cells.base[group.rois, None] + rows * pitch + cols
     lists = (wide[:, 0] * C, pitch[:, 0] * (C * size), places * (C * size), high)
-    each = zip(group.rows.weights, lines, *(values.tolist() for values in lists), strict=True)
-    for weights, out, width, step, offsets, heights in each:
-        out[..., width:] = 0  # of columns that are listed again
+    each = zip(*(values.tolist() for values in lists), strict=True)
+    for k, (width, step, offsets, heights) in enumerate(each):
         for band, (offset, height) in enumerate(zip(offsets, heights, strict=True)):
-            window = np.ndarray((height, width), table.dtype, table, offset, (step, size))
-            np.matmul(weights[band, :, :height], window, out=out[band, :, :width])
+            shape, strides = (height, width), (step, size)
+            yield k, band, np.ndarray(shape, table.dtype, table, offset, strides)
 
 
 def _by_gathering(

@@ -80,22 +80,26 @@ class _Lines(NamedTuple):
 
 
 def groups(
-    geometry: Geometry, dtype: DTypeLike, backward: bool = False, first: int = 0
+    geometry: Geometry,
+    dtype: DTypeLike,
+    first: int = 0,
+    *,
+    slopes: bool = False,
+    one_band: bool = False,
 ) -> Iterator[Group]:
     """Yield the RoIs of a geometry, numbered from `first`, with their weights, group by group.
 
-    For the way backward there are slopes, and all bins of a RoI are in one band: what neighbours
-    share is then written once.
+    With `one_band`, all bins of a RoI are in one: a cell that neighbours share is listed once.
     """
     if not len(geometry):
         return
     samples = _in_range(geometry)
-    lines = _lines(geometry, samples, backward)
+    lines = _lines(geometry, samples, one_band)
     K = len(geometry)
     gapless = lines.gapless[:K] & lines.gapless[K:]
     shape = np.stack([gapless, lines.split[:K], lines.cells[:K], lines.cells[K:]])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
-    cells, flat = _scatter(geometry, samples, lines, np.concatenate([order, K + order]), backward)
+    cells, flat = _scatter(geometry, samples, lines, np.concatenate([order, K + order]), slopes)
     flat = [values.astype(dtype) for values in flat]
     changes = np.flatnonzero((shape[:, order[1:]] != shape[:, order[:-1]]).any(axis=0)) + 1
     at = [0, int((lines.bands * lines.cells)[:K].sum())]  # of rows and of columns, in cells
