@@ -58,7 +58,7 @@ def set_num_threads(threads: int) -> None:
 
     Examples
     --------
-    >>> set_num_threads(1)
+    >>> set_num_threads(get_num_threads())
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")

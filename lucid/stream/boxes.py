@@ -22,7 +22,6 @@ from lucid.stream.sources import (
     PIPE,
     Check,
     PathLike,
-    RowsOfBlocks,
     Source,
     open_source,
     open_stdin,
@@ -45,6 +44,23 @@ class BoxOptions:
     box_ranges: PathLike | None
     box_counts: PathLike | None
     trust_input: bool
+
+
+class RowsOfBlocks:
+    """Rows of an array that is stored in blocks, each read once if rows are asked for in order."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._step = (source.info.blocks or (1,))[0]
+        self._start, self._held = 0, source[0:0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        if not self._start <= rows.start <= rows.stop <= self._start + len(self._held):
+            self._start = rows.start - rows.start % self._step
+            stop = -(-rows.stop // self._step) * self._step
+            self._held = self._source[0:0]  # never two at a time
+            self._held = self._source[self._start : stop]
+        return self._held[rows.start - self._start : rows.stop - self._start]
 
 
 class RoiSource:

@@ -131,23 +131,6 @@ class Source:
         self.close()
 
 
-class RowsOfBlocks:
-    """Rows of an array that is stored in blocks, each read once if rows are asked for in order."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._step = (source.info.blocks or (1,))[0]
-        self._start, self._held = 0, source[0:0]
-
-    def __getitem__(self, rows: slice) -> Array:
-        if not self._start <= rows.start <= rows.stop <= self._start + len(self._held):
-            self._start = rows.start - rows.start % self._step
-            stop = -(-rows.stop // self._step) * self._step
-            self._held = self._source[0:0]  # never two at a time
-            self._held = self._source[self._start : stop]
-        return self._held[rows.start - self._start : rows.stop - self._start]
-
-
 def open_source(
     spec: PathLike, names: Sequence[str], check: Check, *, trust: bool = False
 ) -> Source:

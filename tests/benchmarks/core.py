@@ -3,7 +3,8 @@
 Each implementation is a process of its own with its number of threads, on the same seeded arrays,
 NumPy in and NumPy out, the result allocated by the call. They take turns, one call each, so that
 what else the machine does meets all of them. The C library is told to keep freed memory, and NumPy
-to ask for no huge pages, for the first touch of fresh pages would hide the kernels' times.
+to ask for no huge pages, in all of them: the first touch of fresh pages, which costs whoever
+returns a large array, would hide the kernels' times.
 """
 
 import os
@@ -105,9 +106,8 @@ def compare(names, threads, rounds):
     sys.path.insert(0, str(ROOT / "tests"))
     import peers
 
-    print(
-        f"{'workload':10}{'threads':>8}  {'implementation':16}{'ms':>9}{'ratio':>8}{'differs':>10}"
-    )
+    print(f"{'workload':10}{'threads':>8}  {'implementation':16}{'ms':>9}{'ratio':>8}"
+          f"{'least':>10}{'ratio':>8}{'differs':>10}")  # fmt: skip
     for name in names:
         for count in threads:
             which = ["lucid", *peers.installed(), *(["overhead"] if name == "W1" else [])]

@@ -122,7 +122,7 @@ def grow():
         "status = lambda: open('/proc/self/status').read()\n"
         "peak = lambda: int(re.search('VmHWM:\\s*([0-9]+) kB', status())[1]) / 1024\n"
         "before, start = peak(), time.perf_counter()\n"
-        "lucid.extract('g.h5', 'g.npy', 'c.npy', output_size=2, overwrite=True, jobs=1,"
+        "lucid.extract('g.h5', 'g.h5', 'c.npy', output_size=2, overwrite=True, jobs=1,"
         " memory='128M')\n"
         "print(time.perf_counter() - start, peak() - before)\n"
     )
@@ -130,11 +130,11 @@ def grow():
         os.chdir(folder)
         rng = np.random.default_rng(2017)
         for images, count in ((1000, 10**4), (10**4, 10**5), (10**5, 10**6)):
-            with h5py.File("g.h5", "w") as file:
-                file["features"] = rng.standard_normal((images, 16, 8, 8), np.float32)
             corner = rng.uniform(0, 4, (count, 2))
             table = np.c_[rng.integers(0, images, count), corner, corner + 3]
-            np.save("g.npy", table.astype(np.float32))
+            with h5py.File("g.h5", "w") as file:
+                file["features"] = rng.standard_normal((images, 16, 8, 8), np.float32)
+                file["rois"] = table.astype(np.float32)
             done = subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True,
                                   check=True)  # fmt: skip
             spent, peak = map(float, done.stdout.split())
