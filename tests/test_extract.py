@@ -16,7 +16,7 @@ import lucid
 from lucid import DTypeError, MemoryLimitError, RoiError, ShapeError, SinkError, SourceError
 from lucid.models.utils import roi_align
 from lucid.roi import kernel
-from lucid.stream import loop, plan, tables
+from lucid.stream import pieces, plan, tables
 
 FEATURES = ["f.npy", "f.h5", "f.h5::deep/zipped", "f.h5::channels"]
 
@@ -44,7 +44,7 @@ def small_pieces(monkeypatch, piece, work=0):
     monkeypatch.setattr(plan, "PIECE", piece)
     monkeypatch.setattr(plan, "PIECE_BYTES", 0)
     monkeypatch.setattr(plan, "WORK_BYTES", work)
-    monkeypatch.setattr(loop, "FEW", piece)
+    monkeypatch.setattr(pieces, "FEW", piece)
 
 
 @pytest.mark.parametrize("features", FEATURES)

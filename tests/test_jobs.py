@@ -13,7 +13,7 @@ import pytest
 
 import lucid
 from lucid import MemoryLimitError, SinkError, SourceError
-from lucid.stream.loop import shares
+from lucid.stream.pieces import shares
 
 COMMAND = [str(Path(sys.executable).parent / "lucid-roialign"), "extract"]
 

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from lucid.errors import SinkError
 from lucid.roi.workers import Shared
-from lucid.stream.loop import Share, crops_of, shares
+from lucid.stream.loop import crops_of
 from lucid.stream.opening import open_job
+from lucid.stream.pieces import Share, shares
 from lucid.stream.plan import Plan, make_plan
 from lucid.stream.settings import Settings
 from lucid.stream.sinks import Place, RowFile
