@@ -109,20 +109,20 @@ def long_run(tmp_path, rng, monkeypatch):
     """A run of a few seconds, and the bytes that it ends in."""
     monkeypatch.chdir(tmp_path)
     np.save("f.npy", rng.standard_normal((40, 64, 32, 32), np.float32))
-    corner = rng.uniform(0, 16, (20_000, 2))
-    np.save("r.npy", np.c_[rng.integers(0, 40, 20_000), corner, corner + 12].astype(np.float32))
+    corner = rng.uniform(0, 16, (30_000, 2))
+    np.save("r.npy", np.c_[rng.integers(0, 40, 30_000), corner, corner + 12].astype(np.float32))
     options = ["--features", "f.npy", "--rois", "r.npy", "--jobs", "2", "-q"]
     subprocess.run([*COMMAND, *options, "-o", "whole.npy"], check=True)
     return [*COMMAND, *options, "-o", "c.npy"]
 
 
 def begun(command):
-    """Start a run and wait until some of it is done."""
+    """Start a run and wait until its processes are at work."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not Path("c.npy.part.journal").exists():
+    while not (Path("c.npy.part.journal").exists() and len(children(process)) == 2):
         assert process.poll() is None
         time.sleep(0.01)
-    time.sleep(0.8)
+    time.sleep(0.5)
     return process
 
 
