@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.stream.loop import crops_of
+from lucid.stream.loop import ahead, crops_of
 from lucid.stream.plan import Plan
 from lucid.stream.processes import rows_written
 from lucid.stream.report import ExtractReport
@@ -55,7 +55,10 @@ class Extraction:
                 sink.mark(rows)
                 yield rows
         else:
-            for rows, crops in crops_of(self._plan):
+            made = crops_of(self._plan)
+            # A thread that waits for a pipe cannot be told to end.
+            forwards = self._plan.job.features.forwards
+            for rows, crops in made if forwards else ahead(made):
                 sink.write(rows, crops)
                 yield rows
 

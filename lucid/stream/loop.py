@@ -27,26 +27,8 @@ Rows = NDArray[np.intp]
 Item = TypeVar("Item")
 
 
-def crops_of(plan: Plan, share: Share | None = None) -> Iterator[tuple[Rows, Array]]:
-    """Yield the crops of a share, or of all, with their rows.
-
-    A chunk overwrites the last but one: the next is made while one is written. Not so if features
-    come from a pipe, for a thread that waits for one cannot be told to end.
-    """
-    made = _made(plan, share)
-    return made if plan.job.features.forwards else ahead(made)
-
-
-def ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
-    """Yield items, each made by a thread while the one before is in use."""
-    with closing(items), ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = thread.submit(next, items, None)
-            yield item
-
-
-def _made(plan: Plan, share: Share | None) -> Generator[tuple[Rows, Array], None, None]:
+def crops_of(plan: Plan, share: Share | None = None) -> Generator[tuple[Rows, Array], None, None]:
+    """Yield the crops of a share, or of all, with their rows; each overwrites the last but one."""
     job = plan.job
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
@@ -59,6 +41,15 @@ def _made(plan: Plan, share: Share | None) -> Generator[tuple[Rows, Array], None
             place[order] = np.arange(len(order))
             _pool(pieces, reader, crops, place, job, workers)
             yield rows[order], crops[: len(rows)]
+
+
+def ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
+    """Yield items, each made by a thread while the one before is in use."""
+    with closing(items), ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
 
 
 def _pool(
