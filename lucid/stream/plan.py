@@ -20,7 +20,7 @@ from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
-LARGE = 512 << 20  # bytes read and written; less is done before processes have started
+LARGE = 2 << 30  # bytes read and written; one process, which writes while it reads, is as fast
 TOGETHER = 16 << 20  # bytes of small maps that are worked on together
 SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as reading these
 
