@@ -14,6 +14,7 @@ import pytest
 import lucid
 from lucid import MemoryLimitError, SinkError, SourceError
 from lucid.stream.pieces import shares
+from lucid.stream.tables import PIECE
 
 COMMAND = [str(Path(sys.executable).parent / "lucid-roialign"), "extract"]
 
@@ -178,3 +179,12 @@ def test_what_a_process_raises_arrives_as_it_is():
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error)
         assert str(again) == str(error)
+
+
+def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    count = PIECE + 1
+    np.save("f.npy", np.ones((1, 2, 32, 32), np.float32))
+    np.save("r.npy", np.tile(np.array([0, 3, 4, 8, 9], np.float32), (count, 1)))
+    lucid.extract("f.npy", "r.npy", "c.npy", output_size=2, jobs=5)
+    np.testing.assert_array_equal(np.load("c.npy"), np.ones((count, 2, 2, 2), np.float32))

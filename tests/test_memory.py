@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+import lucid
 from lucid.models.utils import roi_align
+from lucid.stream.features import Maps
 
 MEASURE = """
 import re, sys
@@ -22,18 +24,19 @@ def peak():  # getrusage would tell the peak of the test runner, if that is high
 np.ones((64, 64)) @ np.ones((64, 64))  # the libraries' own buffers
 before = peak()
 options = eval(f"dict({sys.argv[3]})")
-features, memory = "f.h5::" + sys.argv[1], sys.argv[2]
+features, memory = sys.argv[1], sys.argv[2]
+features = features if features == "-" else "f.h5::" + features
 lucid.extract(features, "r.h5", "c.npy", memory=memory, overwrite=True, **options)
 print(peak() - before)
 """
 
 
-def peak_beyond_libraries(dataset, memory, options=""):
+def peak_beyond_libraries(dataset, memory, options="", stdin=None):
     if not Path("/proc/self/status").exists():
         pytest.skip("only Linux tells the peak of one program")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, dataset, memory, options],
-        stdout=subprocess.PIPE, text=True, timeout=120, check=True,
+        stdin=stdin, stdout=subprocess.PIPE, text=True, timeout=120, check=True,
     )  # fmt: skip
     return int(done.stdout)
 
@@ -85,6 +88,30 @@ def test_padding_and_lists_of_images_are_read_in_pieces(large, rng):
 def test_a_map_larger_than_the_bound_is_worked_on_in_parts(large, rng):
     write_rois(rng, 500, 1, 560)
     assert peak_beyond_libraries("one", "64M") < 64 << 20
+
+
+@pytest.mark.slow
+def test_piped_maps_are_let_go_also_where_boxes_touch_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("p.npy", np.ones((200, 16, 128, 128), np.float32))
+    with h5py.File("r.h5", "w") as file:
+        file["rois"] = np.c_[np.arange(200), np.tile([900.0, 900, 910, 910], (200, 1))]
+    with Path("p.npy").open("rb") as stdin:
+        assert peak_beyond_libraries("-", "64M", stdin=stdin) < 64 << 20
+
+
+def test_blocks_of_several_maps_are_read_once_within_a_small_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("f.h5", "w") as file:
+        file.create_dataset("features", (96, 64, 32, 32), np.float32, chunks=(32, 64, 32, 32))
+    np.save("r.npy", np.c_[np.arange(960) % 96, np.tile([3.0, 3, 20, 20], (960, 1))])
+    reads = []
+    read = Maps.read_several
+    monkeypatch.setattr(
+        Maps, "read_several", lambda self, images: reads.append(images) or read(self, images)
+    )
+    lucid.extract("f.h5", "r.npy", "c.npy", memory="96M", jobs=1)
+    assert len(reads) <= 6
 
 
 def test_crops_are_freed_with_their_last_reference():

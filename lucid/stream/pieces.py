@@ -68,7 +68,7 @@ def pieces_of(plan: Plan, share: Share | None, most: int) -> Iterator[list[Piece
     room = rois = 0
     for piece in _pieces(plan, share, most):
         cost = region_bytes(plan.job, *(side.stop - side.start for side in piece.window))
-        fits = cost <= room and len(piece.rows) <= rois
+        fits = cost < room and len(piece.rows) <= rois
         if held and not (fits and plan.in_one_block(held[0].image, piece.image)):
             yield held
             held = []
@@ -99,6 +99,8 @@ def _several(selections: Iterable[Selection]) -> Iterator[list[Selection]]:
     held: list[Selection] = []
     rois = 0
     for selection in selections:
+        if not len(selection.rows):  # a part of fewer RoIs than parts
+            continue
         held.append(selection)
         rois += len(selection.rows)
         if rois >= FEW:

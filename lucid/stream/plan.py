@@ -180,7 +180,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
         crops=max(min(free // 4, MOST_CROPS) // 2 // max(job.crop_bytes, 1), 1),
         region=region,
         # What comes from a pipe goes on as soon as it can.
-        together=0 if job.features.forwards else min(TOGETHER, region),
+        together=0 if job.features.forwards else min(TOGETHER, region // 2),
         images=_images_at_once(job, region),
         memory=memory,
         jobs=jobs,
@@ -251,7 +251,7 @@ def _images_at_once(job: Job, region: int) -> int:
     blocks, (images, channels, height, width) = job.features.blocks, job.features.shape
     if blocks is None or blocks[0] == 1:
         return 1
-    work = max(region_bytes(job, height, width), TOGETHER)
+    work = max(region_bytes(job, height, width), min(TOGETHER, region // 2))
     map_bytes = channels * _read_bytes(job.features, height * width)
     return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
 
