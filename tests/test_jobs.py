@@ -13,6 +13,7 @@ import pytest
 
 import lucid
 from lucid import MemoryLimitError, SinkError, SourceError
+from lucid.stream import plan
 from lucid.stream.pieces import shares
 from lucid.stream.tables import PIECE
 
@@ -179,6 +180,15 @@ def test_what_a_process_raises_arrives_as_it_is():
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error)
         assert str(again) == str(error)
+
+
+@pytest.mark.parametrize(("features", "jobs"), [("f.h5", 1), ("f.h5::deep/zipped", 3)])
+def test_auto_starts_processes_from_less_on_if_maps_are_packed(files, monkeypatch, features, jobs):
+    monkeypatch.setattr(plan, "cores", lambda: 3)
+    monkeypatch.setattr(plan, "LARGE_PACKED", 1)
+    assert lucid.extract(features, "r.npy", "c.npy", dry_run=True).jobs == jobs
+    monkeypatch.setattr(plan, "LARGE", 1)
+    assert lucid.extract(features, "r.npy", "c.npy", dry_run=True).jobs == 3
 
 
 def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_path, monkeypatch):

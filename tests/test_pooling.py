@@ -291,9 +291,9 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     monkeypatch, chunk, large, job
 ):
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
-    features, table, operator = job
     monkeypatch.setattr(kernel, "CHUNK", chunk)
     monkeypatch.setattr(kernel, "LARGE", large)
+    features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)
     np.testing.assert_allclose(together, expected, rtol=0, atol=2e-6 * scale_of(features))

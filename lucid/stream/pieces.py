@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry
-from lucid.stream.plan import Plan, region_bytes
+from lucid.stream.plan import Plan, Window, region_bytes
 from lucid.stream.tables import Selection, select
 
 Rows = NDArray[np.intp]
@@ -56,7 +56,7 @@ class Piece(NamedTuple):
     image: int
     rows: Rows
     geometry: Geometry
-    window: tuple[slice, slice]
+    window: Window
 
 
 def pieces_of(plan: Plan, share: Share | None, most: int) -> Iterator[list[Piece]]:
@@ -111,9 +111,9 @@ def _several(selections: Iterable[Selection]) -> Iterator[list[Selection]]:
 
 
 def _parts(plan: Plan, image: int, rows: Rows, geometry: Geometry, most: int) -> Iterator[Piece]:
-    for some in plan.regions(geometry):
+    """Yield the RoIs of an image, those together that are cut out of one part of its map."""
+    for some, window in plan.regions(geometry):
         its, own = geometry[some], rows[some]
-        window = its.bounds()
         for start in range(0, len(own), most):
             now = slice(start, start + most)
             yield Piece(image, own[now], its[now], window)

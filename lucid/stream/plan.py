@@ -11,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import MemoryLimitError
-from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.geometry import Geometry, Part, lay_out
 from lucid.roi.operator import Operator, compute_dtype
 from lucid.roi.threads import cores
 from lucid.stream.boxes import RoiSource
 from lucid.stream.features import Features
 from lucid.stream.tables import KEPT_BYTES, PIECE, PIECE_BYTES, Survey, pending
 
+Window = tuple[slice, slice]  # rows and columns
+
 WORK_BYTES = 24 << 20  # weights while they are laid out, and what HDF5 holds for itself
 MOST_CROPS = 64 << 20  # bytes of crops held at once: more would not be faster
-LARGE = 2 << 30  # bytes read and written; one process, which writes while it reads, is as fast
+# Bytes read and written from which on processes are worth their start; one writes while it reads,
+# so that others help it sooner where maps have to be unpacked.
+LARGE, LARGE_PACKED = 2 << 30, 512 << 20
 TOGETHER = 16 << 20  # bytes of small maps that are worked on together
 SEEK_BYTES = 16 << 10  # going elsewhere in a channel costs about as much as reading these
 
@@ -106,19 +110,19 @@ class Plan:
         """Return whether two images can be held at once although their block is, too."""
         return self.images == 1 or first // self.images == image // self.images
 
-    def regions(self, geometry: Geometry) -> Iterator[slice | NDArray[np.intp]]:
-        """Yield RoIs of one image whose windows are read together as one region of the map."""
-        every = slice(None)
+    def regions(self, geometry: Geometry) -> Iterator[tuple[Part, Window]]:
+        """Yield RoIs of one image whose windows are read together, and the window of them all."""
+        every, (rows, cols) = slice(None), geometry.bounds()
         if self.images > 1 or self.job.features.forwards or len(geometry) == 1:
-            yield every
+            yield every, (rows, cols)
             return
-        rows, cols = geometry.bounds()
         whole = _Edges(rows.start, rows.stop, cols.start, cols.stop)
         alone = int(geometry.touched().sum()), len(geometry)
         if self._fits(whole) and self._is_cheaper(whole, *alone):
-            yield every
+            yield every, (rows, cols)
         else:
-            yield from self._strips(geometry)
+            for some in self._strips(geometry):
+                yield some, geometry[some].bounds()
 
     def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
         """Go over the map in bands and take RoIs together while that is cheaper and fits."""
@@ -167,6 +171,7 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
     free = max(memory - fixed, 0)
     height, width = job.features.shape[2:]
     region = free // 2
+    together = min(TOGETHER, region // 2)
     whole = region_bytes(job, height, width)
     if whole <= region or job.features.forwards:
         largest = whole if job.features.forwards else 0
@@ -180,8 +185,8 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
         crops=max(min(free // 4, MOST_CROPS) // 2 // max(job.crop_bytes, 1), 1),
         region=region,
         # What comes from a pipe goes on as soon as it can.
-        together=0 if job.features.forwards else min(TOGETHER, region // 2),
-        images=_images_at_once(job, region),
+        together=0 if job.features.forwards else together,
+        images=_images_at_once(job, region, together),
         memory=memory,
         jobs=jobs,
     )
@@ -204,7 +209,8 @@ def jobs_worth(job: Job, survey: Survey) -> int:
     """Return how many processes are worth their start: one for each core, if work is long."""
     read = maps_bytes(job, survey)
     written = int(survey.counts.sum()) * job.crop_bytes
-    return cores() if read + written >= LARGE else 1
+    large = LARGE if job.features.blocks is None else LARGE_PACKED
+    return cores() if read + written >= large else 1
 
 
 def maps_bytes(job: Job, survey: Survey) -> int:
@@ -246,12 +252,12 @@ def _read_bytes(features: Features, cells: int) -> int:
     return 0 if features.mapped else features.dtype.itemsize * cells
 
 
-def _images_at_once(job: Job, region: int) -> int:
+def _images_at_once(job: Job, region: int, together: int) -> int:
     """Return how many images to read at once, so that no block of the file is read again."""
     blocks, (images, channels, height, width) = job.features.blocks, job.features.shape
     if blocks is None or blocks[0] == 1:
         return 1
-    work = max(region_bytes(job, height, width), min(TOGETHER, region // 2))
+    work = max(region_bytes(job, height, width), together)
     map_bytes = channels * _read_bytes(job.features, height * width)
     return max(min(blocks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
 
