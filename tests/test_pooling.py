@@ -9,7 +9,7 @@ from strategies import jobs, maps, operators, rois
 
 from lucid import DTypeError, ShapeError, Tensor
 from lucid.models.utils import roi_align
-from lucid.roi import kernel
+from lucid.roi import bands, kernel
 
 
 def scale_of(features):
@@ -285,14 +285,14 @@ def test_the_table_may_have_any_dtype_that_holds_it(job):
 
 
 @pytest.mark.parametrize("chunk", [1, 3000, 1 << 22])
-@pytest.mark.parametrize("large", [1, 200, 1 << 40])
+@pytest.mark.parametrize("call", [1, 2000, 1 << 40])
 @given(jobs(np.float32, least=1, most=12))
 def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
-    monkeypatch, chunk, large, job
+    monkeypatch, chunk, call, job
 ):
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
     monkeypatch.setattr(kernel, "CHUNK", chunk)
-    monkeypatch.setattr(kernel, "LARGE", large)
+    monkeypatch.setattr(bands, "CALL", call)
     features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)

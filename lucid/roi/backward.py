@@ -9,7 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
-from lucid.roi.kernel import APART, chunks, gather, lie_in_place, weighted_by_row, windows
+from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
+from lucid.roi.steps import APART
 from lucid.roi.weights import Group
 from lucid.roi.workers import Workers, Workspace
 
@@ -37,7 +38,7 @@ def pool_adjoint(
     table[...] = 0
     total = table.reshape(height, width, channels)
     nowhere = np.zeros(len(geometry), np.int64)
-    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), one_band=True):
+    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), bands=(False, False)):
         if not chunk.rows.cells.size * chunk.cols.cells.size:
             continue
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
@@ -65,7 +66,7 @@ def _spread(
 
 def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:
     """Return the gradient of what was weighted by row, (G, PH, w, C)."""
-    (G, PH, _, C), w = bins.shape, group.cols.cells.shape[2]
+    (G, PH, _, C), w = bins.shape, group.cols.cells.shape[1]
     lines = space.array("lines", (G, PH, w, C), bins.dtype)
     return np.matmul(group.cols.weights.swapaxes(2, 3), bins, out=lines)
 
@@ -103,14 +104,15 @@ def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
 
 
 def _places(group: Group, top: int, left: int) -> Iterator[tuple[Rows, slice | Rows]]:
-    """Yield the rows and columns of each RoI, counted from a corner.
+    """Yield the rows and columns of each RoI, counted from a corner; columns as a slice if gapless.
 
     What a side lists after them is the last again, for nothing.
     """
-    rows, cols = group.rows.cells[:, 0] - top, group.cols.cells[:, 0] - left
+    rows, cols = group.rows.cells - top, group.cols.cells - left
     many = (1 + np.count_nonzero(np.diff(cells), axis=1) for cells in (rows, cols))
     for y, x, high, wide in zip(rows, cols, *(numbers.tolist() for numbers in many), strict=True):
-        yield y[:high], slice(int(x[0]), int(x[0]) + wide) if group.gapless else x[:wide]
+        gapless = int(y[-1] - y[0]) < high and int(x[-1] - x[0]) < wide
+        yield y[:high], slice(int(x[0]), int(x[0]) + wide) if gapless else x[:wide]
 
 
 def box_gradient(
@@ -124,7 +126,7 @@ def box_gradient(
     """Return what the crops' gradient says about x1, y1, x2, y2 of each box of a map, (K, 4)."""
     result = np.zeros((len(geometry), 4))
     cells = lay_cells([Region(features, len(geometry))], geometry, dtype, workers)
-    for chunk in chunks(geometry, cells, slopes=True):
+    for chunk in chunks(geometry, cells, slopes=True, bands=(True, False)):
         by_row, by_col = _by_weights(gradient[rows[chunk.rois]], chunk, cells, workers.space)
         for axis, side, by in ((1, chunk.rows, by_row), (0, chunk.cols, by_col)):
             for end, slope in enumerate(side.slopes):
@@ -140,16 +142,18 @@ def _by_weights(
 
     The rest of the last band's bins, which weigh nothing, is left out.
     """
+    steps = weighted_by_row(group, cells, space)
     bins = _last(gradient, space, cells.table.dtype)  # (G, PH, PW, C)
-    lines = weighted_by_row(group, cells, space)  # (G, PH, w, C)
-    by_col = np.matmul(bins, lines.swapaxes(2, 3)).sum(axis=1, keepdims=True)
-    G, PH, w, C = lines.shape
-    _, B, L = group.rows.cells.shape
-    lines = _spread_by_col(bins, group, space).reshape(G, B, PH // B, w * C)
-    if not lie_in_place(group, cells):
-        patch = gather(group, cells, space, slice(B), slice(w)).reshape(G, B, L, w * C)
-        return np.matmul(lines, patch.swapaxes(2, 3)), by_col
-    by_row = np.zeros((G, B, PH // B, L), lines.dtype)
+    by_col = np.matmul(bins, steps.lines.swapaxes(2, 3)).sum(axis=1, keepdims=True)
+    (G, PH, w, C), (_, R, _, L) = steps.lines.shape, group.rows.weights.shape
+    lines = _spread_by_col(bins, group, space).reshape(G, R, PH // R, w * C)
+    if not group.in_place:
+        patch = steps.patch
+        if not patch.size:  # weighted by pieces
+            patch = space.array("patch", (G, R * L, w, C), lines.dtype)
+            gather(group, cells, patch)
+        return np.matmul(lines, patch.reshape(G, R, L, w * C).swapaxes(2, 3)), by_col
+    by_row = np.zeros((G, R, PH // R, L), lines.dtype)
     for k, band, window in windows(group, cells):
         high, width = window.shape
         np.matmul(lines[k, band, :, :width], window.T, out=by_row[k, band, :, :high])

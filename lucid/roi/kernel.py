@@ -13,14 +13,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
+from lucid.roi.steps import Steps, steps_of
 from lucid.roi.weights import Group, groups, runs
 from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 
 CHUNK = 1 << 22  # bytes that are gathered at once
-LARGE = 1 << 18  # bytes of a band that are rather not gathered
-APART = 16  # values between rows of bins: rows a power of two apart share places of the cache
 
 
 @np.errstate(over="raise", invalid="ignore")
@@ -49,70 +48,85 @@ def pool(
     @np.errstate(over="raise", invalid="ignore")  # of the thread that it runs on
     def work(space: Workspace, chunk: Group) -> None:
         try:
-            crops[rows[chunk.rois]] = weighted(chunk, cells, space).transpose(0, 3, 1, 2)
+            crops[rows[chunk.rois]] = weighted(chunk, cells, space)
         except FloatingPointError:
-            for k in range(len(chunk)):
-                bins = _at_the_limit(chunk[k : k + 1], cells, space)
-                crops[rows[chunk.rois[k : k + 1]]] = bins.transpose(0, 3, 1, 2)
+            for k in range(len(chunk.rois)):
+                one = chunk.some(slice(k, k + 1))
+                crops[rows[one.rois]] = _at_the_limit(one, cells, space)
 
     workers.each(work, chunks(geometry, cells))
 
 
 def chunks(
-    geometry: Geometry, cells: Cells, *, slopes: bool = False, one_band: bool = False
+    geometry: Geometry,
+    cells: Cells,
+    *,
+    slopes: bool = False,
+    bands: tuple[bool, bool] = (True, True),
 ) -> Iterator[Group]:
     """Yield the RoIs of a geometry group by group, a few at a time."""
-    table = cells.table
-    each = table.shape[1] * table.itemsize + cells.base.itemsize  # values and place of a cell
+    dtype, size = cells.table.dtype, cells.table.itemsize * cells.table.shape[1]
     for part in geometry.parts():
         its, first = geometry[part], part.start
-        for group in groups(its, table.dtype, first, slopes=slopes, one_band=one_band):
-            _, bands, height = group.rows.cells.shape
-            _, _, pooled_width, width = group.cols.weights.shape
-            numbers = bands * height * width + group.pooled_height * pooled_width
-            step = max(CHUNK // (numbers * each), 1)
-            for start in range(0, len(group), step):
-                yield group[start : start + step]
+        for group in groups(its, dtype, size, first, slopes=slopes, bands=bands):
+            rois, pitch, base = group.rois, cells.pitch, cells.base
+            places = group.places * pitch[rois, None] + base[rois, None]
+            placed = group._replace(places=places)
+            (PH, PW), listed, width = group.pooled, places.shape[1], group.cols.cells.shape[1]
+            numbers = width * (PH if group.in_place else listed) + PH * PW
+            step = max(CHUNK // (numbers * (size + places.itemsize)), 1)
+            for start in range(0, len(rois), step):
+                yield placed.some(slice(start, start + step))
 
 
 def weighted(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
-    """Return the bins (G, PH, PW, C) of RoIs, of their values times a factor."""
-    lines = weighted_by_row(group, cells, space, factor)
-    (G, PH, _, C), PW = lines.shape, group.cols.weights.shape[2]
-    bins = space.array("bins", (G, PH, PW, C + APART), lines.dtype)[..., :C]
-    return np.matmul(group.cols.weights, lines, out=bins)
+    """Return the crops (G, C, PH, PW) of RoIs, of their values times a factor."""
+    steps = weighted_by_row(group, cells, space, factor)
+    np.matmul(group.cols.weights[:, None], steps.columns, out=steps.bins)
+    return steps.crops
 
 
-def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
-    """Return what the bins' rows are of the touched columns, (G, PH, w, C)."""
-    (G, B, M, _), w = group.rows.weights.shape, group.cols.cells.shape[2]
-    C, dtype = cells.table.shape[1], cells.table.dtype
-    lines = space.array("lines", (G, B, M, w * C), dtype)
-    if factor == 1 and lie_in_place(group, cells):
-        lines[..., int(runs(group.cols.cells)[1].min()) * C :] = 0  # of columns listed again
-        for k, band, window in windows(group, cells):
-            high, width = window.shape
-            weights, out = group.rows.weights[k, band, :, :high], lines[k, band, :, :width]
-            np.matmul(weights, window, out=out)
+def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Steps:
+    """Return arrays of which lines (G, PH, w, C) are what the bins' rows are of their columns."""
+    (G, n), w, (_, C) = group.places.shape, group.cols.cells.shape[1], cells.table.shape
+    gathers = not group.in_place and (G > 1 or n * w * C * cells.table.itemsize <= CHUNK)
+    steps = steps_of(group, C, cells.table.dtype, space, gathers)
+    if gathers:
+        gather(group, cells, steps.patch)
+        if factor != 1:
+            np.multiply(steps.patch, factor, out=steps.patch)
+        np.matmul(group.rows.weights, steps.bands, out=steps.weighted)
+    elif group.in_place and factor == 1:
+        _in_place(group, cells, steps.weighted)
     else:
-        _by_gathering(group, cells, space, lines, factor)
-    return lines.reshape(G, B * M, w, C)[:, : group.pooled_height]
+        _by_pieces(group, cells, steps.weighted, factor)
+    return steps
 
 
-def lie_in_place(group: Group, cells: Cells) -> bool:
-    """Return whether bands are weighted where they lie: calls for each, but nothing is gathered."""
-    L, w, C = group.rows.cells.shape[2], group.cols.cells.shape[2], cells.table.shape[1]
-    # Products with rows of a few numbers are summed in an order that depends on their distance.
-    return group.gapless and w * C >= 2 * APART and L * w * C * cells.table.itemsize >= LARGE
+def gather(group: Group, cells: Cells, patch: Array) -> None:
+    """Write the values of touched cells to a patch, (G, rows, w, C)."""
+    places = group.places[:, :, None] + group.cols.cells[:, None]
+    cells.table.take(places, 0, patch, "clip")  # 'raise' would buffer
+
+
+def _in_place(group: Group, cells: Cells, lines: Array) -> None:
+    """Weight rows where they lie: calls for each band, but nothing is gathered."""
+    width = int(runs(group.cols.cells)[1].min()) * cells.table.shape[1]
+    lines[..., width:] = 0  # of columns listed again
+    for k, band, window in windows(group, cells):
+        high, width = window.shape
+        weights = group.rows.weights[k, band, :, :high]
+        np.matmul(weights, window, out=lines[k, band, :, :width])
 
 
 def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:
     """Yield each RoI and band with its touched cells in the table, (rows, columns * C)."""
     table, (C, size) = cells.table, (cells.table.shape[1], cells.table.itemsize)
-    (rows, high), (cols, wide) = runs(group.rows.cells), runs(group.cols.cells)
-    pitch = cells.pitch[group.rois, None]
-    places = cells.base[group.rois, None] + rows * pitch + cols
-    lists = (wide[:, 0] * C, pitch[:, 0] * (C * size), places * (C * size), high)
+    R, _, L = group.rows.weights.shape[1:]
+    high = runs(group.rows.cells.reshape(-1, R, L))[1]
+    cols, wide = runs(group.cols.cells)
+    places = group.places.reshape(-1, R, L)[..., 0] + cols[:, None]
+    lists = (wide * C, cells.pitch[group.rois] * (C * size), places * (C * size), high)
     each = zip(*(values.tolist() for values in lists), strict=True)
     for k, (width, step, offsets, heights) in enumerate(each):
         for band, (offset, height) in enumerate(zip(offsets, heights, strict=True)):
@@ -120,37 +134,19 @@ def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:
             yield k, band, np.ndarray(shape, table.dtype, table, offset, strides)
 
 
-def _by_gathering(
-    group: Group, cells: Cells, space: Workspace, lines: Array, factor: float
-) -> None:
-    """Weight the rows of RoIs after their cells are gathered."""
-    (_, B, _, L), w = group.rows.weights.shape, group.cols.cells.shape[2]
-    C = cells.table.shape[1]
-    for bands, cols in _pieces(B, L, w, C * cells.table.itemsize):
-        patch = gather(group, cells, space, bands, cols)  # (G, b, L, v, C)
-        if factor != 1:
+def _by_pieces(group: Group, cells: Cells, lines: Array, factor: float) -> None:
+    """Weight the rows of a RoI whose cells are too many to be gathered at once."""
+    (_, R, _, L), step, C = group.rows.weights.shape, group.rows.step, cells.table.shape[1]
+    columns = group.cols.cells[0]
+    for band in range(R):
+        places = group.places[0, band * step : band * step + L, None]
+        few = max(CHUNK // max(L * C * cells.table.itemsize, 1), 1)
+        for col in range(0, len(columns), few):
+            patch = cells.table[places + columns[col : col + few]]
             patch *= factor
-        here = lines[..., cols.start * C : cols.stop * C][:, bands]
-        patch = patch.reshape(*patch.shape[:3], here.shape[3])
-        np.matmul(group.rows.weights[:, bands], patch, out=here)
-
-
-def gather(group: Group, cells: Cells, space: Workspace, bands: slice, cols: slice) -> Array:
-    """Return the values of touched cells, (G, bands, L, cols, C)."""
-    pitch, base = (column[group.rois, None, None, None] for column in (cells.pitch, cells.base))
-    rows = group.rows.cells[:, bands, :, None] * pitch + base
-    places = rows + group.cols.cells[:, :, None, cols]
-    patch = space.array("patch", (*places.shape, cells.table.shape[1]), cells.table.dtype)
-    return np.take(cells.table, places, axis=0, out=patch, mode="clip")  # 'raise' would buffer
-
-
-def _pieces(bands: int, height: int, width: int, cell: int) -> Iterator[tuple[slice, slice]]:
-    """Yield the bands and columns of a RoI that are gathered at once, as much as a chunk may be."""
-    some = max(CHUNK // max(height * width * cell, 1), 1)
-    few = max(min(CHUNK // max(height * cell, 1), width), 1)
-    for band in range(0, bands, some):
-        for col in range(0, width, few):
-            yield slice(band, min(band + some, bands)), slice(col, min(col + few, width))
+            part = patch.reshape(L, -1)
+            out = lines[0, band, :, col * C :][:, : part.shape[1]]
+            np.matmul(group.rows.weights[0, band], part, out=out)
 
 
 def _at_the_limit(group: Group, cells: Cells, space: Workspace) -> Array:

@@ -20,6 +20,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self._held: dict[str, NDArray[Any]] = {}
+        self.last: tuple[Any, Any] = (None, None)  # what was made of them last, and for what
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array that is not initialized and good until the next of that name."""
@@ -35,6 +36,7 @@ class Workspace:
     def let_go(self, most: int) -> None:
         """Keep only arrays of at most so many bytes."""
         self._held = {name: held for name, held in self._held.items() if held.nbytes <= most}
+        self.last = (None, None)
 
 
 class Workers:

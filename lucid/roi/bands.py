@@ -1,0 +1,119 @@
+"""How the cells of a RoI are listed to be weighted: all for all bins, or band by band.
+
+One product over all bins reads each cell once; but for bins of many cells nearly all of its
+weights are zeros. A bin touches a narrow band of cells, and to weight each band alone is less
+work: bands of their own, in which cells that neighbours share are listed twice, or bands at an
+even distance within one list.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.roi.geometry import Geometry, Ints
+from lucid.roi.samples import Touched
+
+# What a cell costs, against that of gathering it: to be weighted for one bin alone, and for each
+# of several bins in one product. Measured, as is what a call and a product cost beside, in bytes
+# that could be gathered meanwhile. Only the speed depends on them.
+ONE_BIN, MANY_BINS = 0.8, 0.35
+CALL, PRODUCT = 200_000, 3_000
+NARROW = 128  # bytes; products with narrower rows are summed in an order that depends on places
+
+
+class Lines(NamedTuple):
+    """How 2K lines are stored, rows of all RoIs before columns: R bands of M bins and L cells."""
+
+    bands: Ints
+    bins: Ints
+    cells: Ints
+    step: Ints  # from one band to the next in the list
+    own: NDArray[np.bool_]  # whether the list is band after band, else it has each cell once
+
+    @property
+    def listed(self) -> Ints:
+        """Cells of a list."""
+        return self.step * (self.bands - 1) + self.cells
+
+    @property
+    def weights(self) -> Ints:
+        """Weights of a line."""
+        return self.bands * self.bins * self.cells
+
+
+def choose(
+    geometry: Geometry, touched: Touched, size: int, bands: tuple[bool, bool]
+) -> tuple[Lines, NDArray[np.bool_]]:
+    """Choose how lines are stored, for cells of so many bytes.
+
+    `bands` says whether rows, and columns, may be in several. Also return which RoIs' rows are
+    weighted where they lie on the map: large and gapless ones.
+    """
+    K, (PH, PW) = len(geometry), geometry.pooled
+    whole = _rounded(touched.slots).reshape(2, K)
+    alone = _rounded((touched.highest - touched.lowest).max(axis=1) + 1).reshape(2, K)
+    own, in_place = _rows(geometry, touched, whole, alone, size, bands[0])
+    listed = np.where(own, alone[0] * PH, whole[0])
+    rows = (
+        np.where(own, PH, 1),
+        # Matrix products take rows by fours: a fourth is cheaper than three by themselves.
+        np.where(own, 1, PH + (PH % 4 == 3)),
+        np.where(own, alone[0], whole[0]),
+        np.where(own, alone[0], 0),
+        own,
+    )
+
+    step, even = _even(touched)
+    per_bin = size * listed * (1 + ONE_BIN) / (PH * PW)
+    product = whole[1] * size * MANY_BINS
+    own = PRODUCT + ONE_BIN * alone[1] * size + (alone[1] * PW - whole[1]) * per_bin < product
+    own &= ~in_place & (PW > 1 and bands[1])
+    evenly = PRODUCT + ONE_BIN * even * size < product
+    evenly &= in_place & (step * (PW - 1) + even <= whole[1]) & (PW > 1 and bands[1])
+    cells = np.where(own, alone[1], np.where(evenly, even, whole[1]))
+    several = own | evenly
+    cols = (
+        np.where(several, PW, 1),
+        np.where(several, 1, PW),
+        cells,
+        np.where(own, cells, evenly * step),
+        own,
+    )
+    both = (np.concatenate(pair) for pair in zip(rows, cols, strict=True))
+    return Lines(*both), in_place
+
+
+def _rows(
+    geometry: Geometry, touched: Touched, whole: Ints, alone: Ints, size: int, bands: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return of which RoIs each bin has rows of its own, and which lie where they are weighted."""
+    PH, width = geometry.pooled[0], whole[1] * size
+    in_bands = PH > 1 and bands
+    gapless = touched.gapless.reshape(2, -1).all(axis=0) & (width >= NARROW) & bands
+    in_one, in_all = MANY_BINS * PH * whole[0], ONE_BIN * PH * alone[0]
+    costs = [
+        (whole[0] + in_one) * width,
+        np.where(in_bands, (alone[0] * PH + in_all) * width, np.inf),
+        np.where(gapless, CALL + in_one * width, np.inf),
+        np.where(gapless & in_bands, CALL * PH + in_all * width, np.inf),
+    ]
+    form = np.argmin(costs, axis=0)
+    return form % 2 == 1, form >= 2
+
+
+def _even(touched: Touched) -> tuple[Ints, Ints]:
+    """Return the step of columns' bands that begin with their bins or before, and their cells."""
+    lowest, highest = (np.split(side, 2)[1] for side in (touched.lowest, touched.highest))
+    bins = np.arange(lowest.shape[1])
+    step = (lowest[:, 1:] // np.maximum(bins[1:], 1)).min(axis=1, initial=1 << 20)
+    step = np.minimum(step, np.split(touched.slots, 2)[1])
+    return step, _rounded((highest - step[:, None] * bins).max(axis=1) + 1)
+
+
+def _rounded(cells: Ints) -> Ints:
+    """Round numbers of cells up to fewer different ones, even ones, by a quarter at most from 5."""
+    cells = np.maximum(cells, 0)
+    step = np.maximum(1 << np.maximum(np.frexp(np.maximum(cells - 1, 0))[1] - 3, 0), 2)
+    rounded: Ints = -(-cells // step) * step
+    return rounded

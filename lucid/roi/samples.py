@@ -1,0 +1,83 @@
+"""The samples of RoIs that are in range: between which cells they fall, and with which share."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.roi.geometry import Floats, Geometry, Ints
+
+
+class Samples(NamedTuple):
+    """Samples in range, line after line: the rows of all K RoIs, then their columns."""
+
+    line: Ints
+    bin: Ints
+    grid: Ints  # of its line
+    along: Floats  # 0 at the start of the RoI, 1 at its end
+    position: Floats  # in cells
+    low: Ints
+    fraction: Floats  # of the way from cell low to cell low + 1
+    slot: Ints  # of cell low among those that its line touches; the next is that of low + 1
+
+
+class Touched(NamedTuple):
+    """What the 2K lines touch."""
+
+    slots: Ints  # (2K,) cells, or one more: the map's last may be there twice
+    gapless: NDArray[np.bool_]  # (2K,) whether they leave none out
+    lowest: Ints  # (2K, bins) first slot of a bin; of one that touches nothing, a large number
+    highest: Ints  # (2K, bins) last slot of a bin, or -1
+
+
+def in_range(geometry: Geometry) -> Samples:
+    """List the samples in range of all RoIs."""
+    low, many = (column.ravel() for column in geometry.candidates())
+    starts, bins = geometry.start.ravel(), geometry.bin.ravel()
+    grids, sizes = geometry.grid.ravel(), geometry.size.ravel()
+    line = np.repeat(np.arange(len(many)), many)
+    number = np.arange(len(line)) + np.repeat(low - (np.cumsum(many) - many), many)
+    grid, size = grids[line], sizes[line]
+    of_bin = number // grid
+    passed = of_bin + (number - of_bin * grid + 0.5) / grid
+    position = starts[line] + passed * bins[line]
+    some = np.flatnonzero((position >= -1) & (position <= size))
+    if len(some) < len(line):
+        line, of_bin, grid, size = line[some], of_bin[some], grid[some], size[some]
+        passed, position = passed[some], position[some]
+    clamped = np.clip(position, 0, size - 1)
+    cell = clamped.astype(np.int64)
+    along = passed / np.repeat(geometry.pooled, len(geometry))[line]
+    slot = _slots(line, cell)
+    return Samples(line, of_bin, grid, along, position, cell, clamped - cell, slot)
+
+
+def _slots(line: Ints, low: Ints) -> Ints:
+    """Return the numbers of cells `low` among those that each line touches."""
+    new = _changes(line)
+    step = np.zeros(len(line), np.int64)
+    np.minimum(low[1:] - low[:-1], 2, out=step[1:])
+    step[new] = 0
+    slot = np.cumsum(step)
+    return slot - np.repeat(slot[new], np.diff(np.append(new, len(line))))
+
+
+def _changes(owner: Ints) -> Ints:
+    """Return where samples have another owner than the one before."""
+    return np.flatnonzero(np.diff(owner, prepend=-1))
+
+
+def touched(geometry: Geometry, samples: Samples) -> Touched:
+    """Return what lines touch, as a whole and bin by bin."""
+    line, low, slot = samples.line, samples.low, samples.slot
+    lines, bins = 2 * len(geometry), max(geometry.pooled)
+    owner = line * bins + samples.bin
+    first, last = _changes(owner), np.flatnonzero(np.diff(owner, append=-1))
+    lowest, highest = np.full((2, lines * bins), [[1 << 40], [-1]])
+    lowest[owner[first]] = slot[first]
+    highest[owner[last]] = slot[last] + 1
+    gapless = np.ones(lines, bool)
+    gaps = np.flatnonzero((low[1:] - low[:-1] > 2) & (line[1:] == line[:-1]))
+    gapless[line[gaps]] = False
+    highest = highest.reshape(lines, bins)
+    return Touched(highest.max(axis=1) + 1, gapless, lowest.reshape(lines, bins), highest)
