@@ -104,10 +104,11 @@ def _rows(
 
 def _even(touched: Touched) -> tuple[Ints, Ints]:
     """Return the step of columns' bands that begin with their bins or before, and their cells."""
-    lowest, highest = (np.split(side, 2)[1] for side in (touched.lowest, touched.highest))
-    bins = np.arange(lowest.shape[1])
+    lines, most = touched.lowest.shape
+    cols, bins = slice(lines // 2, lines), np.arange(most)
+    lowest, highest = touched.lowest[cols], touched.highest[cols]
     step = (lowest[:, 1:] // np.maximum(bins[1:], 1)).min(axis=1, initial=1 << 20)
-    step = np.minimum(step, np.split(touched.slots, 2)[1])
+    step = np.minimum(step, touched.slots[cols])
     return step, _rounded((highest - step[:, None] * bins).max(axis=1) + 1)
 
 

@@ -43,8 +43,9 @@ def lay_cells(
     leads = np.diff(owner, prepend=-1) != 0
     begin, sides = _bounds(geometry, leads)
     apart = np.add.reduceat(geometry.touched(), np.flatnonzero(leads)) <= sides.prod(axis=0)
-    leads |= apart[owner]
-    begin, sides = _bounds(geometry, leads)
+    if apart.any():
+        leads |= apart[owner]
+        begin, sides = _bounds(geometry, leads)
     cells = sides.prod(axis=0)
     at = np.cumsum(cells) - cells
     which = np.cumsum(leads) - 1

@@ -54,17 +54,21 @@ def in_range(geometry: Geometry) -> Samples:
 
 def _slots(line: Ints, low: Ints) -> Ints:
     """Return the numbers of cells `low` among those that each line touches."""
-    new = _changes(line)
-    step = np.zeros(len(line), np.int64)
-    np.minimum(low[1:] - low[:-1], 2, out=step[1:])
-    step[new] = 0
-    slot = np.cumsum(step)
-    return slot - np.repeat(slot[new], np.diff(np.append(new, len(line))))
+    first, last = _runs(line)
+    slot = np.zeros(len(line), np.int64)
+    np.minimum(low[1:] - low[:-1], 2, out=slot[1:])
+    slot[first] = 0
+    np.cumsum(slot, out=slot)
+    slot -= np.repeat(slot[first], last - first + 1)
+    return slot
 
 
-def _changes(owner: Ints) -> Ints:
-    """Return where samples have another owner than the one before."""
-    return np.flatnonzero(np.diff(owner, prepend=-1))
+def _runs(owner: Ints) -> tuple[Ints, Ints]:
+    """Return where each owner's samples begin, and where the last of them is."""
+    edges = np.ones(len(owner) + 1, bool)
+    np.not_equal(owner[1:], owner[:-1], out=edges[1:-1])
+    at = edges.nonzero()[0] if len(owner) else np.zeros(1, np.int64)
+    return at[:-1], at[1:] - 1
 
 
 def touched(geometry: Geometry, samples: Samples) -> Touched:
@@ -72,12 +76,12 @@ def touched(geometry: Geometry, samples: Samples) -> Touched:
     line, low, slot = samples.line, samples.low, samples.slot
     lines, bins = 2 * len(geometry), max(geometry.pooled)
     owner = line * bins + samples.bin
-    first, last = _changes(owner), np.flatnonzero(np.diff(owner, append=-1))
+    first, last = _runs(owner)
     lowest, highest = np.full((2, lines * bins), [[1 << 40], [-1]])
     lowest[owner[first]] = slot[first]
     highest[owner[last]] = slot[last] + 1
     gapless = np.ones(lines, bool)
-    gaps = np.flatnonzero((low[1:] - low[:-1] > 2) & (line[1:] == line[:-1]))
-    gapless[line[gaps]] = False
+    gaps = (low[1:] - low[:-1] > 2) & (line[1:] == line[:-1])
+    gapless[line[1:][gaps]] = False
     highest = highest.reshape(lines, bins)
     return Touched(highest.max(axis=1) + 1, gapless, lowest.reshape(lines, bins), highest)
