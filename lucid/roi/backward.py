@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lucid.roi.bands import Purpose
 from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
@@ -16,6 +17,7 @@ from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
+Span = range | Rows
 
 PATCH = 1 << 19  # bytes that are added at once
 
@@ -38,7 +40,7 @@ def pool_adjoint(
     table[...] = 0
     total = table.reshape(height, width, channels)
     nowhere = np.zeros(len(geometry), np.int64)
-    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), bands=(False, False)):
+    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), Purpose.FEATURES):
         if not chunk.rows.cells.size * chunk.cols.cells.size:
             continue
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
@@ -54,14 +56,31 @@ def _spread(
 ) -> None:
     """Add to `total` (h, w, C), which begins at a corner, the gradient of what RoIs touch."""
     lines = _spread_by_col(bins, group, space)
-    each = zip(group.rows.weights[:, 0], lines, _places(group, *corner), strict=True)
-    for weights, line, (y, x) in each:
-        for at, patch in _spread_by_row(weights[: len(line)], line, len(y), space):
-            if isinstance(x, slice):
-                top = int(y[at.start])
-                total[top : top + len(patch), x] += patch[:, : x.stop - x.start]
-            else:
-                total[y[at, None], x] += patch[:, : len(x)]
+    (G, PH, w, C), (_, R, _, L) = lines.shape, group.rows.weights.shape
+    rows = lines.reshape(G, R, PH // R, w * C)
+    weights = group.rows.weights[:, :, : PH // R].swapaxes(2, 3)
+    step = max(min(PATCH // max(w * C * lines.itemsize, 1), L), 1)
+    patch = space.array("patch", (step, w * C), lines.dtype)
+    for k, band, y, x in _places(group, *corner):
+        line = rows[k, band]
+        by = np.multiply if len(line) == 1 else np.matmul  # which for one is ten times slower
+        for start in range(0, len(y), step):
+            some = y[start : start + step]
+            new = by(weights[k, band, start : start + len(some)], line, out=patch[: len(some)])
+            _add(new.reshape(-1, w, C)[:, : len(x)], total, some, x, space)
+
+
+def _add(new: Array, total: Array, y: Span, x: Span, space: Workspace) -> None:
+    """Add something to rows and columns of a map, (h, w, C)."""
+    if isinstance(y, range) and isinstance(x, range):
+        at = total[y.start : y.stop, x.start : x.stop]
+        np.add(at, new, out=at)
+    else:  # as total[y, x] += new, but without fresh memory for each
+        cells = total.reshape(-1, total.shape[2])
+        places = np.asarray(y)[:, None] * total.shape[1] + np.asarray(x)
+        at = space.array("cells of a patch", new.shape, new.dtype)
+        cells.take(places, 0, at, "clip")
+        cells[places] = np.add(at, new, out=at)
 
 
 def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:
@@ -69,30 +88,6 @@ def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:
     (G, PH, _, C), w = bins.shape, group.cols.cells.shape[1]
     lines = space.array("lines", (G, PH, w, C), bins.dtype)
     return np.matmul(group.cols.weights.swapaxes(2, 3), bins, out=lines)
-
-
-def _spread_by_row(
-    weights: Array, line: Array, high: int, space: Workspace
-) -> Iterator[tuple[slice, Array]]:
-    """Yield rows of the gradient of a RoI's cells (.., w, C), as many as the cache holds.
-
-    Only bins that touch one of them are multiplied: few, if the window is high.
-    """
-    PH, w, C = line.shape
-    step = max(PATCH // max(w * C * line.itemsize, 1), 1)
-    for start in range(0, high, step):
-        at = slice(start, min(start + step, high))
-        first, last = 0, PH
-        if step < high:
-            touch = np.flatnonzero(weights[:, at].any(axis=1))
-            first, last = (int(touch[0]), int(touch[-1]) + 1) if len(touch) else (0, 0)
-        patch = space.array("patch", (at.stop - start, w * C), line.dtype)
-        rows = line[first:last].reshape(last - first, w * C)
-        if last - first == 1:  # which matmul does without BLAS, ten times slower
-            np.multiply(weights[first, at, None], rows, out=patch)
-        else:
-            np.matmul(weights[first:last, at].T, rows, out=patch)
-        yield at, patch.reshape(len(patch), w, C)
 
 
 def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
@@ -103,16 +98,23 @@ def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
     return bins
 
 
-def _places(group: Group, top: int, left: int) -> Iterator[tuple[Rows, slice | Rows]]:
-    """Yield the rows and columns of each RoI, counted from a corner; columns as a slice if gapless.
+def _places(group: Group, top: int, left: int) -> Iterator[tuple[int, int, Span, Span]]:
+    """Yield each RoI and band with its rows and columns, counted from a corner.
 
-    What a side lists after them is the last again, for nothing.
+    Both are ranges if neither leaves one out. What a list has after them is the last again, for
+    nothing.
     """
-    rows, cols = group.rows.cells - top, group.cols.cells - left
-    many = (1 + np.count_nonzero(np.diff(cells), axis=1) for cells in (rows, cols))
-    for y, x, high, wide in zip(rows, cols, *(numbers.tolist() for numbers in many), strict=True):
-        gapless = int(y[-1] - y[0]) < high and int(x[-1] - x[0]) < wide
-        yield y[:high], slice(int(x[0]), int(x[0]) + wide) if gapless else x[:wide]
+    R, _, L = group.rows.weights.shape[1:]
+    rows, cols = (group.rows.cells - top).reshape(-1, R, L), group.cols.cells - left
+    high, wide = (1 + np.count_nonzero(np.diff(cells), axis=-1) for cells in (rows, cols))
+    gapless = (rows[..., -1] - rows[..., 0] < high).all(axis=1)
+    gapless &= cols[:, -1] - cols[:, 0] < wide
+    lists = (gapless, rows[..., 0], high, cols[:, 0], wide)
+    each = zip(*(values.tolist() for values in lists), strict=True)
+    for k, (ranges, tops, heights, begin, width) in enumerate(each):
+        x = range(begin, begin + width) if ranges else cols[k, :width]
+        for band, (start, height) in enumerate(zip(tops, heights, strict=True)):
+            yield k, band, range(start, start + height) if ranges else rows[k, band, :height], x
 
 
 def box_gradient(
@@ -126,7 +128,7 @@ def box_gradient(
     """Return what the crops' gradient says about x1, y1, x2, y2 of each box of a map, (K, 4)."""
     result = np.zeros((len(geometry), 4))
     cells = lay_cells([Region(features, len(geometry))], geometry, dtype, workers)
-    for chunk in chunks(geometry, cells, slopes=True, bands=(True, False)):
+    for chunk in chunks(geometry, cells, Purpose.BOXES):
         by_row, by_col = _by_weights(gradient[rows[chunk.rois]], chunk, cells, workers.space)
         for axis, side, by in ((1, chunk.rows, by_row), (0, chunk.cols, by_col)):
             for end, slope in enumerate(side.slopes):

@@ -6,6 +6,7 @@ work: bands of their own, in which cells that neighbours share are listed twice,
 even distance within one list.
 """
 
+from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,16 @@ from lucid.roi.samples import Touched
 # that could be gathered meanwhile. Only the speed depends on them.
 ONE_BIN, MANY_BINS = 0.8, 0.35
 CALL, PRODUCT = 200_000, 3_000
+ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 8.0, 120_000  # of adding bands to a map's gradient
 NARROW = 128  # bytes; products with narrower rows are summed in an order that depends on places
+
+
+class Purpose(Enum):
+    """What weights are for."""
+
+    CROPS = auto()
+    BOXES = auto()  # the gradient of boxes: slopes are wanted, and columns in one band
+    FEATURES = auto()  # the gradient of features: columns in one band, nothing in place
 
 
 class Lines(NamedTuple):
@@ -43,17 +53,16 @@ class Lines(NamedTuple):
 
 
 def choose(
-    geometry: Geometry, touched: Touched, size: int, bands: tuple[bool, bool]
+    geometry: Geometry, touched: Touched, size: int, purpose: Purpose
 ) -> tuple[Lines, NDArray[np.bool_]]:
     """Choose how lines are stored, for cells of so many bytes.
 
-    `bands` says whether rows, and columns, may be in several. Also return which RoIs' rows are
-    weighted where they lie on the map: large and gapless ones.
+    Also return which RoIs' rows are weighted where they lie on the map: large and gapless ones.
     """
     K, (PH, PW) = len(geometry), geometry.pooled
     whole = _rounded(touched.slots).reshape(2, K)
     alone = _rounded((touched.highest - touched.lowest).max(axis=1) + 1).reshape(2, K)
-    own, in_place = _rows(geometry, touched, whole, alone, size, bands[0])
+    own, in_place = _rows(geometry, touched, whole, alone, size, purpose)
     listed = np.where(own, alone[0] * PH, whole[0])
     rows = (
         np.where(own, PH, 1),
@@ -68,9 +77,10 @@ def choose(
     per_bin = size * listed * (1 + ONE_BIN) / (PH * PW)
     product = whole[1] * size * MANY_BINS
     own = PRODUCT + ONE_BIN * alone[1] * size + (alone[1] * PW - whole[1]) * per_bin < product
-    own &= ~in_place & (PW > 1 and bands[1])
+    may = PW > 1 and purpose is Purpose.CROPS
+    own &= ~in_place & may
     evenly = PRODUCT + ONE_BIN * even * size < product
-    evenly &= in_place & (step * (PW - 1) + even <= whole[1]) & (PW > 1 and bands[1])
+    evenly &= in_place & (step * (PW - 1) + even <= whole[1]) & may
     cells = np.where(own, alone[1], np.where(evenly, even, whole[1]))
     several = own | evenly
     cols = (
@@ -85,18 +95,20 @@ def choose(
 
 
 def _rows(
-    geometry: Geometry, touched: Touched, whole: Ints, alone: Ints, size: int, bands: bool
+    geometry: Geometry, touched: Touched, whole: Ints, alone: Ints, size: int, purpose: Purpose
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return of which RoIs each bin has rows of its own, and which lie where they are weighted."""
     PH, width = geometry.pooled[0], whole[1] * size
-    in_bands = PH > 1 and bands
-    gapless = touched.gapless.reshape(2, -1).all(axis=0) & (width >= NARROW) & bands
+    if purpose is Purpose.FEATURES:
+        own = PH * (ADD_CALL + ADD_ONE_BIN * alone[0] * width) < ADD_MANY_BINS * whole[0] * width
+        return own & (PH > 1), np.zeros(len(own), bool)
+    gapless = touched.gapless.reshape(2, -1).all(axis=0) & (width >= NARROW)
     in_one, in_all = MANY_BINS * PH * whole[0], ONE_BIN * PH * alone[0]
     costs = [
         (whole[0] + in_one) * width,
-        np.where(in_bands, (alone[0] * PH + in_all) * width, np.inf),
+        np.where(PH > 1, (alone[0] * PH + in_all) * width, np.inf),
         np.where(gapless, CALL + in_one * width, np.inf),
-        np.where(gapless & in_bands, CALL * PH + in_all * width, np.inf),
+        np.where(gapless & (PH > 1), CALL * PH + in_all * width, np.inf),
     ]
     form = np.argmin(costs, axis=0)
     return form % 2 == 1, form >= 2

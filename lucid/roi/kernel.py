@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lucid.roi.bands import Purpose
 from lucid.roi.cells import Cells, Region, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.steps import Steps, steps_of
@@ -57,18 +58,12 @@ def pool(
     workers.each(work, chunks(geometry, cells))
 
 
-def chunks(
-    geometry: Geometry,
-    cells: Cells,
-    *,
-    slopes: bool = False,
-    bands: tuple[bool, bool] = (True, True),
-) -> Iterator[Group]:
+def chunks(geometry: Geometry, cells: Cells, purpose: Purpose = Purpose.CROPS) -> Iterator[Group]:
     """Yield the RoIs of a geometry group by group, a few at a time."""
     dtype, size = cells.table.dtype, cells.table.itemsize * cells.table.shape[1]
     for part in geometry.parts():
         its, first = geometry[part], part.start
-        for group in groups(its, dtype, size, first, slopes=slopes, bands=bands):
+        for group in groups(its, dtype, size, first, purpose):
             rois, pitch, base = group.rois, cells.pitch, cells.base
             places = group.places * pitch[rois, None] + base[rois, None]
             placed = group._replace(places=places)

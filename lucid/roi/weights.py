@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.roi.bands import Lines, choose
+from lucid.roi.bands import Lines, Purpose, choose
 from lucid.roi.geometry import Floats, Geometry, Ints
 from lucid.roi.samples import Samples, Touched, in_range, touched
 
@@ -61,22 +61,21 @@ def groups(
     dtype: DTypeLike,
     size: int,
     first: int = 0,
-    *,
-    slopes: bool = False,
-    bands: tuple[bool, bool] = (True, True),
+    purpose: Purpose = Purpose.CROPS,
 ) -> Iterator[Group]:
     """Yield the RoIs of a geometry, numbered from `first`, with their weights, group by group.
 
-    `size` is that of a cell in bytes; `bands` says whether rows, and columns, may be in several.
+    `size` is that of a cell in bytes.
     """
     if not len(geometry):
         return
     K, samples = len(geometry), in_range(geometry)
     span = touched(geometry, samples)
-    lines, in_place = choose(geometry, span, size, bands)
+    lines, in_place = choose(geometry, span, size, purpose)
     shape = np.stack([in_place, *np.reshape(lines, (5, 2, K)).swapaxes(0, 1).reshape(10, K)])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
     both = np.concatenate([order, K + order])
+    slopes = purpose is Purpose.BOXES
     cells, flat = _scatter(geometry, samples, span, lines, both, slopes)
     flat = [values.astype(dtype) for values in flat]
     changes = np.flatnonzero((shape[:, order[1:]] != shape[:, order[:-1]]).any(axis=0)) + 1
