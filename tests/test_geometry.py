@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from strategies import operators, rois
 
+import lucid.roi.geometry
 from lucid.roi import Operator, lay_out
 from lucid.roi.weights import groups
 
@@ -18,7 +19,7 @@ def geometry_of(table, operator):
 def listed(geometry):
     """Return the bands of each RoI: cells and weights of its rows and of its columns."""
     found = {}
-    for group in groups(geometry, np.float64, 8):
+    for group in groups(geometry, np.float64, 8, np.arange(len(geometry))):
         for k, roi in enumerate(group.rois.tolist()):
             assert roi not in found
             found[roi] = [*band_by_band(group.rows, k), *band_by_band(group.cols, k)]
@@ -49,15 +50,16 @@ def test_windows_lie_on_the_map_and_rows_of_weights_sum_to_the_share_in_range(ta
 
 
 @given(rois(images=1, least=1, most=8), operators())
-def test_parts_cover_every_roi_once_and_do_not_change_weights(table, operator):
+def test_parts_cover_every_roi_once_and_do_not_change_weights(monkeypatch, table, operator):
+    monkeypatch.setattr(lucid.roi.geometry, "PART", 50)
     geometry = geometry_of(table, operator)
-    pieces, covered = [], []
-    for part in geometry.parts(limit=50):
-        pieces += listed(geometry[part])
-        covered += range(len(geometry))[part]
-    assert covered == list(range(len(geometry)))
-    for one, other in zip(listed(geometry), pieces, strict=True):
-        for ours, theirs in zip(one, other, strict=True):
+    pieces = {}
+    for part in geometry.parts():
+        assert not pieces.keys() & set(part.tolist())
+        pieces |= zip(part.tolist(), listed(geometry[part]), strict=True)
+    assert sorted(pieces) == list(range(len(geometry)))
+    for k, one in enumerate(listed(geometry)):
+        for ours, theirs in zip(one, pieces[k], strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -88,5 +90,5 @@ def test_parts_bound_what_is_laid_out_at_once():
     table = np.tile([0.0, 0, 0, 1e4, 1e4], (1000, 1))
     geometry = lay_out(table[:, 1:], Operator.checked(7), (10**4, 10**4), np.float32)
     for part in geometry.parts():
-        group = next(iter(groups(geometry[part], np.float32, 4)))
+        group = next(iter(groups(geometry[part], np.float32, 4, part)))
         assert group.rows.weights.size + group.cols.weights.size < 1 << 20

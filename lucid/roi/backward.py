@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.bands import Purpose
-from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, lay_cells
+from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, copy, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
 from lucid.roi.steps import APART
@@ -36,11 +36,13 @@ def pool_adjoint(
     """
     space, (down, across) = workers.space, geometry.bounds()
     height, width, channels = down.stop - down.start, across.stop - across.start, len(features)
+    if not channels:
+        return
     table = space.array("cells", (height * width, channels), dtype)
     table[...] = 0
     total = table.reshape(height, width, channels)
     nowhere = np.zeros(len(geometry), np.int64)
-    for chunk in chunks(geometry, Cells(table, nowhere, nowhere), Purpose.FEATURES):
+    for chunk in _chunks(geometry, Cells(table, nowhere, nowhere), Purpose.FEATURES):
         if not chunk.rows.cells.size * chunk.cols.cells.size:
             continue
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
@@ -49,6 +51,11 @@ def pool_adjoint(
     for y, c in product(range(height), range(0, channels, SIDE_BY_SIDE)):
         some = slice(c, c + SIDE_BY_SIDE)
         part[some, y] = total[y, :, some].T
+
+
+def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:
+    for part in geometry.parts():
+        yield from chunks(geometry, part, cells, purpose)
 
 
 def _spread(
@@ -127,8 +134,9 @@ def box_gradient(
 ) -> NDArray[np.float64]:
     """Return what the crops' gradient says about x1, y1, x2, y2 of each box of a map, (K, 4)."""
     result = np.zeros((len(geometry), 4))
-    cells = lay_cells([Region(features, len(geometry))], geometry, dtype, workers)
-    for chunk in chunks(geometry, cells, Purpose.BOXES):
+    cells, copies = lay_cells([Region(features, len(geometry))], geometry, dtype, workers.space)
+    workers.each(copy, copies)
+    for chunk in _chunks(geometry, cells, Purpose.BOXES):
         by_row, by_col = _by_weights(gradient[rows[chunk.rois]], chunk, cells, workers.space)
         for axis, side, by in ((1, chunk.rows, by_row), (0, chunk.cols, by_col)):
             for end, slope in enumerate(side.slopes):

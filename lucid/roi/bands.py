@@ -21,6 +21,7 @@ from lucid.roi.samples import Touched
 ONE_BIN, MANY_BINS = 0.8, 0.35
 CALL, PRODUCT = 200_000, 3_000
 ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 8.0, 120_000  # of adding bands to a map's gradient
+LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; products with narrower rows are summed in an order that depends on places
 
 
@@ -103,12 +104,13 @@ def _rows(
         own = PH * (ADD_CALL + ADD_ONE_BIN * alone[0] * width) < ADD_MANY_BINS * whole[0] * width
         return own & (PH > 1), np.zeros(len(own), bool)
     gapless = touched.gapless.reshape(2, -1).all(axis=0) & (width >= NARROW)
+    large = gapless & (alone[0] * width >= LARGE)
     in_one, in_all = MANY_BINS * PH * whole[0], ONE_BIN * PH * alone[0]
     costs = [
         (whole[0] + in_one) * width,
         np.where(PH > 1, (alone[0] * PH + in_all) * width, np.inf),
         np.where(gapless, CALL + in_one * width, np.inf),
-        np.where(gapless & (PH > 1), CALL * PH + in_all * width, np.inf),
+        np.where(large & (PH > 1), CALL * PH + in_all * width, np.inf),
     ]
     form = np.argmin(costs, axis=0)
     return form % 2 == 1, form >= 2

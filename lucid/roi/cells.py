@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.geometry import Geometry, Ints
-from lucid.roi.workers import Workers, Workspace
+from lucid.roi.workers import Workspace
 
 Array = NDArray[Any]
+Copy = tuple[Array, Array]  # a part of a map (C, h, w), and where its cells belong, (h, w, C)
 
 SIDE_BY_SIDE = 64  # channels that are copied at once: more are too many streams to read
 COPIED = 1 << 12  # cells at once
@@ -33,11 +34,12 @@ class Cells(NamedTuple):
 
 
 def lay_cells(
-    regions: Sequence[Region], geometry: Geometry, dtype: DTypeLike, workers: Workers
-) -> Cells:
-    """Return the cells that RoIs touch, the RoIs of a region following those of the one before.
+    regions: Sequence[Region], geometry: Geometry, dtype: DTypeLike, space: Workspace
+) -> tuple[Cells, Iterator[Copy]]:
+    """Return the cells that RoIs touch, once the copies are made that are returned with them.
 
-    A region is copied as a whole, or window by window where that is less.
+    The RoIs of a region follow those of the one before. A region is copied as a whole, or window
+    by window where that is less.
     """
     owner = np.repeat(np.arange(len(regions)), [region.rois for region in regions])
     leads = np.diff(owner, prepend=-1) != 0
@@ -50,13 +52,11 @@ def lay_cells(
     at = np.cumsum(cells) - cells
     which = np.cumsum(leads) - 1
     pitch = sides[1, which]
-    table = workers.space.array(
-        "cells", (int(cells.sum()), regions[0].features.shape[0]), np.dtype(dtype)
-    )
+    shape = int(cells.sum()), regions[0].features.shape[0]
+    table = space.array("cells", shape, np.dtype(dtype))
     pieces = zip(owner[leads].tolist(), *begin.tolist(), *sides.tolist(), at.tolist(), strict=True)
-    workers.each(_copy, _copies(regions, pieces, table))
     base = at[which] - begin[0, which] * pitch - begin[1, which]
-    return Cells(table, base, pitch)
+    return Cells(table, base, pitch), _copies(regions, pieces, table)
 
 
 def _bounds(geometry: Geometry, leads: NDArray[np.bool_]) -> tuple[Ints, Ints]:
@@ -69,8 +69,8 @@ def _bounds(geometry: Geometry, leads: NDArray[np.bool_]) -> tuple[Ints, Ints]:
 
 def _copies(
     regions: Sequence[Region], pieces: Iterator[tuple[int, ...]], table: Array
-) -> Iterator[tuple[Array, Array]]:
-    """Yield parts of maps (C, h, w), and where their cells belong, (h, w, C)."""
+) -> Iterator[Copy]:
+    """Yield parts of maps, and where their cells belong."""
     channels = table.shape[1]
     for owner, y, x, height, width, at in pieces:
         features, _, (top, left) = regions[owner]
@@ -82,6 +82,7 @@ def _copies(
             yield part[some, rows], place[rows, :, some]
 
 
-def _copy(space: Workspace, copy: tuple[Array, Array]) -> None:
-    part, place = copy
+def copy(space: Workspace, what: Copy) -> None:
+    """Copy a part of a map."""
+    part, place = what
     place[...] = part.transpose(1, 2, 0)

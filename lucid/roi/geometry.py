@@ -86,18 +86,19 @@ class Geometry:
         high = np.clip(np.where(apart, high, total), 0, total).astype(np.int64)
         return low, np.where(self.count > 0, np.maximum(high - low, 0), 0)
 
-    def parts(self, limit: int = PART) -> Iterator[slice]:
-        """Yield runs of RoIs whose weights are worth laying out together."""
+    def parts(self) -> Iterator[NDArray[np.intp]]:
+        """Yield the RoIs, those with like windows together, in parts to be laid out at once."""
         if len(self) == 1:
-            yield slice(0, 1)
+            yield np.zeros(1, np.intp)
             return
+        order = np.lexsort(self.count)
         numbers = self.candidates()[1] + _column(self.pooled) * self.count
-        cost = np.cumsum(numbers.sum(axis=0))
+        cost = np.cumsum(numbers.sum(axis=0)[order])
         begin = 0
         while begin < len(self):
             before = cost[begin - 1] if begin else 0
-            end = int(np.searchsorted(cost, before + limit, side="right"))
-            yield slice(begin, begin := max(end, begin + 1))
+            end = int(np.searchsorted(cost, before + PART, side="right"))
+            yield order[begin : (begin := max(end, begin + 1))]
 
 
 def lay_out(boxes: Floats, operator: Operator, size: ArrayLike, dtype: DTypeLike) -> Geometry:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.bands import Purpose
-from lucid.roi.cells import Cells, Region, lay_cells
+from lucid.roi.cells import Cells, Region, copy, lay_cells
 from lucid.roi.geometry import Geometry
 from lucid.roi.steps import Steps, steps_of
 from lucid.roi.weights import Group, groups, runs
@@ -44,7 +44,7 @@ def pool(
     """
     if not len(geometry):
         return
-    cells = lay_cells(regions, geometry, dtype, workers)
+    cells, copies = lay_cells(regions, geometry, dtype, workers.space)
 
     @np.errstate(over="raise", invalid="ignore")  # of the thread that it runs on
     def work(space: Workspace, chunk: Group) -> None:
@@ -55,23 +55,28 @@ def pool(
                 one = chunk.some(slice(k, k + 1))
                 crops[rows[one.rois]] = _at_the_limit(one, cells, space)
 
-    workers.each(work, chunks(geometry, cells))
+    # Lists: threads that lay weights out would keep the others from going on.
+    parts = geometry.parts()
+    with workers.beginning(copy, copies):
+        listed = list(chunks(geometry, next(parts), cells))
+    workers.each(work, listed)
+    for part in parts:
+        workers.each(work, list(chunks(geometry, part, cells)))
 
 
-def chunks(geometry: Geometry, cells: Cells, purpose: Purpose = Purpose.CROPS) -> Iterator[Group]:
-    """Yield the RoIs of a geometry group by group, a few at a time."""
+def chunks(
+    geometry: Geometry, rois: NDArray[np.intp], cells: Cells, purpose: Purpose = Purpose.CROPS
+) -> Iterator[Group]:
+    """Yield RoIs of a geometry group by group, a few at a time."""
     dtype, size = cells.table.dtype, cells.table.itemsize * cells.table.shape[1]
-    for part in geometry.parts():
-        its, first = geometry[part], part.start
-        for group in groups(its, dtype, size, first, purpose):
-            rois, pitch, base = group.rois, cells.pitch, cells.base
-            places = group.places * pitch[rois, None] + base[rois, None]
-            placed = group._replace(places=places)
-            (PH, PW), listed, width = group.pooled, places.shape[1], group.cols.cells.shape[1]
-            numbers = width * (PH if group.in_place else listed) + PH * PW
-            step = max(CHUNK // (numbers * (size + places.itemsize)), 1)
-            for start in range(0, len(rois), step):
-                yield placed.some(slice(start, start + step))
+    for group in groups(geometry[rois], dtype, size, rois, purpose):
+        pitch, base = cells.pitch[group.rois, None], cells.base[group.rois, None]
+        placed = group._replace(places=group.places * pitch + base)
+        (PH, PW), (G, listed), width = group.pooled, placed.places.shape, group.cols.cells.shape[1]
+        numbers = width * (PH if group.in_place else listed) + PH * PW
+        step = max(CHUNK // (numbers * (size + placed.places.itemsize)), 1)
+        for start in range(0, G, step):
+            yield placed.some(slice(start, start + step))
 
 
 def weighted(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:

@@ -60,12 +60,12 @@ def groups(
     geometry: Geometry,
     dtype: DTypeLike,
     size: int,
-    first: int = 0,
+    rois: NDArray[np.intp],
     purpose: Purpose = Purpose.CROPS,
 ) -> Iterator[Group]:
-    """Yield the RoIs of a geometry, numbered from `first`, with their weights, group by group.
+    """Yield some RoIs with their weights, group by group.
 
-    `size` is that of a cell in bytes.
+    `geometry` is theirs, `rois` are their numbers, and `size` is that of a cell in bytes.
     """
     if not len(geometry):
         return
@@ -97,7 +97,7 @@ def groups(
         rows, cols = sides
         some = order[start:stop]
         at_first = bool(in_place[some[0]])
-        yield Group(first + some, geometry.pooled, rows, cols, at_first, rows.cells)
+        yield Group(rois[some], geometry.pooled, rows, cols, at_first, rows.cells)
 
 
 def _scatter(

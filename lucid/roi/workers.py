@@ -1,7 +1,9 @@
 """Threads that share a list of work, each with arrays of its own that it uses again."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from math import prod
 from threading import Lock
@@ -60,6 +62,14 @@ class Workers:
 
     def each(self, work: Callable[[Workspace, Item], None], items: Iterable[Item]) -> None:
         """Call `work` with every item, on whichever thread is free."""
+        with self.beginning(work, items):
+            pass
+
+    @contextmanager
+    def beginning(
+        self, work: Callable[[Workspace, Item], None], items: Iterable[Item]
+    ) -> Iterator[None]:
+        """Call `work` with every item; the calling thread takes part from the end of a block on."""
         shared = Shared(items)
 
         def drain(space: Workspace) -> None:
@@ -70,17 +80,21 @@ class Workers:
                 shared.stop()
                 raise
 
-        for item in shared:  # so that no thread is started for one
-            work(self.space, item)
-            break
-        if len(self._spaces) == 1:
+        others = self._spaces[1:]
+        if not others or not shared.has(2):  # no thread is started for one
+            yield
             drain(self.space)
-        elif shared.has_more():
-            with ThreadPoolExecutor(len(self._spaces) - 1) as threads:
-                others = [threads.submit(drain, space) for space in self._spaces[1:]]
-                drain(self.space)
-            for other in others:
-                other.result()
+            return
+        with ThreadPoolExecutor(len(others)) as threads:
+            drained = [threads.submit(drain, space) for space in others]
+            try:
+                yield
+            except BaseException:
+                shared.stop()
+                raise
+            drain(self.space)
+        for each in drained:
+            each.result()
 
 
 class Shared(Iterator[Item]):
@@ -88,19 +102,19 @@ class Shared(Iterator[Item]):
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items, self._lock = iter(items), Lock()
-        self._ahead: list[Item] = []
+        self._ahead: deque[Item] = deque()
 
     def __next__(self) -> Item:
         with self._lock:
-            return self._ahead.pop() if self._ahead else next(self._items)
+            return self._ahead.popleft() if self._ahead else next(self._items)
 
-    def has_more(self) -> bool:
-        """Return whether something is left."""
+    def has(self, count: int) -> bool:
+        """Return whether so many are left."""
         with self._lock:
-            self._ahead += islice(self._items, 1)
-            return bool(self._ahead)
+            self._ahead += islice(self._items, count - len(self._ahead))
+            return len(self._ahead) == count
 
     def stop(self) -> None:
         """Leave the rest undone."""
         with self._lock:
-            self._items, self._ahead = iter(()), []
+            self._items, self._ahead = iter(()), deque()
