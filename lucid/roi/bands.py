@@ -41,6 +41,7 @@ class Lines(NamedTuple):
     cells: Ints
     step: Ints  # from one band to the next in the list
     own: NDArray[np.bool_]  # whether the list is band after band, else it has each cell once
+    in_place: NDArray[np.bool_]  # (K,) whether rows are weighted on the map: large, gapless ones
 
     @property
     def listed(self) -> Ints:
@@ -53,46 +54,34 @@ class Lines(NamedTuple):
         return self.bands * self.bins * self.cells
 
 
-def choose(
-    geometry: Geometry, touched: Touched, size: int, purpose: Purpose
-) -> tuple[Lines, NDArray[np.bool_]]:
-    """Choose how lines are stored, for cells of so many bytes.
-
-    Also return which RoIs' rows are weighted where they lie on the map: large and gapless ones.
-    """
+def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) -> Lines:
+    """Choose how lines are stored, for cells of so many bytes."""
     K, (PH, PW) = len(geometry), geometry.pooled
-    whole = _rounded(touched.slots).reshape(2, K)
-    alone = _rounded((touched.highest - touched.lowest).max(axis=1) + 1).reshape(2, K)
-    own, in_place = _rows(geometry, touched, whole, alone, size, purpose)
-    listed = np.where(own, alone[0] * PH, whole[0])
-    rows = (
-        np.where(own, PH, 1),
-        # Matrix products take rows by fours: a fourth is cheaper than three by themselves.
-        np.where(own, 1, PH + (PH % 4 == 3)),
-        np.where(own, alone[0], whole[0]),
-        np.where(own, alone[0], 0),
-        own,
-    )
-
+    alone = (touched.highest - touched.lowest).max(axis=1) + 1
     step, even = _even(touched)
-    per_bin = size * listed * (1 + ONE_BIN) / (PH * PW)
-    product = whole[1] * size * MANY_BINS
-    own = PRODUCT + ONE_BIN * alone[1] * size + (alone[1] * PW - whole[1]) * per_bin < product
-    may = PW > 1 and purpose is Purpose.CROPS
-    own &= ~in_place & may
-    evenly = PRODUCT + ONE_BIN * even * size < product
-    evenly &= in_place & (step * (PW - 1) + even <= whole[1]) & may
-    cells = np.where(own, alone[1], np.where(evenly, even, whole[1]))
-    several = own | evenly
-    cols = (
-        np.where(several, PW, 1),
-        np.where(several, 1, PW),
-        cells,
-        np.where(own, cells, evenly * step),
-        own,
-    )
-    both = (np.concatenate(pair) for pair in zip(rows, cols, strict=True))
-    return Lines(*both), in_place
+    sizes = _rounded(np.concatenate([touched.slots, alone, even]))
+    whole, alone, even = sizes[: 2 * K].reshape(2, K), sizes[2 * K : -K].reshape(2, K), sizes[-K:]
+    own = np.zeros((2, K), bool)
+    own[0], in_place = _rows(geometry, touched, whole, alone, size, purpose)
+    cells = np.where(own, alone, whole)
+    several = own.copy()
+    if PW > 1 and purpose is Purpose.CROPS:
+        listed = np.where(own[0], cells[0] * PH, cells[0])
+        per_bin = size * listed * (1 + ONE_BIN) / (PH * PW)
+        product = whole[1] * size * MANY_BINS - PRODUCT
+        more = (alone[1] * PW - whole[1]) * per_bin
+        own[1] = ~in_place & (alone[1] * size * ONE_BIN + more < product)
+        evenly = in_place & (even * size * ONE_BIN < product)
+        evenly &= step * (PW - 1) + even <= whole[1]
+        cells[1] = np.where(own[1], alone[1], np.where(evenly, even, whole[1]))
+        several[1] = own[1] | evenly
+    steps = own * cells
+    steps[1] += (several[1] & ~own[1]) * step
+    # Matrix products take rows by fours: a fourth is cheaper than three by themselves.
+    bins = np.where(several, 1, [[PH + (PH % 4 == 3)], [PW]])
+    bands = np.where(several, [[PH], [PW]], 1)
+    columns = bands.ravel(), bins.ravel(), cells.ravel(), steps.ravel(), own.ravel()
+    return Lines(*columns, in_place)
 
 
 def _rows(
@@ -123,7 +112,7 @@ def _even(touched: Touched) -> tuple[Ints, Ints]:
     lowest, highest = touched.lowest[cols], touched.highest[cols]
     step = (lowest[:, 1:] // np.maximum(bins[1:], 1)).min(axis=1, initial=1 << 20)
     step = np.minimum(step, touched.slots[cols])
-    return step, _rounded((highest - step[:, None] * bins).max(axis=1) + 1)
+    return step, (highest - step[:, None] * bins).max(axis=1) + 1
 
 
 def _rounded(cells: Ints) -> Ints:

@@ -57,7 +57,7 @@ def pool(
 
     # Lists: threads that lay weights out would keep the others from going on.
     parts = geometry.parts()
-    with workers.beginning(copy, copies):
+    with workers.beginning(copy, copies, alone=cells.table.nbytes < CHUNK):
         listed = list(chunks(geometry, next(parts), cells))
     workers.each(work, listed)
     for part in parts:

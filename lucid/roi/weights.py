@@ -71,8 +71,9 @@ def groups(
         return
     K, samples = len(geometry), in_range(geometry)
     span = touched(geometry, samples)
-    lines, in_place = choose(geometry, span, size, purpose)
-    shape = np.stack([in_place, *np.reshape(lines, (5, 2, K)).swapaxes(0, 1).reshape(10, K)])
+    lines = choose(geometry, span, size, purpose)
+    kind = 2 * lines.in_place + lines.own[:K]
+    shape = np.stack([kind, *(np.reshape((lines.bands, lines.cells, lines.step), (6, K)))])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
     both = np.concatenate([order, K + order])
     slopes = purpose is Purpose.BOXES
@@ -83,9 +84,9 @@ def groups(
     at = [0, int(lines.listed[:K].sum())]  # of rows and of columns, in cells
     at_weights = [0, int(lines.weights[:K].sum())]
     for start, stop in pairwise(ends):
-        sides, G = [], stop - start
+        sides, G, some = [], stop - start, order[start:stop]
         for axis in (0, 1):
-            R, M, L, step, _ = shape[1 + 5 * axis : 6 + 5 * axis, order[start]].tolist()
+            R, M, L, step = (int(column[axis * K + some[0]]) for column in lines[:4])
             n = step * (R - 1) + L
             here = slice(at[axis], at[axis] + G * n)
             there = slice(at_weights[axis], at_weights[axis] + G * R * M * L)
@@ -95,8 +96,7 @@ def groups(
             listed = np.maximum.accumulate(lists, axis=2).reshape(G, n)
             sides.append(Side(listed, weights[0], step, tuple(weights[1:])))
         rows, cols = sides
-        some = order[start:stop]
-        at_first = bool(in_place[some[0]])
+        at_first = bool(lines.in_place[some[0]])
         yield Group(rois[some], geometry.pooled, rows, cols, at_first, rows.cells)
 
 

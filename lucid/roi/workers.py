@@ -67,9 +67,12 @@ class Workers:
 
     @contextmanager
     def beginning(
-        self, work: Callable[[Workspace, Item], None], items: Iterable[Item]
+        self, work: Callable[[Workspace, Item], None], items: Iterable[Item], alone: bool = False
     ) -> Iterator[None]:
-        """Call `work` with every item; the calling thread takes part from the end of a block on."""
+        """Call `work` with every item; the calling thread takes part from the end of a block on.
+
+        What is too little for a thread to be started for it, the calling one does alone.
+        """
         shared = Shared(items)
 
         def drain(space: Workspace) -> None:
@@ -80,8 +83,8 @@ class Workers:
                 shared.stop()
                 raise
 
-        others = self._spaces[1:]
-        if not others or not shared.has(2):  # no thread is started for one
+        others = [] if alone else self._spaces[1:]
+        if not others or not shared.has(2):
             yield
             drain(self.space)
             return
