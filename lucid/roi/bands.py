@@ -16,10 +16,10 @@ from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.samples import Touched
 
 # What a cell costs, against that of gathering it: to be weighted for one bin alone, and for each
-# of several bins in one product. Measured, as is what a call and a product cost beside, in bytes
-# that could be gathered meanwhile. Only the speed depends on them.
+# of several bins in one product. Measured, as is what a call, a product, and a group of its own
+# cost beside, in bytes that could be gathered meanwhile. Only the speed depends on them.
 ONE_BIN, MANY_BINS = 0.8, 0.35
-CALL, PRODUCT = 200_000, 3_000
+CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
 ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 8.0, 120_000  # of adding bands to a map's gradient
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; products with narrower rows are summed in an order that depends on places
@@ -64,6 +64,7 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
     own = np.zeros((2, K), bool)
     own[0], in_place = _rows(geometry, touched, whole, alone, size, purpose)
     cells = np.where(own, alone, whole)
+    cells[0] = np.where(in_place, 1 << np.frexp(cells[0] - 1)[1], cells[0])  # none is copied
     several = own.copy()
     if PW > 1 and purpose is Purpose.CROPS:
         listed = np.where(own[0], cells[0] * PH, cells[0])
@@ -71,7 +72,7 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
         product = whole[1] * size * MANY_BINS - PRODUCT
         more = (alone[1] * PW - whole[1]) * per_bin
         own[1] = ~in_place & (alone[1] * size * ONE_BIN + more < product)
-        evenly = in_place & (even * size * ONE_BIN < product)
+        evenly = in_place & ((product - even * size * ONE_BIN) * PH * PW > GROUP)
         evenly &= step * (PW - 1) + even <= whole[1]
         cells[1] = np.where(own[1], alone[1], np.where(evenly, even, whole[1]))
         several[1] = own[1] | evenly
