@@ -61,23 +61,19 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
     step, even = _even(touched)
     sizes = _rounded(np.concatenate([touched.slots, alone, even]))
     whole, alone, even = sizes[: 2 * K].reshape(2, K), sizes[2 * K : -K].reshape(2, K), sizes[-K:]
-    own = np.zeros((2, K), bool)
+    own, evenly = np.zeros((2, K), bool), np.zeros(K, bool)
     own[0], in_place = _rows(geometry, touched, whole, alone, size, purpose)
+    if PW > 1 and purpose is Purpose.CROPS:
+        rows = np.where(own[0], alone[0] * PH, whole[0])
+        own[1], evenly = _cols(geometry.pooled, whole[1], alone[1], even, rows, size)
+        own[1] &= ~in_place
+        evenly &= in_place & (step * (PW - 1) + even <= whole[1])
     cells = np.where(own, alone, whole)
     cells[0] = np.where(in_place, 1 << np.frexp(cells[0] - 1)[1], cells[0])  # none is copied
-    several = own.copy()
-    if PW > 1 and purpose is Purpose.CROPS:
-        listed = np.where(own[0], cells[0] * PH, cells[0])
-        per_bin = size * listed * (1 + ONE_BIN) / (PH * PW)
-        product = whole[1] * size * MANY_BINS - PRODUCT
-        more = (alone[1] * PW - whole[1]) * per_bin
-        own[1] = ~in_place & (alone[1] * size * ONE_BIN + more < product)
-        evenly = in_place & ((product - even * size * ONE_BIN) * PH * PW > GROUP)
-        evenly &= step * (PW - 1) + even <= whole[1]
-        cells[1] = np.where(own[1], alone[1], np.where(evenly, even, whole[1]))
-        several[1] = own[1] | evenly
+    cells[1] = np.where(evenly, even, cells[1])
     steps = own * cells
-    steps[1] += (several[1] & ~own[1]) * step
+    steps[1] += evenly * step
+    several = own | [np.zeros(K, bool), evenly]
     # Matrix products take rows by fours: a fourth is cheaper than three by themselves.
     bins = np.where(several, 1, [[PH + (PH % 4 == 3)], [PW]])
     bands = np.where(several, [[PH], [PW]], 1)
@@ -104,6 +100,22 @@ def _rows(
     ]
     form = np.argmin(costs, axis=0)
     return form % 2 == 1, form >= 2
+
+
+def _cols(
+    pooled: tuple[int, int], whole: Ints, alone: Ints, even: Ints, rows: Ints, size: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where columns of each bin's own are less work, and where bands at an even distance.
+
+    Columns that are listed twice are gathered, and weighted by row, twice.
+    """
+    bins = pooled[0] * pooled[1]
+    spared = whole * size * MANY_BINS - PRODUCT
+    twice = (alone * pooled[1] - whole) * rows * size * (1 + ONE_BIN) / bins
+    return (
+        alone * size * ONE_BIN + twice < spared,
+        (spared - even * size * ONE_BIN) * bins > GROUP,
+    )
 
 
 def _even(touched: Touched) -> tuple[Ints, Ints]:
