@@ -92,3 +92,10 @@ def test_parts_bound_what_is_laid_out_at_once():
     for part in geometry.parts():
         group = next(iter(groups(geometry[part], np.float32, 4, part)))
         assert group.rows.weights.size + group.cols.weights.size < 1 << 20
+
+
+def test_parts_bound_what_is_laid_out_of_boxes_that_touch_nothing():
+    table = np.tile([0.0, 100, 100, 105, 105], (1000, 1))
+    geometry = lay_out(table[:, 1:], Operator.checked((1, 4096)), (10, 10), np.float32)
+    for part in geometry.parts():
+        assert len(part) * 2 * 4096 <= lucid.roi.geometry.PART

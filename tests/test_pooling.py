@@ -313,3 +313,16 @@ def test_large_windows_of_many_channels_have_the_same_bits_alone(rng, ratio):
     some = slice(0, 96, 40)
     expected = oracles.roi_align(features[:, some], table[:6], (4, 4), 1.0, ratio)
     np.testing.assert_allclose(together[:6, some], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "width"), [(512, 26, 50), (1024, 14, 26), (2048, 10, 18)]
+)
+def test_bins_beyond_the_edge_spare_those_within_it_in_large_windows(channels, size, width):
+    """Bins of two cells each, of which the last few are off the map."""
+    features = np.ones((1, channels, 2 * size + 2, width), np.float32)
+    crops = roi_align(features, [[0, 0, 0, 2 * size, 2 * size]], size, 1.0, 1)
+    expected = oracles.roi_align(
+        features[:, :1], [[0, 0, 0, 2 * size, 2 * size]], (size, size), 1.0, 1
+    )
+    np.testing.assert_allclose(crops, np.broadcast_to(expected, crops.shape), atol=1e-6)

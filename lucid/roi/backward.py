@@ -148,9 +148,9 @@ def box_gradient(
 def _by_weights(
     gradient: Array, group: Group, cells: Cells, space: Workspace
 ) -> tuple[Array, Array]:
-    """Return the gradients of a group's row weights (G, B, M, L) and column weights (G, 1, PW, w).
+    """Return the gradients of a group's row weights (G, R, M, L) and column weights (G, 1, PW, w).
 
-    The rest of the last band's bins, which weigh nothing, is left out.
+    Bins that fill up the one band of all, and weigh nothing, are left out.
     """
     steps = weighted_by_row(group, cells, space)
     bins = _last(gradient, space, cells.table.dtype)  # (G, PH, PW, C)

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.samples import Touched
 
-# What a cell costs, against that of gathering it: to be weighted for one bin alone, and for each
-# of several bins in one product. Measured, as is what a call, a product, and a group of its own
-# cost beside, in bytes that could be gathered meanwhile. Only the speed depends on them.
+# What it costs to weight a cell, as a multiple of gathering it: for one bin alone, and for each of
+# several bins in one product. Measured, like all of these; only the speed depends on them.
 ONE_BIN, MANY_BINS = 0.8, 0.35
+# What a call for one RoI costs beside, a product for one bin, and a group of RoIs for each of them:
+# in bytes that could be gathered meanwhile.
 CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
-ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 8.0, 120_000  # of adding bands to a map's gradient
+# The same of adding to a map's gradient.
+ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 8.0, 120_000
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
-NARROW = 128  # bytes; products with narrower rows are summed in an order that depends on places
+NARROW = 128  # bytes; the bits of products with rows of 1 to 3 numbers depend on where these lie
 
 
 class Purpose(Enum):
@@ -41,7 +43,7 @@ class Lines(NamedTuple):
     cells: Ints
     step: Ints  # from one band to the next in the list
     own: NDArray[np.bool_]  # whether the list is band after band, else it has each cell once
-    in_place: NDArray[np.bool_]  # (K,) whether rows are weighted on the map: large, gapless ones
+    in_place: NDArray[np.bool_]  # (K,) whether rows are weighted where they lie on the map
 
     @property
     def listed(self) -> Ints:
@@ -93,10 +95,10 @@ def _rows(
     large = gapless & (alone[0] * width >= LARGE)
     in_one, in_all = MANY_BINS * PH * whole[0], ONE_BIN * PH * alone[0]
     costs = [
-        (whole[0] + in_one) * width,
-        np.where(PH > 1, (alone[0] * PH + in_all) * width, np.inf),
-        np.where(gapless, CALL + in_one * width, np.inf),
-        np.where(large & (PH > 1), CALL * PH + in_all * width, np.inf),
+        (whole[0] + in_one) * width,  # gathered, for all bins together
+        np.where(PH > 1, (alone[0] * PH + in_all) * width, np.inf),  # gathered, for each its own
+        np.where(gapless, CALL + in_one * width, np.inf),  # in place, for all bins together
+        np.where(large & (PH > 1), CALL * PH + in_all * width, np.inf),  # in place, its own
     ]
     form = np.argmin(costs, axis=0)
     return form % 2 == 1, form >= 2
@@ -119,11 +121,14 @@ def _cols(
 
 
 def _even(touched: Touched) -> tuple[Ints, Ints]:
-    """Return the step of columns' bands that begin with their bins or before, and their cells."""
+    """Return the largest step so that columns' bands hold their bins, and cells of a band.
+
+    Band q begins q steps after the first.
+    """
     lines, most = touched.lowest.shape
     cols, bins = slice(lines // 2, lines), np.arange(most)
     lowest, highest = touched.lowest[cols], touched.highest[cols]
-    step = (lowest[:, 1:] // np.maximum(bins[1:], 1)).min(axis=1, initial=1 << 20)
+    step = (lowest[:, 1:] // bins[1:]).min(axis=1, initial=1 << 20)
     step = np.minimum(step, touched.slots[cols])
     return step, (highest - step[:, None] * bins).max(axis=1) + 1
 

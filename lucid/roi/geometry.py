@@ -93,7 +93,7 @@ class Geometry:
             return
         order = np.lexsort(self.count)
         numbers = self.candidates()[1] + _column(self.pooled) * self.count
-        cost = np.cumsum(numbers.sum(axis=0)[order])
+        cost = np.cumsum(numbers.sum(axis=0)[order] + 2 * max(self.pooled))  # also of no cells
         begin = 0
         while begin < len(self):
             before = cost[begin - 1] if begin else 0

@@ -46,14 +46,14 @@ def pool(
         return
     cells, copies = lay_cells(regions, geometry, dtype, workers.space)
 
-    @np.errstate(over="raise", invalid="ignore")  # of the thread that it runs on
     def work(space: Workspace, chunk: Group) -> None:
-        try:
-            crops[rows[chunk.rois]] = weighted(chunk, cells, space)
-        except FloatingPointError:
-            for k in range(len(chunk.rois)):
-                one = chunk.some(slice(k, k + 1))
-                crops[rows[one.rois]] = _at_the_limit(one, cells, space)
+        with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
+            try:
+                crops[rows[chunk.rois]] = weighted(chunk, cells, space)
+            except FloatingPointError:
+                for k in range(len(chunk.rois)):
+                    one = chunk.some(slice(k, k + 1))
+                    crops[rows[one.rois]] = _at_the_limit(one, cells, space)
 
     # Lists: threads that lay weights out would keep the others from going on.
     parts = geometry.parts()

@@ -36,6 +36,7 @@ def steps_of(
     shapes = rows.weights.shape, cols.weights.shape, rows.cells.shape, cols.cells.shape
     key = *shapes, rows.step, cols.step, channels, dtype, patch
     if space.last[0] != key:
+        space.last = None, None  # so that nothing holds arrays that are too small
         space.last = key, _made(group, channels, dtype, space, patch)
     steps: Steps = space.last[1]
     return steps

@@ -47,8 +47,8 @@ class Group(NamedTuple):
     pooled: tuple[int, int]  # bins of a RoI; more rows fill up its last band, and weigh nothing
     rows: Side
     cols: Side
-    in_place: bool  # whether rows are large, and leave no row or column out
-    places: Ints  # (G, n) of listed rows in a table of cells, as if they began at column 0
+    in_place: bool  # whether rows are weighted on the map; none is left out, nor a column
+    places: Ints  # (G, n) column 0 of listed rows in a table of cells; rows themselves before
 
     def some(self, part: slice) -> "Group":
         """Return some of the RoIs."""
@@ -92,12 +92,13 @@ def groups(
             there = slice(at_weights[axis], at_weights[axis] + G * R * M * L)
             at[axis], at_weights[axis] = here.stop, there.stop
             weights = [values[there].reshape(G, R, M, L) for values in flat]
-            lists = cells[here].reshape(G, -1, max(L if step == L else n, 1))
+            own = lines.own[axis * K + some[0]]
+            lists = cells[here].reshape(G, -1, max(L if own else n, 1))
             listed = np.maximum.accumulate(lists, axis=2).reshape(G, n)
             sides.append(Side(listed, weights[0], step, tuple(weights[1:])))
         rows, cols = sides
-        at_first = bool(lines.in_place[some[0]])
-        yield Group(rois[some], geometry.pooled, rows, cols, at_first, rows.cells)
+        in_place = bool(lines.in_place[some[0]])
+        yield Group(rois[some], geometry.pooled, rows, cols, in_place, rows.cells)
 
 
 def _scatter(
@@ -120,6 +121,8 @@ def _scatter(
     cells[at] = low
     cells[at + 1] = np.minimum(low + 1, geometry.size.ravel()[line] - 1)
 
+    # Bins of one band are L weights apart, as are bands of their own; of bands at an even distance
+    # each begins so many cells later.
     total = int(lines.weights.sum())
     at = (
         _begin(lines.weights, order)[line]

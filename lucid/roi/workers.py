@@ -29,7 +29,8 @@ class Workspace:
         size = prod(shape)
         held = self._held.get(name)
         if held is None or held.dtype != dtype or held.size < size:
-            self._held.pop(name, None)  # never two at a time
+            del held  # never two at a time
+            self._held.pop(name, None)
             # Small ones a power of two, so that they grow few times.
             room = 1 << (size - 1).bit_length() if 0 < size <= SMALL else size
             held = self._held[name] = np.empty(room, dtype)
@@ -89,8 +90,8 @@ class Workers:
             drain(self.space)
             return
         with ThreadPoolExecutor(len(others)) as threads:
-            drained = [threads.submit(drain, space) for space in others]
             try:
+                drained = [threads.submit(drain, space) for space in others]
                 yield
             except BaseException:
                 shared.stop()
