@@ -76,29 +76,34 @@ def groups(
     shape = np.stack([kind, *(np.reshape((lines.bands, lines.cells, lines.step), (6, K)))])
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
     both = np.concatenate([order, K + order])
-    slopes = purpose is Purpose.BOXES
-    cells, flat = _scatter(geometry, samples, span, lines, both, slopes)
+    cells, flat = _scatter(geometry, samples, span, lines, both, purpose is Purpose.BOXES)
     flat = [values.astype(dtype) for values in flat]
     changes = np.flatnonzero((shape[:, order[1:]] != shape[:, order[:-1]]).any(axis=0)) + 1
-    ends = [0, *changes.tolist(), K]
-    at = [0, int(lines.listed[:K].sum())]  # of rows and of columns, in cells
-    at_weights = [0, int(lines.weights[:K].sum())]
-    for start, stop in pairwise(ends):
-        sides, G, some = [], stop - start, order[start:stop]
-        for axis in (0, 1):
-            R, M, L, step = (int(column[axis * K + some[0]]) for column in lines[:4])
-            n = step * (R - 1) + L
-            here = slice(at[axis], at[axis] + G * n)
-            there = slice(at_weights[axis], at_weights[axis] + G * R * M * L)
-            at[axis], at_weights[axis] = here.stop, there.stop
-            weights = [values[there].reshape(G, R, M, L) for values in flat]
-            own = lines.own[axis * K + some[0]]
-            lists = cells[here].reshape(G, -1, max(L if own else n, 1))
-            listed = np.maximum.accumulate(lists, axis=2).reshape(G, n)
-            sides.append(Side(listed, weights[0], step, tuple(weights[1:])))
-        rows, cols = sides
+    each = [order[start:stop] for start, stop in pairwise([0, *changes.tolist(), K])]
+    cut, cut_weights = int(lines.listed[:K].sum()), int(lines.weights[:K].sum())
+    rows = _sides(lines, each, cells, flat)
+    cols = _sides(
+        lines, [K + some for some in each], cells[cut:], [values[cut_weights:] for values in flat]
+    )
+    for some, down, across in zip(each, rows, cols, strict=True):
         in_place = bool(lines.in_place[some[0]])
-        yield Group(rois[some], geometry.pooled, rows, cols, in_place, rows.cells)
+        yield Group(rois[some], geometry.pooled, down, across, in_place, down.cells)
+
+
+def _sides(
+    lines: Lines, each: list[NDArray[np.intp]], cells: Ints, flat: list[Array]
+) -> Iterator[Side]:
+    """Yield groups of lines that are stored alike, whose cells and weights follow each other."""
+    at = at_weights = 0
+    for some in each:
+        G, first = len(some), some[0]
+        R, M, L, step = (int(column[first]) for column in lines[:4])
+        n = step * (R - 1) + L
+        lists = cells[at : (at := at + G * n)].reshape(G, -1, max(L if lines.own[first] else n, 1))
+        listed = np.maximum.accumulate(lists, axis=2).reshape(G, n)
+        here = slice(at_weights, at_weights := at_weights + G * R * M * L)
+        weights, *slopes = (values[here].reshape(G, R, M, L) for values in flat)
+        yield Side(listed, weights, step, tuple(slopes))
 
 
 def _scatter(
