@@ -293,6 +293,7 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
     monkeypatch.setattr(kernel, "CHUNK", chunk)
     monkeypatch.setattr(bands, "CALL", call)
+    monkeypatch.setattr(bands, "LARGE", call)
     features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)

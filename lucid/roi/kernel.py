@@ -23,7 +23,6 @@ Array = NDArray[Any]
 CHUNK = 1 << 22  # bytes that are gathered at once
 
 
-@np.errstate(over="raise", invalid="ignore")
 def pool(
     regions: Sequence[Region],
     geometry: Geometry,
@@ -143,17 +142,18 @@ def _by_pieces(group: Group, cells: Cells, lines: Array, factor: float) -> None:
         few = max(CHUNK // max(L * C * cells.table.itemsize, 1), 1)
         for col in range(0, len(columns), few):
             patch = cells.table[places + columns[col : col + few]]
-            patch *= factor
+            if factor != 1:
+                patch *= factor
             part = patch.reshape(L, -1)
             out = lines[0, band, :, col * C :][:, : part.shape[1]]
             np.matmul(group.rows.weights[0, band], part, out=out)
 
 
 def _at_the_limit(group: Group, cells: Cells, space: Workspace) -> Array:
-    """Return the bins of one RoI, also if rounding carries a mean over the largest values."""
+    """Return the crop of one RoI, also if rounding carries a mean over the largest values."""
     try:
         return weighted(group, cells, space)
     except FloatingPointError:
         half = np.finfo(cells.table.dtype).max / 2
-        bins = weighted(group, cells, space, 0.5)
-        return np.where(np.isfinite(bins), np.clip(bins, -half, half), bins) * 2
+        crop = weighted(group, cells, space, 0.5)
+        return np.where(np.isfinite(crop), np.clip(crop, -half, half), crop) * 2
