@@ -1,6 +1,7 @@
 """Threads share the work of a call, and change neither bits nor what they find."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import lucid
 from lucid.models.utils import roi_align
 from lucid.roi import threads
-from lucid.roi.workers import Workers
+from lucid.roi.workers import Workers, Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,15 @@ def test_values_beyond_a_dtype_are_told_from_any_thread(rng):
     table = np.c_[np.zeros(300), corner, corner + rng.uniform(0, 25, (300, 2))]
     lucid.set_num_threads(3)
     assert np.isfinite(roi_align(features, table, 7)).all()
+
+
+def test_an_array_that_grows_is_never_there_twice():
+    space = Workspace()
+    tracemalloc.start()
+    try:
+        space.array("some", (3 << 20,), np.float32)
+        space.array("some", (4 << 20,), np.float32)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 << 22
