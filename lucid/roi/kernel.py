@@ -78,27 +78,25 @@ def chunks(
             yield placed.some(slice(start, start + step))
 
 
-def weighted(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Array:
-    """Return the crops (G, C, PH, PW) of RoIs, of their values times a factor."""
-    steps = weighted_by_row(group, cells, space, factor)
+def weighted(group: Group, cells: Cells, space: Workspace) -> Array:
+    """Return the crops (G, C, PH, PW) of RoIs."""
+    steps = weighted_by_row(group, cells, space)
     np.matmul(group.cols.weights[:, None], steps.columns, out=steps.bins)
     return steps.crops
 
 
-def weighted_by_row(group: Group, cells: Cells, space: Workspace, factor: float = 1) -> Steps:
+def weighted_by_row(group: Group, cells: Cells, space: Workspace) -> Steps:
     """Return arrays of which lines (G, PH, w, C) are what the bins' rows are of their columns."""
     (G, n), w, (_, C) = group.places.shape, group.cols.cells.shape[1], cells.table.shape
     gathers = not group.in_place and (G > 1 or n * w * C * cells.table.itemsize <= CHUNK)
     steps = steps_of(group, C, cells.table.dtype, space, gathers)
     if gathers:
         gather(group, cells, steps.patch)
-        if factor != 1:
-            np.multiply(steps.patch, factor, out=steps.patch)
         np.matmul(group.rows.weights, steps.bands, out=steps.weighted)
-    elif group.in_place and factor == 1:
+    elif group.in_place:
         _in_place(group, cells, steps.weighted)
     else:
-        _by_pieces(group, cells, steps.weighted, factor)
+        _by_pieces(group, cells, steps.weighted)
     return steps
 
 
@@ -133,7 +131,7 @@ def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:
             yield k, band, np.ndarray(shape, table.dtype, table, offset, strides)
 
 
-def _by_pieces(group: Group, cells: Cells, lines: Array, factor: float) -> None:
+def _by_pieces(group: Group, cells: Cells, lines: Array) -> None:
     """Weight the rows of a RoI whose cells are too many to be gathered at once."""
     (_, R, _, L), step, C = group.rows.weights.shape, group.rows.step, cells.table.shape[1]
     columns = group.cols.cells[0]
@@ -141,10 +139,7 @@ def _by_pieces(group: Group, cells: Cells, lines: Array, factor: float) -> None:
         places = group.places[0, band * step : band * step + L, None]
         few = max(CHUNK // max(L * C * cells.table.itemsize, 1), 1)
         for col in range(0, len(columns), few):
-            patch = cells.table[places + columns[col : col + few]]
-            if factor != 1:
-                patch *= factor
-            part = patch.reshape(L, -1)
+            part = cells.table[places + columns[col : col + few]].reshape(L, -1)
             out = lines[0, band, :, col * C :][:, : part.shape[1]]
             np.matmul(group.rows.weights[0, band], part, out=out)
 
@@ -155,5 +150,6 @@ def _at_the_limit(group: Group, cells: Cells, space: Workspace) -> Array:
         return weighted(group, cells, space)
     except FloatingPointError:
         half = np.finfo(cells.table.dtype).max / 2
-        crop = weighted(group, cells, space, 0.5)
+        rows = group.rows._replace(weights=group.rows.weights / 2)
+        crop = weighted(group._replace(rows=rows), cells, space)
         return np.where(np.isfinite(crop), np.clip(crop, -half, half), crop) * 2
