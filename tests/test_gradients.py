@@ -39,6 +39,29 @@ def test_the_gradient_of_features_is_the_adjoint_on_every_other_map_too(job):
     assert np.vdot(for_features, other) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("channels", "size", "ratio"),
+    [
+        (1024, (40, 40), 2),
+        (1024, (90, 90), 4),  # bins that leave cells out, of more bytes than are added at once
+        (1024, (40, 40), -1),
+        (96, (90, 110), 1),
+        (96, (90, 110), -1),
+    ],
+)
+def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size, ratio):
+    """Cells of many bytes are added in other ways than those of few."""
+    features = np.zeros((1, channels, *size))
+    corner = rng.uniform(-10, 30, (8, 2))
+    table = np.c_[np.zeros(8), corner, corner + rng.uniform(0, 80, (8, 2))]
+    operator = {"output_size": (2, 5), "sampling_ratio": ratio}
+    g = rng.standard_normal((8, channels, 2, 5))
+    together, _ = gradients(features, table, operator, g)
+    for some in (slice(0, 1), slice(channels - 1, None)):
+        alone, _ = gradients(features[:, some], table, operator, g[:, some])
+        np.testing.assert_allclose(together[:, some], alone, rtol=0, atol=1e-12)
+
+
 def slope(features, table, operator, direction, g, step=1e-6):
     """Return <g, Jv> by a central difference."""
     moved = [roi_align(features, table + sign * step * direction, **operator) for sign in (1, -1)]

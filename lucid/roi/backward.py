@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.bands import Purpose
-from lucid.roi.cells import SIDE_BY_SIDE, Cells, Region, copy, lay_cells
-from lucid.roi.geometry import Geometry
+from lucid.roi.cells import Cells, Region, copy, lay_cells
+from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
 from lucid.roi.steps import APART
 from lucid.roi.weights import Group
@@ -17,9 +17,9 @@ from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
-Span = range | Rows
 
-PATCH = 1 << 19  # bytes that are added at once
+PATCH = 1 << 21  # bytes that are made at once, and added RoI by RoI
+COPIED = 256  # cells; more at once share too few places of the cache
 
 
 def pool_adjoint(
@@ -48,9 +48,8 @@ def pool_adjoint(
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
         _spread(bins, chunk, total, (down.start, across.start), space)
     part = features[:, down, across]
-    for y, c in product(range(height), range(0, channels, SIDE_BY_SIDE)):
-        some = slice(c, c + SIDE_BY_SIDE)
-        part[some, y] = total[y, :, some].T
+    for y, x in product(range(height), range(0, width, COPIED)):
+        part[:, y, x : x + COPIED] = total[y, x : x + COPIED].T
 
 
 def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:
@@ -64,30 +63,60 @@ def _spread(
     """Add to `total` (h, w, C), which begins at a corner, the gradient of what RoIs touch."""
     lines = _spread_by_col(bins, group, space)
     (G, PH, w, C), (_, R, _, L) = lines.shape, group.rows.weights.shape
-    rows = lines.reshape(G, R, PH // R, w * C)
-    weights = group.rows.weights[:, :, : PH // R].swapaxes(2, 3)
-    step = max(min(PATCH // max(w * C * lines.itemsize, 1), L), 1)
-    patch = space.array("patch", (step, w * C), lines.dtype)
-    for k, band, y, x in _places(group, *corner):
-        line = rows[k, band]
-        by = np.multiply if len(line) == 1 else np.matmul  # which for one is ten times slower
-        for start in range(0, len(y), step):
-            some = y[start : start + step]
-            new = by(weights[k, band, start : start + len(some)], line, out=patch[: len(some)])
-            _add(new.reshape(-1, w, C)[:, : len(x)], total, some, x, space)
+    lines = lines.reshape(G * R, PH // R, w * C)
+    weights = group.rows.weights[:, :, : PH // R].swapaxes(2, 3).reshape(G * R, L, PH // R)
+    by = np.multiply if PH == R else np.matmul  # which for one bin is ten times slower
+    high = max(min(PATCH // (w * C * lines.itemsize), L), 1)
+    step = max(PATCH // (high * w * C * lines.itemsize), 1)
+    patch = space.array("patch", (min(step, G * R), high, w * C), lines.dtype)
+    bands = list(_bands(group, corner, total.shape[1]))
+    for begin, top in product(range(0, G * R, step), range(0, L, high)):
+        some = slice(begin, begin + step)
+        factors = weights[some, top : top + high]
+        new = by(factors, lines[some], out=patch[: len(factors), : factors.shape[1]])
+        for values, band in zip(new.reshape(*new.shape[:2], w, C), bands[some], strict=True):
+            _add(values, band, top, total, space)
 
 
-def _add(new: Array, total: Array, y: Span, x: Span, space: Workspace) -> None:
-    """Add something to rows and columns of a map, (h, w, C)."""
-    if isinstance(y, range) and isinstance(x, range):
-        at = total[y.start : y.stop, x.start : x.stop]
-        np.add(at, new, out=at)
-    else:  # as total[y, x] += new, but without fresh memory for each
-        cells = total.reshape(-1, total.shape[2])
-        places = np.asarray(y)[:, None] * total.shape[1] + np.asarray(x)
-        at = space.array("cells of a patch", new.shape, new.dtype)
+class _Band(NamedTuple):
+    """Where a band of a RoI lies on a map."""
+
+    top: int
+    height: int  # rows; what a list has after them is the last again, for nothing
+    left: int
+    width: int
+    places: Ints | None  # of its cells in a table, (height, width), if it leaves out some between
+
+
+def _bands(group: Group, corner: tuple[int, int], across: int) -> Iterator[_Band]:
+    """Yield the bands of RoIs, one RoI after the other, on a map that begins at a corner."""
+    R, _, L = group.rows.weights.shape[1:]
+    rows = group.rows.cells.reshape(-1, R, L) - corner[0]
+    cols = group.cols.cells[:, None] - corner[1]
+    high, wide = (1 + (cells < cells[..., -1:]).sum(axis=-1) for cells in (rows, cols))
+    gaps = (rows[..., -1] - rows[..., 0] >= high) | (cols[..., -1] - cols[..., 0] >= wide)
+    places = rows[..., None] * across + cols[:, :, None]  # (G, R, L, w)
+    sides = np.broadcast_arrays(gaps, rows[..., 0], high, cols[..., 0], wide)
+    lists = places.reshape(-1, *places.shape[2:]), *(side.ravel().tolist() for side in sides)
+    for its, gappy, y, height, x, width in zip(*lists, strict=True):
+        yield _Band(y, height, x, width, its[:height, :width] if gappy else None)
+
+
+def _add(values: Array, band: _Band, top: int, total: Array, space: Workspace) -> None:
+    """Add to a map the values (rows, w, C) of a band from a row of it on."""
+    height = min(band.height - top, len(values))
+    if height <= 0:
+        return
+    values = values[:height, : band.width]
+    if band.places is None:
+        y, x = band.top + top, band.left
+        at = total[y : y + height, x : x + band.width]
+        np.add(at, values, out=at)
+    else:  # as total[rows, columns] += values, but without fresh memory for each
+        cells, places = total.reshape(-1, total.shape[2]), band.places[top : top + height]
+        at = space.array("cells of a band", values.shape, values.dtype)
         cells.take(places, 0, at, "clip")
-        cells[places] = np.add(at, new, out=at)
+        cells[places] = np.add(at, values, out=at)
 
 
 def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:
@@ -103,25 +132,6 @@ def _last(gradient: Array, space: Workspace, dtype: np.dtype[Any]) -> Array:
     bins = space.array("bins", (G, PH, PW, C + APART), dtype)[..., :C]
     bins[...] = gradient.transpose(0, 2, 3, 1)
     return bins
-
-
-def _places(group: Group, top: int, left: int) -> Iterator[tuple[int, int, Span, Span]]:
-    """Yield each RoI and band with its rows and columns, counted from a corner.
-
-    Both are ranges if neither leaves one out. What a list has after them is the last again, for
-    nothing.
-    """
-    R, _, L = group.rows.weights.shape[1:]
-    rows, cols = (group.rows.cells - top).reshape(-1, R, L), group.cols.cells - left
-    high, wide = (1 + np.count_nonzero(np.diff(cells), axis=-1) for cells in (rows, cols))
-    gapless = (rows[..., -1] - rows[..., 0] < high).all(axis=1)
-    gapless &= cols[:, -1] - cols[:, 0] < wide
-    lists = (gapless, rows[..., 0], high, cols[:, 0], wide)
-    each = zip(*(values.tolist() for values in lists), strict=True)
-    for k, (ranges, tops, heights, begin, width) in enumerate(each):
-        x = range(begin, begin + width) if ranges else cols[k, :width]
-        for band, (start, height) in enumerate(zip(tops, heights, strict=True)):
-            yield k, band, range(start, start + height) if ranges else rows[k, band, :height], x
 
 
 def box_gradient(

@@ -68,11 +68,12 @@ def chunks(
 ) -> Iterator[Group]:
     """Yield RoIs of a geometry group by group, a few at a time."""
     dtype, size = cells.table.dtype, cells.table.itemsize * cells.table.shape[1]
+    gathers = purpose is not Purpose.FEATURES
     for group in groups(geometry[rois], dtype, size, rois, purpose):
         pitch, base = cells.pitch[group.rois, None], cells.base[group.rois, None]
         placed = group._replace(places=group.places * pitch + base)
         (PH, PW), (G, listed), width = group.pooled, placed.places.shape, group.cols.cells.shape[1]
-        numbers = width * (PH if group.in_place else listed) + PH * PW
+        numbers = width * (listed if gathers and not group.in_place else PH) + PH * PW
         step = max(CHUNK // (numbers * (size + placed.places.itemsize)), 1)
         for start in range(0, G, step):
             yield placed.some(slice(start, start + step))
