@@ -15,6 +15,8 @@ Copy = tuple[Array, Array]  # a part of a map (C, h, w), and where its cells bel
 
 SIDE_BY_SIDE = 64  # channels that are copied at once: more are too many streams to read
 COPIED = 1 << 12  # cells at once
+LINE = 64  # bytes that the cache holds together
+CROWDED = 1 << 10  # bytes; channels at a multiple of it share a few places of the cache
 
 
 class Region(NamedTuple):
@@ -85,4 +87,16 @@ def _copies(
 def copy(space: Workspace, what: Copy) -> None:
     """Copy a part of a map."""
     part, place = what
+    if part.strides[0] % CROWDED == 0:
+        part = _apart(part, space)
     place[...] = part.transpose(1, 2, 0)
+
+
+def _apart(part: Array, space: Workspace) -> Array:
+    """Return a copy of channels that lie at a distance by which they share the cache evenly."""
+    channels, cells = len(part), part.shape[1] * part.shape[2]
+    lines = -(-cells * part.itemsize // LINE) | 1
+    rows = space.array("channels", (channels, lines * LINE // part.itemsize), part.dtype)
+    copied = rows[:, :cells].reshape(part.shape)
+    copied[...] = part
+    return copied
