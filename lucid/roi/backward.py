@@ -19,7 +19,7 @@ Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
 PATCH = 1 << 21  # bytes that are made at once, and added RoI by RoI
-COPIED = 256  # cells; more at once share too few places of the cache
+COPIED = 256  # cells at once
 
 
 def pool_adjoint(
@@ -49,7 +49,10 @@ def pool_adjoint(
         _spread(bins, chunk, total, (down.start, across.start), space)
     part = features[:, down, across]
     for y, x in product(range(height), range(0, width, COPIED)):
-        part[:, y, x : x + COPIED] = total[y, x : x + COPIED].T
+        some = total[y, x : x + COPIED]
+        apart = space.array("apart", (len(some), channels + APART), table.dtype)[:, :channels]
+        apart[...] = some  # or else cells would share a few places of the cache
+        part[:, y, x : x + COPIED] = apart.T
 
 
 def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:
