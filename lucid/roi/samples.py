@@ -14,7 +14,7 @@ class Samples(NamedTuple):
     line: Ints
     bin: Ints
     grid: Ints  # of its line
-    along: Floats  # 0 at the start of the RoI, 1 at its end
+    passed: Floats  # bins from the start of the RoI
     position: Floats  # in cells
     low: Ints
     fraction: Floats  # of the way from cell low to cell low + 1
@@ -47,9 +47,8 @@ def in_range(geometry: Geometry) -> Samples:
         passed, position = passed[some], position[some]
     clamped = np.clip(position, 0, size - 1)
     cell = clamped.astype(np.int64)
-    along = passed / np.repeat(geometry.pooled, len(geometry))[line]
     slot = _slots(line, cell)
-    return Samples(line, of_bin, grid, along, position, cell, clamped - cell, slot)
+    return Samples(line, of_bin, grid, passed, position, cell, clamped - cell, slot)
 
 
 def _slots(line: Ints, low: Ints) -> Ints:

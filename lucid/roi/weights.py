@@ -135,8 +135,10 @@ def _scatter(
         + in_line
     )
 
+    places = np.concatenate([at, at + 1])
+
     def spread(at_low: Floats, at_high: Floats) -> Floats:
-        values: Array = np.bincount(at, at_low, total) + np.bincount(at + 1, at_high, total)
+        values: Array = np.bincount(places, np.concatenate([at_low, at_high]), total)
         return values
 
     share = 1 / samples.grid
@@ -159,7 +161,8 @@ def _rises(geometry: Geometry, samples: Samples) -> tuple[Floats, Floats]:
     last = geometry.size.ravel()[line] - 1
     moves = (samples.position >= 0) & (samples.position < last)  # not clamped
     share = np.repeat(geometry.scale, len(geometry))[line] * moves / samples.grid
-    by_end = np.where(geometry.held.ravel()[line], 0, share * samples.along)
+    along = samples.passed / np.repeat(geometry.pooled, len(geometry))[line]
+    by_end = np.where(geometry.held.ravel()[line], 0, share * along)
     return share - by_end, by_end
 
 
