@@ -5,6 +5,7 @@ RoIs of one group are worked on at once, as many as the cache holds. Each is wei
 of its own, whose sizes its neighbours have no part in: so its crop has the same bits anywhere.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -54,7 +55,9 @@ def pool(
                     one = chunk.some(slice(k, k + 1))
                     crops[rows[one.rois]] = _at_the_limit(one, cells, space)
 
-    # Lists: threads that lay weights out would keep the others from going on.
+    # Lists: threads that lay weights out would keep the others from going on. In a list, RoIs that
+    # are weighted in place come first, and so to one thread: many threads that each make short
+    # calls would wait for each other.
     parts = geometry.parts()
     with workers.beginning(copy, copies, alone=cells.table.nbytes < CHUNK):
         listed = list(chunks(geometry, next(parts), cells))
@@ -111,10 +114,13 @@ def _in_place(group: Group, cells: Cells, lines: Array) -> None:
     """Weight rows where they lie: calls for each band, but nothing is gathered."""
     width = int(runs(group.cols.cells)[1].min()) * cells.table.shape[1]
     lines[..., width:] = 0  # of columns listed again
+    bands, weights, out = [], [], []
     for k, band, window in windows(group, cells):
         high, width = window.shape
-        weights = group.rows.weights[k, band, :, :high]
-        np.matmul(weights, window, out=lines[k, band, :, :width])
+        bands.append(window)
+        weights.append(group.rows.weights[k, band, :, :high])
+        out.append(lines[k, band, :, :width])
+    deque(map(np.matmul, weights, bands, out), maxlen=0)  # the shortest way from call to call
 
 
 def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from math import prod
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 Item = TypeVar("Item")
 
 SMALL = 1 << 20  # numbers
+AHEAD = 1024  # items
 
 
 class Workspace:
@@ -72,13 +73,14 @@ class Workers:
     ) -> Iterator[None]:
         """Call `work` with every item; the calling thread takes part from the end of a block on.
 
-        What is too little for a thread to be started for it, the calling one does alone.
+        It takes the first items, the others take the last. What is too little for a thread to be
+        started for it, it does alone.
         """
         shared = Shared(items)
 
         def drain(space: Workspace) -> None:
             try:
-                for item in shared:
+                for item in shared.taken(last=space is not self.space):
                     work(space, item)
             except BaseException:
                 shared.stop()
@@ -101,22 +103,31 @@ class Workers:
             each.result()
 
 
-class Shared(Iterator[Item]):
-    """An iterator that several threads take from."""
+class Shared(Generic[Item]):
+    """Items that several threads take, each once, from both ends of those that are listed ahead."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items, self._lock = iter(items), Lock()
         self._ahead: deque[Item] = deque()
 
-    def __next__(self) -> Item:
-        with self._lock:
-            return self._ahead.popleft() if self._ahead else next(self._items)
+    def taken(self, last: bool = False) -> Iterator[Item]:
+        """Yield items that nobody has taken yet: the first of them, or the last."""
+        while True:
+            with self._lock:
+                if not self._has(1):
+                    return
+                item = self._ahead.pop() if last else self._ahead.popleft()
+            yield item
 
     def has(self, count: int) -> bool:
         """Return whether so many are left."""
         with self._lock:
-            self._ahead += islice(self._items, count - len(self._ahead))
-            return len(self._ahead) == count
+            return self._has(count)
+
+    def _has(self, count: int) -> bool:
+        if len(self._ahead) < count:
+            self._ahead += islice(self._items, AHEAD)
+        return len(self._ahead) >= count
 
     def stop(self) -> None:
         """Leave the rest undone."""

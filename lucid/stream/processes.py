@@ -88,7 +88,7 @@ def _direct(
     with process:
         try:
             _say(process.stdin, setup)
-            for share in work:
+            for share in work.taken():
                 _say(process.stdin, share)
                 while (said := pickle.load(process.stdout)) is not None:  # type: ignore[arg-type]
                     ready.put(said)
