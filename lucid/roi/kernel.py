@@ -21,7 +21,7 @@ from lucid.roi.workers import Workers, Workspace
 
 Array = NDArray[Any]
 
-CHUNK = 1 << 22  # bytes that are gathered at once
+CHUNK = 6 << 20  # bytes that are gathered at once
 
 
 def pool(
