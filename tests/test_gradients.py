@@ -7,6 +7,7 @@ from strategies import jobs
 
 from lucid import Tensor
 from lucid.models.utils import ROIAlign, roi_align
+from lucid.roi import backward
 
 
 def random_like(array, seed=7):
@@ -60,6 +61,16 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
     for some in (slice(0, 1), slice(channels - 1, None)):
         alone, _ = gradients(features[:, some], table, operator, g[:, some])
         np.testing.assert_allclose(together[:, some], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("patch", [1, 1 << 12, 1 << 13, 1 << 14])
+def test_bands_that_are_added_in_pieces_give_the_same_gradient(rng, monkeypatch, patch):
+    table = np.c_[np.zeros(20), rng.uniform(-3, 20, (20, 2)), rng.uniform(20, 45, (20, 2))]
+    operator, g = {"output_size": (3, 4)}, rng.standard_normal((20, 5, 3, 4))
+    whole, _ = gradients(np.zeros((1, 5, 30, 40)), table, operator, g)
+    monkeypatch.setattr(backward, "PATCH", patch)
+    pieces, _ = gradients(np.zeros((1, 5, 30, 40)), table, operator, g)
+    np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-12)
 
 
 def slope(features, table, operator, direction, g, step=1e-6):

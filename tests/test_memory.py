@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -124,3 +125,14 @@ def test_crops_are_freed_with_their_last_reference():
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_gradients_need_little_memory_where_boxes_cover_maps_of_one_channel(rng):
+    features = lucid.Tensor(np.zeros((1, 1, 100, 100), np.float32), requires_grad=True)
+    boxes = np.c_[np.zeros(2000), rng.uniform(0, 3, (2000, 2)), rng.uniform(95, 100, (2000, 2))]
+    crops = roi_align(features, boxes, 1)
+    tracemalloc.start()
+    crops.backward(np.ones(crops.shape, np.float32))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6

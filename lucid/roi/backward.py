@@ -18,8 +18,8 @@ from lucid.roi.workers import Workers, Workspace
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
-PATCH = 1 << 21  # bytes that are made at once, and added RoI by RoI
-COPIED = 256  # cells at once
+PATCH = 1 << 21  # bytes that are made at once, and added band by band
+ACROSS = 256  # cells that are moved at once
 
 
 def pool_adjoint(
@@ -47,12 +47,17 @@ def pool_adjoint(
             continue
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
         _spread(bins, chunk, total, (down.start, across.start), space)
-    part = features[:, down, across]
-    for y, x in product(range(height), range(0, width, COPIED)):
-        some = total[y, x : x + COPIED]
-        apart = space.array("apart", (len(some), channels + APART), table.dtype)[:, :channels]
-        apart[...] = some  # or else cells would share a few places of the cache
-        part[:, y, x : x + COPIED] = apart.T
+    _move(total, features[:, down, across], space)
+
+
+def _move(total: Array, part: Array, space: Workspace) -> None:
+    """Write cells (h, w, C) to a part of a map (C, h, w)."""
+    height, width, channels = total.shape
+    for y, x in product(range(height), range(0, width, ACROSS)):
+        some = total[y, x : x + ACROSS]
+        padded = space.array("padded", (len(some), channels + APART), total.dtype)[:, :channels]
+        padded[...] = some  # or else cells would share a few places of the cache
+        part[:, y, x : x + ACROSS] = padded.T
 
 
 def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:
@@ -73,12 +78,12 @@ def _spread(
     step = max(PATCH // (high * w * C * lines.itemsize), 1)
     patch = space.array("patch", (min(step, G * R), high, w * C), lines.dtype)
     bands = list(_bands(group, corner, total.shape[1]))
-    for begin, top in product(range(0, G * R, step), range(0, L, high)):
+    for begin, done in product(range(0, G * R, step), range(0, L, high)):
         some = slice(begin, begin + step)
-        factors = weights[some, top : top + high]
+        factors = weights[some, done : done + high]
         new = by(factors, lines[some], out=patch[: len(factors), : factors.shape[1]])
         for values, band in zip(new.reshape(*new.shape[:2], w, C), bands[some], strict=True):
-            _add(values, band, top, total, space)
+            _add(values, band, done, total, space)
 
 
 class _Band(NamedTuple):
@@ -88,7 +93,7 @@ class _Band(NamedTuple):
     height: int  # rows; what a list has after them is the last again, for nothing
     left: int
     width: int
-    places: Ints | None  # of its cells in a table, (height, width), if it leaves out some between
+    places: Ints | None  # (height, width) in a table of cells, unless they are a gapless rectangle
 
 
 def _bands(group: Group, corner: tuple[int, int], across: int) -> Iterator[_Band]:
@@ -98,25 +103,26 @@ def _bands(group: Group, corner: tuple[int, int], across: int) -> Iterator[_Band
     cols = group.cols.cells[:, None] - corner[1]
     high, wide = (1 + (cells < cells[..., -1:]).sum(axis=-1) for cells in (rows, cols))
     gaps = (rows[..., -1] - rows[..., 0] >= high) | (cols[..., -1] - cols[..., 0] >= wide)
-    places = rows[..., None] * across + cols[:, :, None]  # (G, R, L, w)
-    sides = np.broadcast_arrays(gaps, rows[..., 0], high, cols[..., 0], wide)
-    lists = places.reshape(-1, *places.shape[2:]), *(side.ravel().tolist() for side in sides)
-    for its, gappy, y, height, x, width in zip(*lists, strict=True):
-        yield _Band(y, height, x, width, its[:height, :width] if gappy else None)
+    which = np.arange(len(rows))[:, None], np.arange(R)
+    sides = np.broadcast_arrays(*which, gaps, rows[..., 0], high, cols[..., 0], wide)
+    lists = (side.ravel().tolist() for side in sides)
+    for k, r, gappy, y, height, x, width in zip(*lists, strict=True):
+        places = rows[k, r, :height, None] * across + cols[k, 0, :width] if gappy else None
+        yield _Band(y, height, x, width, places)
 
 
-def _add(values: Array, band: _Band, top: int, total: Array, space: Workspace) -> None:
-    """Add to a map the values (rows, w, C) of a band from a row of it on."""
-    height = min(band.height - top, len(values))
+def _add(values: Array, band: _Band, done: int, total: Array, space: Workspace) -> None:
+    """Add to a map the values (rows, w, C) of a band, of which some rows are done."""
+    height = min(band.height - done, len(values))
     if height <= 0:
         return
     values = values[:height, : band.width]
     if band.places is None:
-        y, x = band.top + top, band.left
+        y, x = band.top + done, band.left
         at = total[y : y + height, x : x + band.width]
         np.add(at, values, out=at)
     else:  # as total[rows, columns] += values, but without fresh memory for each
-        cells, places = total.reshape(-1, total.shape[2]), band.places[top : top + height]
+        cells, places = total.reshape(-1, total.shape[2]), band.places[done : done + height]
         at = space.array("cells of a band", values.shape, values.dtype)
         cells.take(places, 0, at, "clip")
         cells[places] = np.add(at, values, out=at)
