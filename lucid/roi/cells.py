@@ -16,7 +16,9 @@ Copy = tuple[Array, Array]  # a part of a map (C, h, w), and where its cells bel
 SIDE_BY_SIDE = 64  # channels that are copied at once: more are too many streams to read
 COPIED = 1 << 12  # cells at once
 LINE = 64  # bytes that the cache holds together
-CROWDED = 1 << 10  # bytes; channels at a multiple of it share a few places of the cache
+# Channels that lie at a multiple of so many bytes share a few places of the cache; so many of
+# them, with so many cells, drive each other out.
+CROWDED, MANY, LARGE = 1 << 10, 32, 256
 
 
 class Region(NamedTuple):
@@ -79,20 +81,25 @@ def _copies(
         part = features[:, y - top : y - top + height, x - left : x - left + width]
         place = table[at : at + height * width].reshape(height, width, channels)
         step = max(COPIED // max(width, 1), 1)
-        for row, channel in product(range(0, height, step), range(0, channels, SIDE_BY_SIDE)):
-            rows, some = slice(row, row + step), slice(channel, channel + SIDE_BY_SIDE)
-            yield part[some, rows], place[rows, :, some]
+        cuts = _cuts(height, step), _cuts(width, COPIED), _cuts(channels, SIDE_BY_SIDE)
+        for rows, cols, some in product(*cuts):
+            yield part[some, rows, cols], place[rows, cols, some]
+
+
+def _cuts(size: int, step: int) -> list[slice]:
+    return [slice(begin, begin + step) for begin in range(0, size, step)]
 
 
 def copy(space: Workspace, what: Copy) -> None:
     """Copy a part of a map."""
     part, place = what
-    if part.strides[0] % CROWDED == 0:
-        part = _apart(part, space)
+    distance, cells = part.strides[0], part.shape[1] * part.shape[2]
+    if distance and distance % CROWDED == 0 and len(part) >= MANY and cells >= LARGE:
+        part = _staggered(part, space)
     place[...] = part.transpose(1, 2, 0)
 
 
-def _apart(part: Array, space: Workspace) -> Array:
+def _staggered(part: Array, space: Workspace) -> Array:
     """Return a copy of channels that lie at a distance by which they share the cache evenly."""
     channels, cells = len(part), part.shape[1] * part.shape[2]
     lines = -(-cells * part.itemsize // LINE) | 1
