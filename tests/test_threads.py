@@ -9,7 +9,10 @@ import pytest
 import lucid
 from lucid.models.utils import roi_align
 from lucid.roi import threads
-from lucid.roi.workers import Workers, Workspace
+from lucid.roi.geometry import lay_out
+from lucid.roi.operator import Operator
+from lucid.roi.weights import groups
+from lucid.roi.workers import Shared, Workers, Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +71,31 @@ def test_every_item_is_worked_on_once_whatever_the_threads():
             done.append(item)
 
     for count in (1, 2, 3, 8):
-        for items in (0, 1, 2, 100):
+        for items in (0, 1, 2, 100, 3000):
             done.clear()
             Workers(count).each(work, iter(range(items)))
             assert sorted(done) == list(range(items))
+
+
+def test_threads_take_items_from_both_ends_of_those_listed_ahead():
+    shared = Shared(range(5))
+    first, last = shared.taken(), shared.taken(last=True)
+    assert [next(first), next(last), next(last), next(first), next(last)] == [0, 4, 3, 1, 2]
+    assert [*first] == [*last] == []
+    long = Shared(range(5000))
+    assert long.has(2000)
+    assert not long.has(5001)
+    assert [*long.taken()] == list(range(5000))
+
+
+def test_rois_that_are_weighted_in_place_are_listed_first(rng):
+    """Threads that each made their many short calls would wait for each other."""
+    corner = rng.uniform(0, 80, (200, 2))
+    boxes = np.c_[corner, corner + rng.uniform(0, 20, (200, 2)) ** 1.5]
+    geometry = lay_out(boxes, Operator.checked(7), (100, 100), np.float32)
+    in_place = [group.in_place for group in groups(geometry, np.float32, 1024, np.arange(200))]
+    assert {True, False} == {*in_place}
+    assert in_place == sorted(in_place, reverse=True)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

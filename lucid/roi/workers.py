@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 Item = TypeVar("Item")
 
 SMALL = 1 << 20  # numbers
-AHEAD = 1024  # items
+AHEAD = 1024  # items that are listed at least, so that both ends are worth taking from
 
 
 class Workspace:
@@ -73,8 +73,8 @@ class Workers:
     ) -> Iterator[None]:
         """Call `work` with every item; the calling thread takes part from the end of a block on.
 
-        It takes the first items, the others take the last. What is too little for a thread to be
-        started for it, it does alone.
+        That thread takes the first items, the others take the last of those listed ahead. One item
+        is not worth starting a thread for.
         """
         shared = Shared(items)
 
@@ -126,7 +126,7 @@ class Shared(Generic[Item]):
 
     def _has(self, count: int) -> bool:
         if len(self._ahead) < count:
-            self._ahead += islice(self._items, AHEAD)
+            self._ahead += islice(self._items, max(AHEAD, count))
         return len(self._ahead) >= count
 
     def stop(self) -> None:

@@ -97,6 +97,8 @@ def _direct(
             code = process.wait()
             how = signal.Signals(-code).name if code < 0 else f"status {code}"
             ready.put(SinkError(f"a process of the run was ended ({how}); --resume finishes it"))
+        except Exception as error:
+            ready.put(error)
 
 
 def _say(pipe: Any, something: Any) -> None:
