@@ -5,7 +5,6 @@ RoIs of one group are worked on at once, as many as the cache holds. Each is wei
 of its own, whose sizes its neighbours have no part in: so its crop has the same bits anywhere.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -112,15 +111,15 @@ def gather(group: Group, cells: Cells, patch: Array) -> None:
 
 def _in_place(group: Group, cells: Cells, lines: Array) -> None:
     """Weight rows where they lie: calls for each band, but nothing is gathered."""
-    width = int(runs(group.cols.cells)[1].min()) * cells.table.shape[1]
-    lines[..., width:] = 0  # of columns listed again
-    bands, weights, out = [], [], []
+    touched = int(runs(group.cols.cells)[1].min()) * cells.table.shape[1]
+    lines[..., touched:] = 0  # of columns listed again
+    products = []
     for k, band, window in windows(group, cells):
         high, width = window.shape
-        bands.append(window)
-        weights.append(group.rows.weights[k, band, :, :high])
-        out.append(lines[k, band, :, :width])
-    deque(map(np.matmul, weights, bands, out), maxlen=0)  # the shortest way from call to call
+        weights, out = group.rows.weights[k, band, :, :high], lines[k, band, :, :width]
+        products.append((weights, window, out))
+    for weights, window, out in products:
+        np.matmul(weights, window, out=out)
 
 
 def windows(group: Group, cells: Cells) -> Iterator[tuple[int, int, Array]]:
