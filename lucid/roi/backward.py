@@ -103,12 +103,13 @@ def _bands(group: Group, corner: tuple[int, int], across: int) -> Iterator[_Band
     cols = group.cols.cells[:, None] - corner[1]
     high, wide = (1 + (cells < cells[..., -1:]).sum(axis=-1) for cells in (rows, cols))
     gaps = (rows[..., -1] - rows[..., 0] >= high) | (cols[..., -1] - cols[..., 0] >= wide)
-    which = np.arange(len(rows))[:, None], np.arange(R)
-    sides = np.broadcast_arrays(*which, gaps, rows[..., 0], high, cols[..., 0], wide)
+    k, r = gaps.nonzero()
+    places = iter(rows[k, r, :, None] * across + cols[k])
+    sides = np.broadcast_arrays(gaps, rows[..., 0], high, cols[..., 0], wide)
     lists = (side.ravel().tolist() for side in sides)
-    for k, r, gappy, y, height, x, width in zip(*lists, strict=True):
-        places = rows[k, r, :height, None] * across + cols[k, 0, :width] if gappy else None
-        yield _Band(y, height, x, width, places)
+    for gappy, y, height, x, width in zip(*lists, strict=True):
+        its = next(places)[:height, :width] if gappy else None
+        yield _Band(y, height, x, width, its)
 
 
 def _add(values: Array, band: _Band, done: int, total: Array, space: Workspace) -> None:
