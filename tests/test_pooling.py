@@ -327,17 +327,3 @@ def test_bins_beyond_the_edge_spare_those_within_it_in_large_windows(channels, s
         features[:, :1], [[0, 0, 0, 2 * size, 2 * size]], (size, size), 1.0, 1
     )
     np.testing.assert_allclose(crops, np.broadcast_to(expected, crops.shape), atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8])
-def test_crops_do_not_depend_on_where_the_channels_of_a_map_lie(rng, dtype):
-    """Channels at a large power of two from each other are copied in another way."""
-    features = (8 * rng.standard_normal((2, 70, 32, 64))).astype(dtype)
-    elsewhere = np.zeros((2, 70, 33, 67), dtype)[:, :, :32, :64]
-    elsewhere[...] = features
-    corner = rng.uniform(-5, 30, (30, 2))
-    table = np.c_[rng.integers(0, 2, 30), corner, corner + rng.uniform(0, 40, (30, 2))]
-    np.testing.assert_array_equal(roi_align(features, table, 3), roi_align(elsewhere, table, 3))
-    everywhere = np.broadcast_to(features[:1, :1], features.shape)  # at no distance at all
-    elsewhere[...] = everywhere
-    np.testing.assert_array_equal(roi_align(everywhere, table, 3), roi_align(elsewhere, table, 3))

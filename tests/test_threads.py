@@ -9,6 +9,7 @@ import pytest
 import lucid
 from lucid.models.utils import roi_align
 from lucid.roi import threads
+from lucid.roi.blas import thread_count
 from lucid.roi.geometry import lay_out
 from lucid.roi.operator import Operator
 from lucid.roi.weights import groups
@@ -47,7 +48,7 @@ def test_the_environment_says_how_many_threads_there_are_at_first(monkeypatch):
 
 
 def test_blas_has_one_thread_while_any_call_goes_on_and_then_as_many_as_before():
-    get, put = threads._blas()
+    get, put = thread_count()
     before = get()
     put(2)
     try:

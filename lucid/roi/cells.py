@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lucid.roi.blas import transposition
 from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.workers import Workspace
 
 Array = NDArray[Any]
 Copy = tuple[Array, Array]  # a part of a map (C, h, w), and where its cells belong, (h, w, C)
 
-SIDE_BY_SIDE = 64  # channels that are copied at once: more are too many streams to read
-COPIED = 1 << 12  # cells at once
+COPIED, SIDE_BY_SIDE = 1 << 20, 256  # numbers, and channels, that are copied in one go
+STREAMS = 64  # channels that NumPy copies at once: it would read more too slowly
+LONG = 1 << 14  # numbers of a row that repay a call
+STAGED = 1 << 18  # numbers
 LINE = 64  # bytes that the cache holds together
 # Channels that lie at a multiple of so many bytes share a few places of the cache; so many of
 # them, with so many cells, drive each other out.
@@ -80,8 +83,9 @@ def _copies(
         features, _, (top, left) = regions[owner]
         part = features[:, y - top : y - top + height, x - left : x - left + width]
         place = table[at : at + height * width].reshape(height, width, channels)
-        step = max(COPIED // max(width, 1), 1)
-        cuts = _cuts(height, step), _cuts(width, COPIED), _cuts(channels, SIDE_BY_SIDE)
+        cells = COPIED // max(min(channels, SIDE_BY_SIDE), 1)
+        step = max(cells // max(width, 1), 1)
+        cuts = _cuts(height, step), _cuts(width, cells), _cuts(channels, SIDE_BY_SIDE)
         for rows, cols, some in product(*cuts):
             yield part[some, rows, cols], place[rows, cols, some]
 
@@ -93,17 +97,39 @@ def _cuts(size: int, step: int) -> list[slice]:
 def copy(space: Workspace, what: Copy) -> None:
     """Copy a part of a map."""
     part, place = what
-    distance, cells = part.strides[0], part.shape[1] * part.shape[2]
-    if distance and distance % CROWDED == 0 and len(part) >= MANY and cells >= LARGE:
-        part = _staggered(part, space)
-    place[...] = part.transpose(1, 2, 0)
+    (channels, height, width), distance = part.shape, part.strides[0]
+    crowded = distance and distance % CROWDED == 0
+    large = channels >= MANY and height * width >= LARGE
+    if large and (crowded or part.dtype != place.dtype) and not _in_rows(part, place):
+        for rows in _cuts(height, max(STAGED // (channels * width), 1)):
+            _write(_staggered(part[:, rows], place.dtype, space), place[rows])
+    else:
+        _write(part, place)
 
 
-def _staggered(part: Array, space: Workspace) -> Array:
+def _write(part: Array, place: Array) -> None:
+    transpose = transposition()
+    if transpose and _in_rows(part, place):
+        transpose(part, place)
+    else:
+        for some in _cuts(len(part), STREAMS):
+            place[:, :, some] = part[some].transpose(1, 2, 0)
+
+
+def _in_rows(part: Array, place: Array) -> bool:
+    """Return whether a part consists of rows of float32 that are long enough to be transposed."""
+    (channels, height, width), (distance, line, number) = part.shape, part.strides
+    plain = part.dtype == place.dtype == np.float32 and part.flags.aligned and number == 4
+    together = line == 4 * width
+    apart = distance % 4 == 0 and distance >= 4 * width * (height if together else 1)
+    return plain and apart and channels > 1 and (together or channels * width >= LONG)
+
+
+def _staggered(part: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
     """Return a copy of channels that lie at a distance by which they share the cache evenly."""
     channels, cells = len(part), part.shape[1] * part.shape[2]
-    lines = -(-cells * part.itemsize // LINE) | 1
-    rows = space.array("channels", (channels, lines * LINE // part.itemsize), part.dtype)
+    lines = -(-cells * dtype.itemsize // LINE) | 1
+    rows = space.array("channels", (channels, lines * LINE // dtype.itemsize), dtype)
     copied = rows[:, :cells].reshape(part.shape)
     copied[...] = part
     return copied

@@ -1,16 +1,12 @@
 """How many threads work on one call, and that BLAS adds none of its own to them."""
 
-import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from itertools import product
 from threading import Lock
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
+from lucid.roi.blas import thread_count
 from lucid.roi.workers import Workers
 
 KEPT = 8 << 20  # bytes of an array that is kept from call to call
@@ -79,7 +75,7 @@ def working_threads(threads: int | None = None) -> Iterator[Workers]:
     A RoI's products are small: threads inside them cost more than they bring, and the last bits
     of a crop would depend on how many there are.
     """
-    get, put = _blas()
+    get, put = thread_count()
     with _Setting.lock:
         if not _Setting.working:
             _Setting.before = get()
@@ -98,21 +94,3 @@ def working_threads(threads: int | None = None) -> Iterator[Workers]:
             _Setting.working -= 1
             if not _Setting.working:
                 put(_Setting.before)
-
-
-@cache
-def _blas() -> tuple[Callable[[], int], Callable[[int], Any]]:
-    """Return what gets and sets the number of threads of NumPy's OpenBLAS.
-
-    Another BLAS is left as it is.
-    """
-    try:  # symbols of a library are found with those of the libraries that it is linked to
-        library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
-    except (AttributeError, OSError):
-        return lambda: 1, lambda threads: None
-    for before, after in product(("scipy_", ""), ("64_", "", "_64")):
-        get = getattr(library, f"{before}openblas_get_num_threads{after}", None)
-        put = getattr(library, f"{before}openblas_set_num_threads{after}", None)
-        if get and put:
-            return get, put
-    return lambda: 1, lambda threads: None

@@ -1,0 +1,78 @@
+"""Maps are laid out with the channels of a cell side by side, whatever their own layout."""
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+from lucid.models.utils import roi_align
+from lucid.roi import cells
+from lucid.roi.blas import transposition
+from lucid.roi.workers import Workspace
+
+LAYOUTS = {
+    "whole": lambda maps: maps,
+    "a window": lambda maps: maps[:, 1:-1, 2:-1],
+    "rows": lambda maps: maps[:, 1:-1],
+    "upside down": lambda maps: maps[:, ::-1],
+    "mirrored": lambda maps: maps[:, :, ::-1],
+    "every other column": lambda maps: maps[:, :, ::2],
+    "channels in reverse": lambda maps: maps[::-1],
+    "rows that overlap": lambda maps: sliding_window_view(maps[:, 0], 4, axis=1),
+    "channels last": lambda maps: maps.transpose(1, 2, 0),
+    "one map for all channels": lambda maps: np.broadcast_to(maps[:1], maps.shape),
+}
+
+
+@pytest.mark.parametrize("blas", [True, False])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", ">f4", "u1"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, dtype, blas):
+    if not blas:
+        monkeypatch.setattr(cells, "transposition", lambda: None)
+    for name in ("LONG", "MANY", "LARGE", "STAGED"):
+        monkeypatch.setattr(cells, name, int(rng.integers(1, 200)))
+    for shape in ((1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)):
+        part = LAYOUTS[layout](rng.integers(0, 100, shape).astype(dtype))
+        table = np.zeros(
+            (part.shape[1] * part.shape[2], len(part) + 3), "f8" if dtype == "f8" else "f4"
+        )
+        place = table[:, 1:-2].reshape(*part.shape[1:], len(part))
+        assert place.base is not None
+        cells.copy(Workspace(), (part, place))
+        np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
+        assert not table[:, [0, -2, -1]].any()
+
+
+def test_numbers_that_lie_at_odd_addresses_are_laid_out(rng):
+    part = np.empty(4 * 8 * 20 * 120 + 1, np.uint8)[1:].view(np.float32).reshape(8, 20, 120)
+    part[...] = rng.standard_normal(part.shape)
+    place = np.empty((20, 120, 8), np.float32)
+    cells.copy(Workspace(), (part, place))
+    np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8])
+def test_crops_do_not_depend_on_where_the_channels_of_a_map_lie(rng, dtype):
+    """Channels at a large power of two from each other are copied in another way."""
+    features = (8 * rng.standard_normal((2, 70, 32, 64))).astype(dtype)
+    elsewhere = np.zeros((2, 70, 33, 67), dtype)[:, :, :32, :64]
+    elsewhere[...] = features
+    corner = rng.uniform(-5, 30, (30, 2))
+    table = np.c_[rng.integers(0, 2, 30), corner, corner + rng.uniform(0, 40, (30, 2))]
+    np.testing.assert_array_equal(roi_align(features, table, 3), roi_align(elsewhere, table, 3))
+    everywhere = np.broadcast_to(features[:1, :1], features.shape)  # at no distance at all
+    elsewhere[...] = everywhere
+    np.testing.assert_array_equal(roi_align(everywhere, table, 3), roi_align(elsewhere, table, 3))
+
+
+def test_blas_transposes(rng):
+    transpose = transposition()
+    if transpose is None:
+        pytest.skip("this BLAS does not")
+    part = rng.standard_normal((37, 5, 80)).astype(np.float32)[:, :, 3:70]
+    part[0, 0, :4] = np.nan, np.inf, -0.0, 1e-42
+    place = np.empty((5, 67, 37), np.float32)
+    transpose(part, place)
+    expected = part.transpose(1, 2, 0)
+    np.testing.assert_array_equal(place, expected)
+    np.testing.assert_array_equal(np.signbit(place), np.signbit(expected))
