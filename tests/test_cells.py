@@ -41,6 +41,11 @@ def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, la
         cells.copy(Workspace(), (part, place))
         np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
         assert not table[:, [0, -2, -1]].any()
+        if part.dtype == place.dtype and part.flags.writeable:
+            expected = part.copy()
+            part[...] = 0
+            cells.move(Workspace(), (part, place))
+            np.testing.assert_array_equal(part, expected)
 
 
 def test_numbers_that_lie_at_odd_addresses_are_laid_out(rng):
@@ -65,14 +70,21 @@ def test_crops_do_not_depend_on_where_the_channels_of_a_map_lie(rng, dtype):
     np.testing.assert_array_equal(roi_align(everywhere, table, 3), roi_align(elsewhere, table, 3))
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
+def test_nothing_is_copied_of_nothing(shape, capfd):
+    part, place = np.zeros(shape, np.float32), np.zeros((*shape[1:], shape[0]), np.float32)
+    cells.copy(Workspace(), (part, place))
+    cells.move(Workspace(), (part, place))
+    assert capfd.readouterr() == ("", "")  # nor does BLAS complain
+
+
 def test_blas_transposes(rng):
     transpose = transposition()
     if transpose is None:
         pytest.skip("this BLAS does not")
-    part = rng.standard_normal((37, 5, 80)).astype(np.float32)[:, :, 3:70]
-    part[0, 0, :4] = np.nan, np.inf, -0.0, 1e-42
-    place = np.empty((5, 67, 37), np.float32)
-    transpose(part, place)
-    expected = part.transpose(1, 2, 0)
-    np.testing.assert_array_equal(place, expected)
-    np.testing.assert_array_equal(np.signbit(place), np.signbit(expected))
+    some = rng.standard_normal((5, 37, 80)).astype(np.float32)[:, :, 3:70]
+    some[0, 0, :4] = np.nan, np.inf, -0.0, 1e-42
+    others = np.empty((5, 67, 40), np.float32)[:, :, :37]
+    transpose(some, others)
+    np.testing.assert_array_equal(others, some.swapaxes(1, 2))
+    np.testing.assert_array_equal(np.signbit(others), np.signbit(some.swapaxes(1, 2)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.bands import Purpose
-from lucid.roi.cells import Cells, Region, copy, lay_cells
+from lucid.roi.cells import Cells, Region, copy, lay_cells, move
 from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
 from lucid.roi.steps import APART
@@ -19,7 +19,6 @@ Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
 PATCH = 1 << 21  # bytes that are made at once, and added band by band
-ACROSS = 256  # cells that are moved at once
 
 
 def pool_adjoint(
@@ -47,17 +46,7 @@ def pool_adjoint(
             continue
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
         _spread(bins, chunk, total, (down.start, across.start), space)
-    _move(total, features[:, down, across], space)
-
-
-def _move(total: Array, part: Array, space: Workspace) -> None:
-    """Write cells (h, w, C) to a part of a map (C, h, w)."""
-    height, width, channels = total.shape
-    for y, x in product(range(height), range(0, width, ACROSS)):
-        some = total[y, x : x + ACROSS]
-        padded = space.array("padded", (len(some), channels + APART), total.dtype)[:, :channels]
-        padded[...] = some  # or else cells would share a few places of the cache
-        part[:, y, x : x + ACROSS] = padded.T
+    move(space, (features[:, down, across], total))
 
 
 def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:

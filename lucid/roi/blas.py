@@ -24,9 +24,9 @@ def thread_count() -> tuple[Callable[[], int], Callable[[int], Any]]:
 
 @cache
 def transposition() -> Callable[[Array, Array], None] | None:
-    """Return what writes a part of a map (C, h, w) with channels last, None with another BLAS.
+    """Return what transposes matrices of float32 (k, m, n) into others (k, n, m).
 
-    Both are float32; the numbers of a row lie side by side, and the channels of a cell.
+    The numbers of a row lie side by side in both. With another BLAS there is none.
     """
     copy, integer = _function("cblas_somatcopy")
     if copy is None:
@@ -35,21 +35,21 @@ def transposition() -> Callable[[Array, Array], None] | None:
     copy.argtypes = [ctypes.c_int, ctypes.c_int, *sizes, factor, pointer, integer, pointer, integer]
     copy.restype = None
 
-    def transpose(part: Array, place: Array) -> None:
-        (channels, height, width), size = part.shape, part.itemsize
-        if part.strides[1] == width * size:
-            height, width = 1, height * width
-        channel, cell = part.strides[0] // size, place.strides[1] // size
-        source, target = part.ctypes.data, place.ctypes.data
-        for _ in range(height):
-            copy(ROW_MAJOR, TRANSPOSED, channels, width, 1.0, source, channel, target, cell)
-            source, target = source + part.strides[1], target + place.strides[0]
+    def transpose(some: Array, others: Array) -> None:
+        count, *shape = some.shape
+        (step, rows), (other_step, other_rows) = some.strides[:2], others.strides[:2]
+        source, target, size = some.ctypes.data, others.ctypes.data, some.itemsize
+        for _ in range(count):
+            copy(
+                ROW_MAJOR, TRANSPOSED, *shape, 1.0, source, rows // size, target, other_rows // size
+            )
+            source, target = source + step, target + other_step
 
     # A library that goes by other integers than its names say would do something else.
-    part = np.arange(21 * 35, dtype=np.float32).reshape(3, 5, 49)
-    place = np.zeros((5, 49, 3), np.float32)
-    transpose(part, place)
-    return transpose if np.array_equal(place, part.transpose(1, 2, 0)) else None
+    some = np.arange(2 * 19 * 35, dtype=np.float32).reshape(2, 19, 35)
+    others = np.zeros((2, 35, 19), np.float32)
+    transpose(some, others)
+    return transpose if np.array_equal(others, some.swapaxes(1, 2)) else None
 
 
 def _function(name: str) -> tuple[Any, Any]:

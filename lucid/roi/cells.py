@@ -18,6 +18,7 @@ COPIED, SIDE_BY_SIDE = 1 << 20, 256  # numbers, and channels, that are copied in
 STREAMS = 64  # channels that NumPy copies at once: it would read more too slowly
 LONG = 1 << 14  # numbers of a row that repay a call
 STAGED = 1 << 18  # numbers
+ACROSS = 256  # cells that are copied back at once
 LINE = 64  # bytes that the cache holds together
 # Channels that lie at a multiple of so many bytes share a few places of the cache; so many of
 # them, with so many cells, drive each other out.
@@ -100,7 +101,7 @@ def copy(space: Workspace, what: Copy) -> None:
     (channels, height, width), distance = part.shape, part.strides[0]
     crowded = distance and distance % CROWDED == 0
     large = channels >= MANY and height * width >= LARGE
-    if large and (crowded or part.dtype != place.dtype) and not _in_rows(part, place):
+    if large and (crowded or part.dtype != place.dtype) and not _matrices(part, place):
         for rows in _cuts(height, max(STAGED // (channels * width), 1)):
             _write(_staggered(part[:, rows], place.dtype, space), place[rows])
     else:
@@ -108,21 +109,43 @@ def copy(space: Workspace, what: Copy) -> None:
 
 
 def _write(part: Array, place: Array) -> None:
-    transpose = transposition()
-    if transpose and _in_rows(part, place):
-        transpose(part, place)
+    transpose, matrices = transposition(), _matrices(part, place)
+    if transpose and matrices:
+        transpose(*matrices)
     else:
         for some in _cuts(len(part), STREAMS):
             place[:, :, some] = part[some].transpose(1, 2, 0)
 
 
-def _in_rows(part: Array, place: Array) -> bool:
-    """Return whether a part consists of rows of float32 that are long enough to be transposed."""
+def move(space: Workspace, what: Copy) -> None:
+    """Copy cells back to a part of a map."""
+    part, place = what
+    transpose, matrices = transposition(), _matrices(part, place)
+    if transpose and matrices:
+        transpose(*reversed(matrices))
+        return
+    for y, some in product(range(place.shape[0]), _cuts(place.shape[1], ACROSS)):
+        cells = place[y, some]
+        wider = len(cells), len(part) + LINE // cells.itemsize
+        padded = space.array("padded", wider, cells.dtype)[:, : len(part)]
+        padded[...] = cells  # or else cells would share a few places of the cache
+        part[:, y, some] = padded.T
+
+
+def _matrices(part: Array, place: Array) -> tuple[Array, Array] | None:
+    """Return a part of a map as (k, C, n), and its cells as (k, n, C), if that is worth a call.
+
+    That is so for rows of float32 that are long enough, or follow each other on the map.
+    """
     (channels, height, width), (distance, line, number) = part.shape, part.strides
     plain = part.dtype == place.dtype == np.float32 and part.flags.aligned and number == 4
     together = line == 4 * width
     apart = distance % 4 == 0 and distance >= 4 * width * (height if together else 1)
-    return plain and apart and channels > 1 and (together or channels * width >= LONG)
+    if not plain or not apart or channels < 2 or not part.size:
+        return None
+    if together:
+        return part.reshape(1, channels, -1), place.reshape(1, -1, channels)
+    return (part.swapaxes(0, 1), place) if channels * width >= LONG else None
 
 
 def _staggered(part: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
