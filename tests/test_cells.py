@@ -6,7 +6,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from lucid.models.utils import roi_align
 from lucid.roi import cells
-from lucid.roi.blas import transposition
 from lucid.roi.workers import Workspace
 
 LAYOUTS = {
@@ -76,15 +75,3 @@ def test_nothing_is_copied_of_nothing(shape, capfd):
     cells.copy(Workspace(), (part, place))
     cells.move(Workspace(), (part, place))
     assert capfd.readouterr() == ("", "")  # nor does BLAS complain
-
-
-def test_blas_transposes(rng):
-    transpose = transposition()
-    if transpose is None:
-        pytest.skip("this BLAS does not")
-    some = rng.standard_normal((5, 37, 80)).astype(np.float32)[:, :, 3:70]
-    some[0, 0, :4] = np.nan, np.inf, -0.0, 1e-42
-    others = np.empty((5, 67, 40), np.float32)[:, :, :37]
-    transpose(some, others)
-    np.testing.assert_array_equal(others, some.swapaxes(1, 2))
-    np.testing.assert_array_equal(np.signbit(others), np.signbit(some.swapaxes(1, 2)))

@@ -8,6 +8,7 @@ from strategies import jobs
 from lucid import Tensor
 from lucid.models.utils import ROIAlign, roi_align
 from lucid.roi import backward
+from lucid.roi import blas as blas_of_numpy
 
 
 def random_like(array, seed=7):
@@ -63,13 +64,21 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
         np.testing.assert_allclose(together[:, some], alone, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("patch", [1, 1 << 12, 1 << 13, 1 << 14])
-def test_bands_that_are_added_in_pieces_give_the_same_gradient(rng, monkeypatch, patch):
-    table = np.c_[np.zeros(20), rng.uniform(-3, 20, (20, 2)), rng.uniform(20, 45, (20, 2))]
-    operator, g = {"output_size": (3, 4)}, rng.standard_normal((20, 5, 3, 4))
-    whole, _ = gradients(np.zeros((1, 5, 30, 40)), table, operator, g)
-    monkeypatch.setattr(backward, "PATCH", patch)
-    pieces, _ = gradients(np.zeros((1, 5, 30, 40)), table, operator, g)
+@pytest.mark.parametrize("ratio", [-1, 1, 2])
+@pytest.mark.parametrize("blas", [True, False])
+@pytest.mark.parametrize("piece", [1, 1 << 10, 1 << 12, 1 << 14])
+def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, blas, ratio):
+    """Also where NumPy multiplies and adds, as it does with a BLAS that is not found."""
+    corner = rng.uniform(-3, 20, (20, 2))
+    table = np.c_[np.zeros(20), corner, corner + rng.uniform(0, 40, (20, 2))]
+    operator = {"output_size": (3, 4), "sampling_ratio": ratio}
+    features, g = np.zeros((1, 5, 30, 40)), rng.standard_normal((20, 5, 3, 4))
+    whole, _ = gradients(features, table, operator, g)
+    monkeypatch.setattr(backward, "PATCH", piece)
+    monkeypatch.setattr(blas_of_numpy, "PIECE", piece)
+    if not blas:
+        monkeypatch.setattr(backward, "addition", lambda dtype: blas_of_numpy._add_products)
+    pieces, _ = gradients(features, table, operator, g)
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-12)
 
 

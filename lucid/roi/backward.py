@@ -1,13 +1,13 @@
 """From the gradient of crops to those of features and boxes: the kernel's steps in reverse."""
 
 from collections.abc import Iterator
-from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lucid.roi.bands import Purpose
+from lucid.roi.blas import Rectangle, addition
 from lucid.roi.cells import Cells, Region, copy, lay_cells, move
 from lucid.roi.geometry import Geometry, Ints
 from lucid.roi.kernel import chunks, gather, weighted_by_row, windows
@@ -18,7 +18,7 @@ from lucid.roi.workers import Workers, Workspace
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
-PATCH = 1 << 21  # bytes that are made at once, and added band by band
+PATCH = 1 << 21  # bytes of cells with others between them that are added to at once
 
 
 def pool_adjoint(
@@ -61,61 +61,68 @@ def _spread(
     lines = _spread_by_col(bins, group, space)
     (G, PH, w, C), (_, R, _, L) = lines.shape, group.rows.weights.shape
     lines = lines.reshape(G * R, PH // R, w * C)
-    weights = group.rows.weights[:, :, : PH // R].swapaxes(2, 3).reshape(G * R, L, PH // R)
-    by = np.multiply if PH == R else np.matmul  # which for one bin is ten times slower
-    high = max(min(PATCH // (w * C * lines.itemsize), L), 1)
-    step = max(PATCH // (high * w * C * lines.itemsize), 1)
-    patch = space.array("patch", (min(step, G * R), high, w * C), lines.dtype)
-    bands = list(_bands(group, corner, total.shape[1]))
-    for begin, done in product(range(0, G * R, step), range(0, L, high)):
-        some = slice(begin, begin + step)
-        factors = weights[some, done : done + high]
-        new = by(factors, lines[some], out=patch[: len(factors), : factors.shape[1]])
-        for values, band in zip(new.reshape(*new.shape[:2], w, C), bands[some], strict=True):
-            _add(values, band, done, total, space)
+    weights = group.rows.weights[:, :, : PH // R].reshape(G * R, PH // R, L)
+    rectangles, others = _bands(group, corner, total.shape[1], C)
+    addition(total.dtype)(weights, lines, total.reshape(len(total), -1), rectangles)
+    for band, places in others:
+        _add_apart(weights[band], lines[band], places, total.reshape(-1, C), space)
 
 
-class _Band(NamedTuple):
-    """Where a band of a RoI lies on a map."""
+def _add_apart(weights: Array, lines: Array, places: Ints, cells: Array, space: Workspace) -> None:
+    """Add the lines (M, w * C) of a band to cells with others between them, at (L, w) places.
 
-    top: int
-    height: int  # rows; what a list has after them is the last again, for nothing
-    left: int
-    width: int
-    places: Ints | None  # (height, width) in a table of cells, unless they are a gapless rectangle
+    That is done bin by bin, as each touches but a few of the rows.
+    """
+    add, size = addition(cells.dtype), places.shape[1] * cells.shape[1]
+    step, filled = max(PATCH // (size * cells.itemsize), 1), weights != 0
+    tops, after = filled.argmax(axis=1), filled[:, ::-1].argmax(axis=1)
+    ends = (weights.shape[1] - after) * filled.any(axis=1)
+    edges = list(zip(tops.tolist(), ends.tolist(), strict=True))
+    for begin in range(0, len(places), step):
+        some = places[begin : begin + step]
+        at = space.array("cells apart", (*some.shape, cells.shape[1]), cells.dtype)
+        cells.take(some, 0, at, "clip")
+        cut = [(max(top, begin), min(end, begin + len(some))) for top, end in edges]
+        rectangles = (
+            (k, top, top - begin, 0, end - top, size)
+            for k, (top, end) in enumerate(cut)
+            if top < end
+        )
+        add(weights[:, None], lines[:, None], at.reshape(len(at), -1), rectangles)
+        cells[some] = at
 
 
-def _bands(group: Group, corner: tuple[int, int], across: int) -> Iterator[_Band]:
-    """Yield the bands of RoIs, one RoI after the other, on a map that begins at a corner."""
+def _bands(
+    group: Group, corner: tuple[int, int], across: int, channels: int
+) -> tuple[Iterator[Rectangle], Iterator[tuple[int, Ints]]]:
+    """Return where bands of RoIs lie on a map of so many cells across that begins at a corner.
+
+    Those without gaps are rectangles; of the others it is the places of their cells in a table.
+    """
     R, _, L = group.rows.weights.shape[1:]
-    rows = group.rows.cells.reshape(-1, R, L) - corner[0]
-    cols = group.cols.cells[:, None] - corner[1]
-    high, wide = (1 + (cells < cells[..., -1:]).sum(axis=-1) for cells in (rows, cols))
-    gaps = (rows[..., -1] - rows[..., 0] >= high) | (cols[..., -1] - cols[..., 0] >= wide)
-    k, r = gaps.nonzero()
-    places = iter(rows[k, r, :, None] * across + cols[k])
-    sides = np.broadcast_arrays(gaps, rows[..., 0], high, cols[..., 0], wide)
-    lists = (side.ravel().tolist() for side in sides)
-    for gappy, y, height, x, width in zip(*lists, strict=True):
-        its = next(places)[:height, :width] if gappy else None
-        yield _Band(y, height, x, width, its)
+    rows, cols = group.rows.cells.reshape(-1, L), np.repeat(group.cols.cells, R, axis=0)
+    # What a list has after its last cell is that cell again, for nothing.
+    (y, high, deep), (x, wide, broad) = (
+        (each[:, 0], 1 + (each == each[:, -1:]).argmax(axis=1), each[:, -1] - each[:, 0])
+        for each in (rows, cols)
+    )
+    gaps = (deep >= high) | (broad >= wide)
+    at = y - corner[0], (x - corner[1]) * channels
+    sides = np.arange(len(rows)), np.zeros_like(y), *at, high, wide * channels
+    rectangles = zip(*(side[~gaps].tolist() for side in sides), strict=True)
+    return rectangles, _places(
+        gaps.nonzero()[0], rows - corner[0], high, cols - corner[1], wide, across
+    )
 
 
-def _add(values: Array, band: _Band, done: int, total: Array, space: Workspace) -> None:
-    """Add to a map the values (rows, w, C) of a band, of which some rows are done."""
-    height = min(band.height - done, len(values))
-    if height <= 0:
-        return
-    values = values[:height, : band.width]
-    if band.places is None:
-        y, x = band.top + done, band.left
-        at = total[y : y + height, x : x + band.width]
-        np.add(at, values, out=at)
-    else:  # as total[rows, columns] += values, but without fresh memory for each
-        cells, places = total.reshape(-1, total.shape[2]), band.places[done : done + height]
-        at = space.array("cells of a band", values.shape, values.dtype)
-        cells.take(places, 0, at, "clip")
-        cells[places] = np.add(at, values, out=at)
+def _places(
+    which: Ints, rows: Ints, high: Ints, cols: Ints, wide: Ints, across: int
+) -> Iterator[tuple[int, Ints]]:
+    """Yield bands, and the places of their cells in the table of a map of so many across."""
+    places = rows[which, :, None] * across + cols[which, None]
+    lists = which.tolist(), places, high[which].tolist(), wide[which].tolist()
+    for k, its, height, width in zip(*lists, strict=True):
+        yield k, its[:height, :width]
 
 
 def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:

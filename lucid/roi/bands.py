@@ -22,7 +22,7 @@ ONE_BIN, MANY_BINS = 0.8, 0.35
 # in bytes that could be gathered meanwhile.
 CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
 # The same of adding to a map's gradient.
-ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 4.0, 12.0, 120_000
+ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 1.0, 3.0, 25_000
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; the bits of products with rows of 1 to 3 numbers depend on where these lie
 
@@ -88,10 +88,11 @@ def _rows(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return of which RoIs each bin has rows of its own, and which lie where they are weighted."""
     PH, width = geometry.pooled[0], whole[1] * size
+    gapless = touched.gapless.reshape(2, -1).all(axis=0)
     if purpose is Purpose.FEATURES:
         own = PH * (ADD_CALL + ADD_ONE_BIN * alone[0] * width) < ADD_MANY_BINS * whole[0] * width
-        return own & (PH > 1), np.zeros(len(own), bool)
-    gapless = touched.gapless.reshape(2, -1).all(axis=0) & (width >= NARROW)
+        return own & gapless & (PH > 1), np.zeros(len(own), bool)
+    gapless &= width >= NARROW
     large = gapless & (alone[0] * width >= LARGE)
     in_one, in_all = MANY_BINS * PH * whole[0], ONE_BIN * PH * alone[0]
     costs = [

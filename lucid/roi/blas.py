@@ -1,7 +1,10 @@
-"""What NumPy's OpenBLAS offers and NumPy does not: its number of threads, and transposing."""
+"""What NumPy's BLAS can do and NumPy does not offer.
+
+OpenBLAS has a number of threads, and transposes; any BLAS adds products to what is there.
+"""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import product
 from typing import Any
@@ -11,7 +14,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-ROW_MAJOR, TRANSPOSED = 101, 112
+ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
+PIECE = 1 << 21  # bytes of a product that NumPy makes at once
+
+Rectangle = tuple[int, int, int, int, int, int]
+Addition = Callable[[Array, Array, Array, Iterable[Rectangle]], None]
 
 
 @cache
@@ -31,18 +38,17 @@ def transposition() -> Callable[[Array, Array], None] | None:
     copy, integer = _function("cblas_somatcopy")
     if copy is None:
         return None
-    pointer, sizes, factor = ctypes.c_void_p, (integer, integer), ctypes.c_float
-    copy.argtypes = [ctypes.c_int, ctypes.c_int, *sizes, factor, pointer, integer, pointer, integer]
+    enum, pointer, factor = ctypes.c_int, ctypes.c_void_p, ctypes.c_float
+    copy.argtypes = [enum] * 2 + [integer] * 2 + [factor] + [pointer, integer] * 2
     copy.restype = None
 
     def transpose(some: Array, others: Array) -> None:
-        count, *shape = some.shape
-        (step, rows), (other_step, other_rows) = some.strides[:2], others.strides[:2]
-        source, target, size = some.ctypes.data, others.ctypes.data, some.itemsize
+        count, m, n = some.shape
+        if others.shape != (count, n, m):
+            raise ValueError(f"{some.shape} cannot be transposed into {others.shape}")
+        (source, step, row), (target, other_step, other_row) = map(_place, (some, others))
         for _ in range(count):
-            copy(
-                ROW_MAJOR, TRANSPOSED, *shape, 1.0, source, rows // size, target, other_rows // size
-            )
+            copy(ROW_MAJOR, TRANSPOSED, m, n, 1.0, source, row, target, other_row)
             source, target = source + step, target + other_step
 
     # A library that goes by other integers than its names say would do something else.
@@ -50,6 +56,70 @@ def transposition() -> Callable[[Array, Array], None] | None:
     others = np.zeros((2, 35, 19), np.float32)
     transpose(some, others)
     return transpose if np.array_equal(others, some.swapaxes(1, 2)) else None
+
+
+@cache
+def addition(dtype: np.dtype[Any]) -> Addition:
+    """Return what adds products to rectangles of a matrix, for float32 or float64.
+
+    It is called with matrices (k, l, m) and (k, l, n), the matrix, and the rectangles: for each
+    the number of the two matrices whose product a.T @ b belongs there, the first row of that,
+    the rectangle's top and left, and its height and width. The numbers of a row lie side by side.
+    """
+    gemm, integer = _function("cblas_sgemm" if dtype == np.float32 else "cblas_dgemm")
+    if gemm is None:
+        return _add_products
+    enum, pointer = ctypes.c_int, ctypes.c_void_p
+    number = ctypes.c_float if dtype == np.float32 else ctypes.c_double
+    matrix = [pointer, integer]
+    gemm.argtypes = [enum] * 3 + [integer] * 3 + [number] + matrix * 2 + [number] + matrix
+    gemm.restype = None
+
+    def add(some: Array, others: Array, total: Array, rectangles: Iterable[Rectangle]) -> None:
+        (count, inner, rows), columns, size = some.shape, others.shape[2], total.itemsize
+        (a, a_step, a_row), (b, b_step, b_row), (c, _, c_row) = map(
+            _place, (some, others, total[None])
+        )
+        height, width = total.shape
+        for k, first, top, left, m, n in rectangles:
+            inside = top + m <= height and left + n <= width and first + m <= rows and n <= columns
+            if not inside or k >= count or min(k, first, top, left) < 0:
+                raise IndexError(f"no rectangle: {(k, first, top, left, m, n)}")
+            factors = a + k * a_step + first * size, a_row, b + k * b_step, b_row
+            at = c + (top * c_row + left) * size
+            gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, m, n, inner, 1.0, *factors, 1.0, at, c_row)
+
+    return add if _adds(add, dtype) else _add_products
+
+
+def _place(matrices: Array) -> tuple[int, int, int]:
+    """Return the address of matrices, and how far it is to the next, and to a matrix's next row.
+
+    The latter is in numbers. Where there is no next row, NumPy may say anything.
+    """
+    step, row, size = *matrices.strides[:2], matrices.itemsize
+    return matrices.ctypes.data, step, max(row // size, matrices.shape[2])
+
+
+def _adds(add: Addition, dtype: np.dtype[Any]) -> bool:
+    """Return whether a function does what `addition` promises."""
+    some, others = (np.arange(6 * n).astype(dtype).reshape(2, 3, n) for n in (5, 19))
+    totals = np.ones((2, 9, 40), dtype)
+    for total, way in zip(totals, (add, _add_products), strict=True):
+        way(some, others, total, [(1, 0, 2, 3, 5, 19), (0, 1, 4, 20, 4, 17)])
+    return np.array_equal(*totals)
+
+
+def _add_products(
+    some: Array, others: Array, total: Array, rectangles: Iterable[Rectangle]
+) -> None:
+    by = np.multiply if some.shape[1] == 1 else np.matmul  # which for one row is ten times slower
+    for k, first, top, left, m, n in rectangles:
+        step = max(PIECE // (n * total.itemsize), 1)
+        for row in range(0, m, step):
+            end = min(row + step, m)
+            product = by(some[k, :, first + row : first + end].T, others[k, :, :n])
+            total[top + row : top + end, left : left + n] += product
 
 
 def _function(name: str) -> tuple[Any, Any]:
