@@ -23,6 +23,7 @@ ONE_BIN, MANY_BINS = 0.8, 0.35
 CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
 # The same of adding to a map's gradient.
 ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 1.0, 3.0, 25_000
+SPARE = 1 / 8  # of a window, from which on all of it is added to
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; the bits of products with rows of 1 to 3 numbers depend on where these lie
 

@@ -30,8 +30,12 @@ class Touched(NamedTuple):
     highest: Ints  # (2K, bins) last slot of a bin, or -1
 
 
-def in_range(geometry: Geometry) -> Samples:
-    """List the samples in range of all RoIs."""
+def in_range(geometry: Geometry, spare: float = 0) -> Samples:
+    """List the samples in range of all RoIs.
+
+    Cells that no sample touches, between others, have slots only where a RoI touches at least a
+    share `spare` of its window, if that is not 0.
+    """
     low, many = (column.ravel() for column in geometry.candidates())
     starts, bins = geometry.start.ravel(), geometry.bin.ravel()
     grids, sizes = geometry.grid.ravel(), geometry.size.ravel()
@@ -48,6 +52,8 @@ def in_range(geometry: Geometry) -> Samples:
     clamped = np.clip(position, 0, size - 1)
     cell = clamped.astype(np.int64)
     slot = _slots(line, cell)
+    if spare:
+        slot = _spared(line, cell, slot, len(geometry), spare)
     return Samples(line, of_bin, grid, passed, position, cell, clamped - cell, slot)
 
 
@@ -60,6 +66,17 @@ def _slots(line: Ints, low: Ints) -> Ints:
     np.cumsum(slot, out=slot)
     slot -= np.repeat(slot[first], last - first + 1)
     return slot
+
+
+def _spared(line: Ints, low: Ints, slot: Ints, rois: int, spare: float) -> Ints:
+    """Return slots, of all cells of a window where that share of it is touched."""
+    first, last = _runs(line)
+    cell = low - np.repeat(low[first], last - first + 1)
+    listed, window = np.zeros((2, 2 * rois), np.int64)
+    listed[line[last]], window[line[last]] = slot[last] + 2, cell[last] + 2
+    areas = (sizes.reshape(2, rois).prod(axis=0) for sizes in (listed, window))
+    spared = next(areas) >= spare * next(areas)
+    return np.where(np.tile(spared, 2)[line], cell, slot)
 
 
 def _runs(owner: Ints) -> tuple[Ints, Ints]:
@@ -80,7 +97,7 @@ def touched(geometry: Geometry, samples: Samples) -> Touched:
     lowest[owner[first]] = slot[first]
     highest[owner[last]] = slot[last] + 1
     gapless = np.ones(lines, bool)
-    gaps = (low[1:] - low[:-1] > 2) & (line[1:] == line[:-1])
+    gaps = (low[1:] - low[:-1] > slot[1:] - slot[:-1]) & (line[1:] == line[:-1])
     gapless[line[1:][gaps]] = False
     highest = highest.reshape(lines, bins)
     return Touched(highest.max(axis=1) + 1, gapless, lowest.reshape(lines, bins), highest)

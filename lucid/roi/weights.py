@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.roi.bands import Lines, Purpose, choose
+from lucid.roi.bands import SPARE, Lines, Purpose, choose
 from lucid.roi.geometry import Floats, Geometry, Ints
 from lucid.roi.samples import Samples, Touched, in_range, touched
 
@@ -29,7 +29,7 @@ class Side(NamedTuple):
     Band r has the cells of the list from r * step on.
     """
 
-    cells: Ints  # (G, n) ascending in each band; the last is repeated where there are fewer
+    cells: Ints  # (G, n) ascending in each band; a cell listed again weighs nothing
     weights: Array  # (G, R, M, L)
     step: int
     slopes: tuple[Array, ...]  # derivatives of the weights by start and end, in box units
@@ -69,7 +69,8 @@ def groups(
     """
     if not len(geometry):
         return
-    K, samples = len(geometry), in_range(geometry)
+    K = len(geometry)
+    samples = in_range(geometry, SPARE * (purpose is Purpose.FEATURES))
     span = touched(geometry, samples)
     lines = choose(geometry, span, size, purpose)
     sizes = np.reshape((lines.bands, lines.cells, lines.step), (6, K))
