@@ -29,7 +29,7 @@ def pool_adjoint(
     dtype: DTypeLike,
     workers: Workers,
 ) -> None:
-    """Write to `features` (C, H, W) what the crops' gradient says about a map, zeros before.
+    """Write to `features` (C, H, W) what the crops' gradient says about a map.
 
     Row `rows[k]` of the gradient (.., C, PH, PW) is that of RoI k.
     """
@@ -47,6 +47,8 @@ def pool_adjoint(
         bins = _last(gradient[rows[chunk.rois]], space, table.dtype)
         _spread(bins, chunk, total, (down.start, across.start), space)
     move(space, (features[:, down, across], total))
+    features[:, : down.start] = features[:, down.stop :] = 0
+    features[:, down, : across.start] = features[:, down, across.stop :] = 0
 
 
 def _chunks(geometry: Geometry, cells: Cells, purpose: Purpose) -> Iterator[Group]:

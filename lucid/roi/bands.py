@@ -72,7 +72,8 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
         own[1] &= ~in_place
         evenly &= in_place & (step * (PW - 1) + even <= whole[1])
     cells = np.where(own, alone, whole)
-    cells[0] = np.where(in_place, 1 << np.frexp(cells[0] - 1)[1], cells[0])  # none is copied
+    uncopied = in_place | (purpose is Purpose.FEATURES)  # for nothing is done with more of them
+    cells[0] = np.where(uncopied & (cells[0] > 0), 1 << np.frexp(cells[0] - 1)[1], cells[0])
     cells[1] = np.where(evenly, even, cells[1])
     steps = own * cells
     steps[1] += evenly * step

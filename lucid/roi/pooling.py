@@ -70,7 +70,8 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
     """
     dtype = compute_dtype(features.dtype)
-    result = np.zeros(features.shape, dtype)
+    result = np.empty(features.shape, dtype)
+    result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
