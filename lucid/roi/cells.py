@@ -50,7 +50,8 @@ def lay_cells(
     by window where that is less.
     """
     owner = np.repeat(np.arange(len(regions)), [region.rois for region in regions])
-    leads = np.diff(owner, prepend=-1) != 0
+    leads = np.ones(len(owner), bool)
+    leads[1:] = owner[1:] != owner[:-1]
     begin, sides = _bounds(geometry, leads)
     apart = np.add.reduceat(geometry.touched(), np.flatnonzero(leads)) <= sides.prod(axis=0)
     if apart.any():

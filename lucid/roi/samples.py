@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.geometry import Floats, Geometry, Ints
+from lucid.roi.geometry import Floats, Geometry, Ints, clip
 
 
 class Samples(NamedTuple):
@@ -49,7 +49,7 @@ def in_range(geometry: Geometry, spare: float = 0) -> Samples:
     if len(some) < len(line):
         line, of_bin, grid, size = line[some], of_bin[some], grid[some], size[some]
         passed, position = passed[some], position[some]
-    clamped = np.clip(position, 0, size - 1)
+    clamped = clip(position, 0, size - 1)
     cell = clamped.astype(np.int64)
     slot = _slots(line, cell)
     if spare:

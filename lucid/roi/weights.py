@@ -74,7 +74,7 @@ def groups(
     span = touched(geometry, samples)
     lines = choose(geometry, span, size, purpose)
     sizes = np.reshape((lines.bands, lines.cells, lines.step), (6, K))
-    shape = np.stack([*sizes, lines.own[:K], ~lines.in_place])  # those in place come first
+    shape = np.array([*sizes, lines.own[:K], ~lines.in_place])  # those in place come first
     order = np.lexsort((geometry.first[0], *shape))  # neighbours on the map one after the other
     both = np.concatenate([order, K + order])
     cells, flat = _scatter(geometry, samples, span, lines, both, purpose is Purpose.BOXES)
