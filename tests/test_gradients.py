@@ -8,7 +8,7 @@ from strategies import jobs
 
 from lucid import Tensor
 from lucid.models.utils import ROIAlign, roi_align
-from lucid.roi import backward, bands, weights
+from lucid.roi import backward, bands
 from lucid.roi import blas as blas_of_numpy
 
 
@@ -22,14 +22,17 @@ def gradients(features, table, operator, seed_gradient, **options):
     return features.grad, table.grad
 
 
-@given(jobs(least=1), st.sampled_from([1.0, bands.SPARE]))
-def test_the_gradient_of_features_is_the_exact_adjoint(job, spare):
+@given(jobs(least=1), st.booleans())
+def test_the_gradient_of_features_is_the_exact_adjoint(job, apart):
     """<g, A x> == <A' g, x>: crops are linear in the features, so no epsilon is needed."""
     features, table, operator = job
     crops = roi_align(features, table, **operator)
     g = random_like(crops)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "SPARE", spare)  # 1: cells that are left out are never added to
+        if apart:  # bin by bin to cells with others between them
+            patch.setattr(bands, "ADD_APART", 0)
+            patch.setattr(bands, "ADD_ROI", 0)
+            patch.setattr(backward, "LARGE", 0)
         for_features, _ = gradients(features, table, operator, g)
     assert np.vdot(g, crops) == pytest.approx(np.vdot(for_features, features), abs=1e-10)
 
@@ -67,17 +70,23 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
         np.testing.assert_allclose(together[:, some], alone, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("ratio", "spare"), [(-1, 1.0), (1, 1.0), (2, 1.0), (1, bands.SPARE)])
+@pytest.mark.parametrize("ratio", [-1, 1, 2])
+@pytest.mark.parametrize("apart", [0, 3.0])
+@pytest.mark.parametrize("large", [0, 1 << 20])
 @pytest.mark.parametrize("blas", [True, False])
 @pytest.mark.parametrize("piece", [1, 1 << 10, 1 << 12, 1 << 14])
-def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, blas, ratio, spare):
+def test_what_is_added_in_pieces_is_the_same_gradient(
+    rng, monkeypatch, piece, blas, ratio, apart, large
+):
     """Also where NumPy multiplies and adds, as it does with a BLAS that is not found."""
     corner = rng.uniform(-3, 20, (20, 2))
     table = np.c_[np.zeros(20), corner, corner + rng.uniform(0, 40, (20, 2))]
     operator = {"output_size": (3, 4), "sampling_ratio": ratio}
     features, g = np.zeros((1, 5, 30, 40)), rng.standard_normal((20, 5, 3, 4))
     whole, _ = gradients(features, table, operator, g)
-    monkeypatch.setattr(weights, "SPARE", spare)
+    monkeypatch.setattr(bands, "ADD_APART", apart)
+    monkeypatch.setattr(bands, "ADD_ROI", 0)
+    monkeypatch.setattr(backward, "LARGE", large)
     monkeypatch.setattr(backward, "PATCH", piece)
     monkeypatch.setattr(blas_of_numpy, "PIECE", piece)
     if not blas:

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 Rows = NDArray[np.intp]
 
 PATCH = 1 << 21  # bytes of cells with others between them that are added to at once
+LARGE = 1 << 18  # bytes of them that repay a call for each bin
 
 
 def pool_adjoint(
@@ -71,27 +72,34 @@ def _spread(
 
 
 def _add_apart(weights: Array, lines: Array, places: Ints, cells: Array, space: Workspace) -> None:
-    """Add the lines (M, w * C) of a band to cells with others between them, at (L, w) places.
-
-    That is done bin by bin, as each touches but a few of the rows.
-    """
-    add, size = addition(cells.dtype), places.shape[1] * cells.shape[1]
-    step, filled = max(PATCH // (size * cells.itemsize), 1), weights != 0
-    tops, after = filled.argmax(axis=1), filled[:, ::-1].argmax(axis=1)
-    ends = (weights.shape[1] - after) * filled.any(axis=1)
-    edges = list(zip(tops.tolist(), ends.tolist(), strict=True))
+    """Add the lines (M, w * C) of a band to cells with others between them, at (L, w) places."""
+    width = places.shape[1] * cells.shape[1]
+    edges = _edges(weights) if len(places) * width * cells.itemsize >= LARGE else [(0, len(places))]
+    if len(edges) > 1:  # bin by bin, as each touches but a few of the rows
+        weights, lines = weights[:, None], lines[:, None]
+    else:
+        weights, lines = weights[None], lines[None]
+    step = max(PATCH // (width * cells.itemsize), 1)
     for begin in range(0, len(places), step):
         some = places[begin : begin + step]
         at = space.array("cells apart", (*some.shape, cells.shape[1]), cells.dtype)
         cells.take(some, 0, at, "clip")
         cut = [(max(top, begin), min(end, begin + len(some))) for top, end in edges]
         rectangles = (
-            (k, top, top - begin, 0, end - top, size)
+            (k, top, top - begin, 0, end - top, width)
             for k, (top, end) in enumerate(cut)
             if top < end
         )
-        add(weights[:, None], lines[:, None], at.reshape(len(at), -1), rectangles)
+        addition(cells.dtype)(weights, lines, at.reshape(len(at), -1), rectangles)
         cells[some] = at
+
+
+def _edges(weights: Array) -> list[tuple[int, int]]:
+    """Return the first row that each bin touches, and where those rows end."""
+    filled = weights != 0
+    tops, after = filled.argmax(axis=1), filled[:, ::-1].argmax(axis=1)
+    ends = (weights.shape[1] - after) * filled.any(axis=1)
+    return list(zip(tops.tolist(), ends.tolist(), strict=True))
 
 
 def _bands(

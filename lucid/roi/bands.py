@@ -23,7 +23,9 @@ ONE_BIN, MANY_BINS = 0.8, 0.35
 CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
 # The same of adding to a map's gradient.
 ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 1.0, 3.0, 25_000
-SPARE = 1 / 8  # of a window, from which on all of it is added to
+# And of a cell with others between, as a multiple of adding to it; of a column's cells for each row
+# of bins; and of a RoI with such cells.
+ADD_APART, ADD_COLUMN, ADD_ROI = 3.0, 1.5, 300_000
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; the bits of products with rows of 1 to 3 numbers depend on where these lie
 
@@ -83,6 +85,16 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
     bands = np.where(several, [[PH], [PW]], 1)
     columns = bands.ravel(), bins.ravel(), cells.ravel(), steps.ravel(), own.ravel()
     return Lines(*columns, in_place)
+
+
+def add_to_all(touched: Ints, window: Ints, bins: int, size: int) -> NDArray[np.bool_]:
+    """Return of which RoIs all of a window is added to: less work than to leave out cells.
+
+    They touch (2, K) cells along the axes of windows (2, K), and have so many rows of bins.
+    """
+    whole = window.prod(axis=0) + ADD_COLUMN * bins * (window[1] - touched[1])
+    to_all: NDArray[np.bool_] = whole * size < ADD_APART * touched.prod(axis=0) * size + ADD_ROI
+    return to_all
 
 
 def _rows(

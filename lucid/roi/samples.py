@@ -30,12 +30,8 @@ class Touched(NamedTuple):
     highest: Ints  # (2K, bins) last slot of a bin, or -1
 
 
-def in_range(geometry: Geometry, spare: float = 0) -> Samples:
-    """List the samples in range of all RoIs.
-
-    Cells that no sample touches, between others, have slots only where a RoI touches at least a
-    share `spare` of its window, if that is not 0.
-    """
+def in_range(geometry: Geometry) -> Samples:
+    """List the samples in range of all RoIs."""
     low, many = (column.ravel() for column in geometry.candidates())
     starts, bins = geometry.start.ravel(), geometry.bin.ravel()
     grids, sizes = geometry.grid.ravel(), geometry.size.ravel()
@@ -52,8 +48,6 @@ def in_range(geometry: Geometry, spare: float = 0) -> Samples:
     clamped = clip(position, 0, size - 1)
     cell = clamped.astype(np.int64)
     slot = _slots(line, cell)
-    if spare:
-        slot = _spared(line, cell, slot, len(geometry), spare)
     return Samples(line, of_bin, grid, passed, position, cell, clamped - cell, slot)
 
 
@@ -68,15 +62,20 @@ def _slots(line: Ints, low: Ints) -> Ints:
     return slot
 
 
-def _spared(line: Ints, low: Ints, slot: Ints, rois: int, spare: float) -> Ints:
-    """Return slots, of all cells of a window where that share of it is touched."""
-    first, last = _runs(line)
-    cell = low - np.repeat(low[first], last - first + 1)
-    listed, window = np.zeros((2, 2 * rois), np.int64)
-    listed[line[last]], window[line[last]] = slot[last] + 2, cell[last] + 2
-    areas = (sizes.reshape(2, rois).prod(axis=0) for sizes in (listed, window))
-    spared = next(areas) >= spare * next(areas)
-    return np.where(np.tile(spared, 2)[line], cell, slot)
+def sides(samples: Samples, rois: int) -> tuple[Ints, Ints]:
+    """Return how many cells RoIs touch along each axis, and how many their windows have, (2, K)."""
+    first, last = _runs(samples.line)
+    touched, window = np.zeros((2, 2 * rois), np.int64)
+    touched[samples.line[last]] = samples.slot[last] + 2
+    window[samples.line[last]] = samples.low[last] - samples.low[first] + 2
+    return touched.reshape(2, rois), window.reshape(2, rois)
+
+
+def filled(samples: Samples, whole: NDArray[np.bool_]) -> Samples:
+    """Return samples with slots for all cells of a window, touched or not, of some RoIs (K,)."""
+    first, last = _runs(samples.line)
+    cell = samples.low - np.repeat(samples.low[first], last - first + 1)
+    return samples._replace(slot=np.where(np.tile(whole, 2)[samples.line], cell, samples.slot))
 
 
 def _runs(owner: Ints) -> tuple[Ints, Ints]:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lucid.roi.bands import SPARE, Lines, Purpose, choose
+from lucid.roi.bands import Lines, Purpose, add_to_all, choose
 from lucid.roi.geometry import Floats, Geometry, Ints
-from lucid.roi.samples import Samples, Touched, in_range, touched
+from lucid.roi.samples import Samples, Touched, filled, in_range, sides, touched
 
 Array = NDArray[Any]
 
@@ -69,8 +69,9 @@ def groups(
     """
     if not len(geometry):
         return
-    K = len(geometry)
-    samples = in_range(geometry, SPARE * (purpose is Purpose.FEATURES))
+    K, samples = len(geometry), in_range(geometry)
+    if purpose is Purpose.FEATURES:
+        samples = filled(samples, add_to_all(*sides(samples, K), geometry.pooled[0], size))
     span = touched(geometry, samples)
     lines = choose(geometry, span, size, purpose)
     sizes = np.reshape((lines.bands, lines.cells, lines.step), (6, K))
