@@ -95,6 +95,27 @@ def test_what_is_added_in_pieces_is_the_same_gradient(
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-12)
 
 
+def test_the_gradient_is_zero_where_no_roi_is(rng, monkeypatch):
+    """Nor on maps whose only RoIs are invalid, whatever was in memory before."""
+    empty = np.empty
+
+    def poisoned(*arguments, **options):
+        array = empty(*arguments, **options)
+        array.fill(-1)
+        return array
+
+    monkeypatch.setattr(np, "empty", poisoned)
+    table = np.array([[0, 5, 5, 1, 1], [1, 3, 2, 6, 5], [3, 50, 50, 60, 60]], float)
+    g = rng.standard_normal((3, 2, 2, 2))
+    for_features, _ = gradients(
+        np.zeros((4, 2, 9, 10)), table, {"output_size": 2}, g, invalid="zero"
+    )
+    touched = np.zeros(for_features.shape, bool)
+    touched[1, :, 2:6, 3:7] = True
+    assert for_features[touched].any()
+    assert not for_features[~touched].any()
+
+
 def slope(features, table, operator, direction, g, step=1e-6):
     """Return <g, Jv> by a central difference."""
     moved = [roi_align(features, table + sign * step * direction, **operator) for sign in (1, -1)]
