@@ -1,5 +1,7 @@
 """What is asked of NumPy's BLAS directly is what NumPy itself would give."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,7 @@ def test_products_are_added_to_rectangles(matrices, rows, own):
         (0, 0, 0, -1, 1, 1),
         (0, 0, 0, 0, 1, 32),
         (0, 0, 20, 0, 6, 1),
+        (0, 3, 3, 0, -2, 2),
     ],
 )
 def test_nothing_is_written_outside(matrices, rectangle):
@@ -78,6 +81,15 @@ def test_nothing_is_written_outside(matrices, rectangle):
     with pytest.raises(IndexError, match="no rectangle"):
         add(some, others, total, [rectangle])
     np.testing.assert_array_equal(total.base, before)
+
+
+def test_the_blas_of_the_wheels_of_numpy_is_used():
+    name = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    if name != "scipy-openblas" or sys.platform == "win32":
+        pytest.skip("it is another")
+    assert transposition() is not None
+    for dtype in (np.float32, np.float64):
+        assert addition(np.dtype(dtype)) is not blas._add_products
 
 
 def test_another_library_is_done_without(monkeypatch):

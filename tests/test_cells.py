@@ -17,6 +17,9 @@ LAYOUTS = {
     "every other column": lambda maps: maps[:, :, ::2],
     "channels in reverse": lambda maps: maps[::-1],
     "rows that overlap": lambda maps: sliding_window_view(maps[:, 0], 4, axis=1),
+    "channels that overlap": lambda maps: sliding_window_view(maps[0], 4, axis=0).transpose(
+        0, 2, 1
+    ),
     "channels last": lambda maps: maps.transpose(1, 2, 0),
     "one map for all channels": lambda maps: np.broadcast_to(maps[:1], maps.shape),
 }

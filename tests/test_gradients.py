@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import jobs
 
-from lucid import Tensor
+from lucid import ShapeError, Tensor
 from lucid.models.utils import ROIAlign, roi_align
-from lucid.roi import backward, bands
+from lucid.roi import Operator, as_rois, backward, bands, box_gradient, pool_adjoint
 from lucid.roi import blas as blas_of_numpy
 
 
@@ -114,6 +114,34 @@ def test_the_gradient_is_zero_where_no_roi_is(rng, monkeypatch):
     touched[1, :, 2:6, 3:7] = True
     assert for_features[touched].any()
     assert not for_features[~touched].any()
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (2, 4, 2, 3), (1, 4, 2, 2), (4, 2, 2)])
+def test_a_gradient_of_another_shape_is_refused(shape):
+    features, table = np.zeros((1, 4, 9, 9)), as_rois([[0, 1, 1, 5, 5], [0, 2, 2, 6, 6]], 1)
+    operator = Operator.checked(2)
+    with pytest.raises(ShapeError, match="gradient must have the shape of the crops"):
+        pool_adjoint(np.ones(shape), features, table, operator)
+    with pytest.raises(ShapeError, match="gradient must have the shape of the crops"):
+        box_gradient(np.ones(shape), features, table, operator)
+
+
+def test_maps_of_no_channels_have_a_gradient_of_none():
+    for_features, for_rois = gradients(
+        np.zeros((1, 0, 9, 9)),
+        np.array([[0, 1, 1, 5, 5.0]]),
+        {"output_size": 2},
+        np.ones((1, 0, 2, 2)),
+    )
+    assert for_features.shape == (1, 0, 9, 9)
+    assert not for_rois.any()
+
+
+def test_all_of_a_window_is_added_to_only_where_that_is_less_work():
+    touched = np.array([[28, 28, 8, 28], [28, 28, 128, 28]])
+    window = np.array([[36, 300, 8, 300], [36, 300, 470, 300]])
+    assert bands.add_to_all(touched, window, 7, 1024).tolist() == [True, False, False, False]
+    assert not bands.add_to_all(touched, window, 1000, 1024).any()
 
 
 def slope(features, table, operator, direction, g, step=1e-6):

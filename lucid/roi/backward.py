@@ -30,7 +30,7 @@ def pool_adjoint(
     dtype: DTypeLike,
     workers: Workers,
 ) -> None:
-    """Write to `features` (C, H, W) what the crops' gradient says about a map.
+    """Write to all of `features` (C, H, W) what the crops' gradient says about a map.
 
     Row `rows[k]` of the gradient (.., C, PH, PW) is that of RoI k.
     """
@@ -129,10 +129,8 @@ def _places(
     which: Ints, rows: Ints, high: Ints, cols: Ints, wide: Ints, across: int
 ) -> Iterator[tuple[int, Ints]]:
     """Yield bands, and the places of their cells in the table of a map of so many across."""
-    places = rows[which, :, None] * across + cols[which, None]
-    lists = which.tolist(), places, high[which].tolist(), wide[which].tolist()
-    for k, its, height, width in zip(*lists, strict=True):
-        yield k, its[:height, :width]
+    for k in which.tolist():
+        yield k, rows[k, : high[k], None] * across + cols[k, : wide[k]]
 
 
 def _spread_by_col(bins: Array, group: Group, space: Workspace) -> Array:

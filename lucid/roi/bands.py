@@ -25,7 +25,7 @@ CALL, PRODUCT, GROUP = 200_000, 3_000, 300_000
 ADD_ONE_BIN, ADD_MANY_BINS, ADD_CALL = 1.0, 3.0, 25_000
 # And of a cell with others between, as a multiple of adding to it; of a column's cells for each row
 # of bins; and of a RoI with such cells.
-ADD_APART, ADD_COLUMN, ADD_ROI = 3.0, 1.5, 300_000
+ADD_APART, ADD_COLUMN, ADD_ROI = 3.0, 1.5, 20_000
 LARGE = 1 << 17  # bytes; threads that call for less hinder each other
 NARROW = 128  # bytes; the bits of products with rows of 1 to 3 numbers depend on where these lie
 
@@ -35,7 +35,7 @@ class Purpose(Enum):
 
     CROPS = auto()
     BOXES = auto()  # the gradient of boxes: slopes are wanted, and columns in one band
-    FEATURES = auto()  # the gradient of features: columns in one band, nothing in place
+    FEATURES = auto()  # the gradient of features: columns in one band, windows perhaps as a whole
 
 
 class Lines(NamedTuple):
@@ -74,7 +74,8 @@ def choose(geometry: Geometry, touched: Touched, size: int, purpose: Purpose) ->
         own[1] &= ~in_place
         evenly &= in_place & (step * (PW - 1) + even <= whole[1])
     cells = np.where(own, alone, whole)
-    uncopied = in_place | (purpose is Purpose.FEATURES)  # for nothing is done with more of them
+    # Where rows are not copied, more of them cost nothing, and fewer sizes make fewer groups.
+    uncopied = in_place | (purpose is Purpose.FEATURES)
     cells[0] = np.where(uncopied & (cells[0] > 0), 1 << np.frexp(cells[0] - 1)[1], cells[0])
     cells[1] = np.where(evenly, even, cells[1])
     steps = own * cells

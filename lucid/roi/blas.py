@@ -4,6 +4,7 @@ OpenBLAS has a number of threads, and transposes; any BLAS adds products to what
 """
 
 import ctypes
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import product
@@ -51,7 +52,7 @@ def transposition() -> Callable[[Array, Array], None] | None:
             copy(ROW_MAJOR, TRANSPOSED, m, n, 1.0, source, row, target, other_row)
             source, target = source + step, target + other_step
 
-    # A library that goes by other integers than its names say would do something else.
+    # Another library may mean something else by this name.
     some = np.arange(2 * 19 * 35, dtype=np.float32).reshape(2, 19, 35)
     others = np.zeros((2, 35, 19), np.float32)
     transpose(some, others)
@@ -66,7 +67,7 @@ def addition(dtype: np.dtype[Any]) -> Addition:
     the number of the two matrices whose product a.T @ b belongs there, the first row of that,
     the rectangle's top and left, and its height and width. The numbers of a row lie side by side.
     """
-    gemm, integer = _function("cblas_sgemm" if dtype == np.float32 else "cblas_dgemm")
+    gemm, integer = _function({"f4": "cblas_sgemm", "f8": "cblas_dgemm"}[dtype.str[1:]])
     if gemm is None:
         return _add_products
     enum, pointer = ctypes.c_int, ctypes.c_void_p
@@ -83,7 +84,7 @@ def addition(dtype: np.dtype[Any]) -> Addition:
         height, width = total.shape
         for k, first, top, left, m, n in rectangles:
             inside = top + m <= height and left + n <= width and first + m <= rows and n <= columns
-            if not inside or k >= count or min(k, first, top, left) < 0:
+            if not inside or k >= count or min(k, first, top, left, m, n) < 0:
                 raise IndexError(f"no rectangle: {(k, first, top, left, m, n)}")
             factors = a + k * a_step + first * size, a_row, b + k * b_step, b_row
             at = c + (top * c_row + left) * size
@@ -128,7 +129,9 @@ def _function(name: str) -> tuple[Any, Any]:
         library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
     except (AttributeError, OSError):
         return None, None
-    for before, after in product(("scipy_", ""), ("64_", "", "_64")):
+    # Where arguments are packed, an integer must be no wider than it is read; elsewhere it may be.
+    plain = ctypes.c_int if sys.platform == "darwin" else ctypes.c_int64
+    for before, after in product(("scipy_", ""), ("64_", "_64", "")):
         if function := getattr(library, f"{before}{name}{after}", None):
-            return function, ctypes.c_int64 if after else ctypes.c_int
+            return function, ctypes.c_int64 if after else plain
     return None, None

@@ -136,12 +136,13 @@ def move(space: Workspace, what: Copy) -> None:
 def _matrices(part: Array, place: Array) -> tuple[Array, Array] | None:
     """Return a part of a map as (k, C, n), and its cells as (k, n, C), if that is worth a call.
 
-    That is so for rows of float32 that are long enough, or follow each other on the map.
+    That is so for rows of float32 that are long enough, or follow each other on the map, and whose
+    distance is one that any BLAS can count.
     """
     (channels, height, width), (distance, line, number) = part.shape, part.strides
     plain = part.dtype == place.dtype == np.float32 and part.flags.aligned and number == 4
     together = line == 4 * width
-    apart = distance % 4 == 0 and distance >= 4 * width * (height if together else 1)
+    apart = distance % 4 == 0 and 4 * width * (height if together else 1) <= distance < 4 << 31
     if not plain or not apart or channels < 2 or not part.size:
         return None
     if together:

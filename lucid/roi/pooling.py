@@ -69,6 +69,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
 
     The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
     """
+    _require_gradient(gradient, features, rois, operator)
     dtype = compute_dtype(features.dtype)
     result = np.empty(features.shape, dtype)
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
@@ -83,6 +84,7 @@ def box_gradient(
     gradient: Array, features: Array, rois: RoiTable, operator: Operator
 ) -> NDArray[np.float64]:
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
+    _require_gradient(gradient, features, rois, operator)
     dtype = compute_dtype(features.dtype)
     result = np.zeros((len(rois), 4))
     with working_threads(1) as workers:
@@ -92,6 +94,14 @@ def box_gradient(
                 gradient, rows, features[image], geometry, dtype, workers
             )
     return result
+
+
+def _require_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> None:
+    shape = (len(rois), features.shape[1], *operator.output_size)
+    if gradient.shape != shape:
+        raise ShapeError(
+            f"gradient must have the shape of the crops, {shape}, got {gradient.shape}"
+        )
 
 
 def _geometry(

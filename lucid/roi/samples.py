@@ -18,7 +18,7 @@ class Samples(NamedTuple):
     position: Floats  # in cells
     low: Ints
     fraction: Floats  # of the way from cell low to cell low + 1
-    slot: Ints  # of cell low among those that its line touches; the next is that of low + 1
+    slot: Ints  # of cell low in its line's list; the next is that of low + 1
 
 
 class Touched(NamedTuple):

@@ -29,7 +29,7 @@ class Side(NamedTuple):
     Band r has the cells of the list from r * step on.
     """
 
-    cells: Ints  # (G, n) ascending in each band; a cell listed again weighs nothing
+    cells: Ints  # (G, n) ascending in each band; where none is touched, the one before, for nothing
     weights: Array  # (G, R, M, L)
     step: int
     slopes: tuple[Array, ...]  # derivatives of the weights by start and end, in box units
