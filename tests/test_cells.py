@@ -78,3 +78,23 @@ def test_nothing_is_copied_of_nothing(shape, capfd):
     cells.copy(Workspace(), (part, place))
     cells.move(Workspace(), (part, place))
     assert capfd.readouterr() == ("", "")  # nor does BLAS complain
+
+
+def test_channels_that_share_places_of_the_cache_are_set_apart_where_blas_does_not_transpose(
+    rng, monkeypatch
+):
+    distances = []
+    staggered = cells._staggered
+
+    def seen(*arguments):
+        copied = staggered(*arguments)
+        distances.append(copied.strides[0])
+        return copied
+
+    monkeypatch.setattr(cells, "_staggered", seen)
+    monkeypatch.setattr(cells, "transposition", lambda: None)
+    part, place = rng.standard_normal((64, 32, 32), np.float32), np.empty((32, 32, 64), np.float32)
+    cells.copy(Workspace(), (part, place))
+    np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
+    assert distances
+    assert all(distance % cells.CROWDED for distance in distances)

@@ -74,11 +74,10 @@ def _spread(
 def _add_apart(weights: Array, lines: Array, places: Ints, cells: Array, space: Workspace) -> None:
     """Add the lines (M, w * C) of a band to cells with others between them, at (L, w) places."""
     width = places.shape[1] * cells.shape[1]
-    edges = _edges(weights) if len(places) * width * cells.itemsize >= LARGE else [(0, len(places))]
-    if len(edges) > 1:  # bin by bin, as each touches but a few of the rows
-        weights, lines = weights[:, None], lines[:, None]
-    else:
-        weights, lines = weights[None], lines[None]
+    bin_by_bin = len(places) * width * cells.itemsize >= LARGE  # as each touches but a few rows
+    edges = _edges(weights) if bin_by_bin else [(0, len(places))]
+    axis = 1 if bin_by_bin else 0
+    weights, lines = np.expand_dims(weights, axis), np.expand_dims(lines, axis)
     step = max(PATCH // (width * cells.itemsize), 1)
     for begin in range(0, len(places), step):
         some = places[begin : begin + step]

@@ -99,31 +99,29 @@ def _cuts(size: int, step: int) -> list[slice]:
 def copy(space: Workspace, what: Copy) -> None:
     """Copy a part of a map."""
     part, place = what
+    if _transposed(part, place):
+        return
     (channels, height, width), distance = part.shape, part.strides[0]
     crowded = distance and distance % CROWDED == 0
     large = channels >= MANY and height * width >= LARGE
-    if large and (crowded or part.dtype != place.dtype) and not _matrices(part, place):
-        for rows in _cuts(height, max(STAGED // (channels * width), 1)):
-            _write(_staggered(part[:, rows], place.dtype, space), place[rows])
-    else:
-        _write(part, place)
+    if not large or not (crowded or part.dtype != place.dtype):
+        _copy_streams(part, place)
+        return
+    for rows in _cuts(height, max(STAGED // (channels * width), 1)):
+        staged = _staggered(part[:, rows], place.dtype, space)
+        if not _transposed(staged, place[rows]):
+            _copy_streams(staged, place[rows])
 
 
-def _write(part: Array, place: Array) -> None:
-    transpose, matrices = transposition(), _matrices(part, place)
-    if transpose and matrices:
-        transpose(*matrices)
-    else:
-        for some in _cuts(len(part), STREAMS):
-            place[:, :, some] = part[some].transpose(1, 2, 0)
+def _copy_streams(part: Array, place: Array) -> None:
+    for some in _cuts(len(part), STREAMS):
+        place[:, :, some] = part[some].transpose(1, 2, 0)
 
 
 def move(space: Workspace, what: Copy) -> None:
     """Copy cells back to a part of a map."""
     part, place = what
-    transpose, matrices = transposition(), _matrices(part, place)
-    if transpose and matrices:
-        transpose(*reversed(matrices))
+    if _transposed(part, place, back=True):
         return
     for y, some in product(range(place.shape[0]), _cuts(place.shape[1], ACROSS)):
         cells = place[y, some]
@@ -133,21 +131,26 @@ def move(space: Workspace, what: Copy) -> None:
         part[:, y, some] = padded.T
 
 
-def _matrices(part: Array, place: Array) -> tuple[Array, Array] | None:
-    """Return a part of a map as (k, C, n), and its cells as (k, n, C), if that is worth a call.
+def _transposed(part: Array, place: Array, back: bool = False) -> bool:
+    """Copy a part of a map to its cells, or back, by BLAS if that can; return whether it did.
 
-    That is so for rows of float32 that are long enough, or follow each other on the map, and whose
-    distance is one that any BLAS can count.
+    It can do rows of float32 at a distance that any BLAS can count. They are worth it if they are
+    long enough, or follow each other on the map.
     """
-    (channels, height, width), (distance, line, number) = part.shape, part.strides
+    transpose, (channels, height, width) = transposition(), part.shape
+    distance, line, number = part.strides
     plain = part.dtype == place.dtype == np.float32 and part.flags.aligned and number == 4
     together = line == 4 * width
     apart = distance % 4 == 0 and 4 * width * (height if together else 1) <= distance < 4 << 31
-    if not plain or not apart or channels < 2 or not part.size:
-        return None
+    if transpose is None or not plain or not apart or channels < 2 or not part.size:
+        return False
     if together:
-        return part.reshape(1, channels, -1), place.reshape(1, -1, channels)
-    return (part.swapaxes(0, 1), place) if channels * width >= LONG else None
+        part, place = part.reshape(channels, 1, -1), place.reshape(1, -1, channels)
+    elif channels * width < LONG:
+        return False
+    matrices = part.swapaxes(0, 1), place
+    transpose(*(reversed(matrices) if back else matrices))
+    return True
 
 
 def _staggered(part: Array, dtype: np.dtype[Any], space: Workspace) -> Array:

@@ -5,8 +5,9 @@ column, so the average over a bin's grid of samples is
 
     crop[p, q] = sum over h, w of row_weights[p, h] * features[h, w] * col_weights[q, w]
 
-Only touched cells are listed. RoIs that list equally many in the same way form a group, and are
-weighted by the same few array operations. A RoI's way does not depend on its neighbours.
+Only touched cells are listed, but for gradients perhaps also those between. RoIs that list equally
+many in the same way form a group, and are weighted by the same few array operations. A RoI's way
+does not depend on its neighbours.
 """
 
 from collections.abc import Iterator
