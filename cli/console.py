@@ -63,8 +63,8 @@ def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
         f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
         f"spatial scale {scale} ({origin[report.spatial_scale_from]})"
     )
-    if report.missing_blocks:
-        yield f"          {report.missing_blocks} blocks were never written and read as fill values"
+    if report.missing_chunks:
+        yield f"          {report.missing_chunks} chunks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
     images = f"{report.images} image{'s' * (report.images != 1)}"
     yield f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}"
@@ -103,7 +103,7 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         click.echo(f"{path} holds no arrays")
     for info in arrays:
         name = path if info.dataset is None else f"{path}::{info.dataset}"
-        storage = f"blocks {info.blocks}" if info.blocks else "contiguous"
+        storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
         use = f"  could be {' or '.join(info.roles)}" if info.roles else ""
         click.echo(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
@@ -114,7 +114,7 @@ def _described(info: ArrayInfo) -> dict[str, Any]:
         "dataset": info.dataset,
         "shape": info.shape,
         "dtype": str(info.dtype),
-        "blocks": info.blocks,
+        "chunks": info.chunks,
         "compression": info.compression,
         "roles": info.roles,
     }

@@ -18,7 +18,7 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the checked value, or end with a usage error."""
-        from lucid.stream.settings import CHECKS  # here, for --help needs no NumPy
+        from lucid.stream.options import CHECKS  # here, for --help needs no NumPy
 
         try:
             read = self._read(value) if isinstance(value, str) else value
@@ -186,9 +186,9 @@ output = _together(
     ),
     _option("--compression", "none|gzip|lzf", "Of an HDF5 output.", default="none"),
     _option(
-        "--blocks",
+        "--chunks",
         "ROWS",
-        "Store an HDF5 output in blocks of this many rows.  "
+        "Store an HDF5 output in chunks of this many rows.  "
         "[default: contiguous; if compressed or checked, about 256 KiB]",
         read=int,
         wanted="a whole number",

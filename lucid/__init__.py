@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from lucid.roi.threads import get_num_threads, set_num_threads
-    from lucid.stream.verbs import extract
+    from lucid.stream.extract import extract
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ __all__ = [
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
 _HOMES = {
     "Tensor": "lucid._tensor",
-    "extract": "lucid.stream.verbs",
+    "extract": "lucid.stream.extract",
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
     "set_num_threads": "lucid.roi.threads",

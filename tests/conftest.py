@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -11,6 +12,17 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def tuned(monkeypatch):
+    """Return what changes some of the numbers that decide how a run is cut, for this test."""
+    from lucid.stream import tuning
+
+    def change(**numbers):
+        monkeypatch.setattr(tuning, "current", replace(tuning.current, **numbers))
+
+    return change
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.stream.loop import ahead, crops_of
-from lucid.stream.plan import Plan
-from lucid.stream.processes import rows_written
+from lucid.stream.options import Settings
+from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
-from lucid.stream.settings import Settings
-from lucid.stream.sinks import FileSink, Sink
+from lucid.stream.run.ahead import ahead
+from lucid.stream.run.processes import rows_written
+from lucid.stream.run.work import crops_of
+from lucid.stream.write.sinks import FileSink, Sink
 
 Rows = NDArray[np.intp]
 Progress = Callable[[int], None]
@@ -57,8 +58,8 @@ class Extraction:
         else:
             made = crops_of(self._plan)
             # A thread that waits for a pipe cannot be told to end.
-            forwards = self._plan.job.features.forwards
-            for rows, crops in made if forwards else ahead(made):
+            sequential = self._plan.job.features.sequential
+            for rows, crops in made if sequential else ahead(made):
                 sink.write(rows, crops)
                 yield rows
 

@@ -1,16 +1,13 @@
 """What a run did, for people, for JSON, and as attributes beside the crops."""
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from lucid import __version__
-from lucid.stream.plan import Job, Plan, maps_bytes
-from lucid.stream.settings import USUAL, Settings
-
-FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
+from lucid.stream.options import Settings
+from lucid.stream.plan.plan import Plan, maps_bytes
+from lucid.stream.write.identity import RECORDED, recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class ExtractReport:
     frame: str  # where the boxes lie, in words
     warnings: tuple[str, ...]
     images: int  # that have a valid RoI
-    missing_blocks: int  # of the features file, never written: they read as its fill value
+    missing_chunks: int  # of the features file, never written: they read as its fill value
     resumed: int  # rows that earlier runs had done
     memory: int
     bytes_to_read: int  # of the maps that have RoIs, if each is read once and as a whole
@@ -71,7 +68,7 @@ class ExtractReport:
             frame=frame.in_words(),
             warnings=tuple(frame.warnings()),
             images=int(np.count_nonzero(survey.valid)),
-            missing_blocks=job.features.missing_blocks,
+            missing_chunks=job.features.missing_chunks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,
             bytes_to_read=maps_bytes(job, survey),
@@ -83,77 +80,3 @@ class ExtractReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
-
-
-# All that determines the values of the crops, and nothing else: the same job, the same bytes.
-RECORDED = (
-    "features",
-    "features_shape",
-    "features_dtype",
-    "rois",
-    "rois_shape",
-    "rois_dtype",
-    "output_size",
-    "spatial_scale",
-    "sampling_ratio",
-    "aligned",
-    "dtype",
-    "invalid",
-)
-
-
-# How the inputs are to be understood: recorded where it is not as usual.
-UNDERSTOOD = (
-    "layout",
-    "ids",
-    "boxes",
-    "normalized",
-    "image_size",
-    "batch_index",
-    "box_ranges",
-    "box_counts",
-)
-
-
-def recorded(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return what an HDF5 output records about its job."""
-    known = {
-        "features": printable(job.features.name),
-        "features_shape": job.features.shape,
-        "features_dtype": str(job.features.dtype),
-        "rois": printable(job.rois.name),
-        "rois_shape": job.rois.shape,
-        "rois_dtype": str(job.rois.dtype),
-        "output_size": job.operator.output_size,
-        "spatial_scale": job.operator.spatial_scale,
-        "sampling_ratio": job.operator.sampling_ratio,
-        "aligned": job.operator.aligned,
-        "dtype": job.dtype.name,
-        "invalid": settings.invalid,
-        "lucid_version": __version__,
-    }
-    understood = {name: getattr(settings, name) for name in UNDERSTOOD}
-    return known | {name: value for name, value in understood.items() if value not in USUAL}
-
-
-def printable(text: str) -> str:
-    """Return a text in which bytes that are no text are written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def identity(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return what must be the same for an unfinished run to be gone on with, as plain values."""
-    known = recorded(job, settings)
-    del known["lucid_version"]
-    known |= {name: getattr(settings, name) for name in UNDERSTOOD}
-    known |= {
-        "shape": job.crops_shape,
-        "format": FORMAT,
-        "compression": settings.compression,
-        "blocks": settings.blocks,
-        "checksum": settings.checksum,
-        "features_file": job.features.stamp,
-        "rois_file": job.rois.stamp,
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(known))
-    return plain

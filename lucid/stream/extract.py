@@ -1,0 +1,239 @@
+"""Features file and RoI file to crops file: what `lucid-roialign extract` does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lucid.errors import MemoryLimitError, RoiError
+from lucid.roi.operator import OutputSize, SpatialScale
+from lucid.stream.extraction import Extraction, Progress
+from lucid.stream.options import PathLike, Settings
+from lucid.stream.plan.coverage import Coverage
+from lucid.stream.plan.inputs import plan_inputs
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
+from lucid.stream.plan.survey import Survey, survey
+from lucid.stream.read.rois import require_batch_index
+from lucid.stream.report import ExtractReport
+from lucid.stream.write.identity import identity, recorded
+from lucid.stream.write.journal import JournalState
+from lucid.stream.write.outputs import Layout
+from lucid.stream.write.sinks import FileSink, Sink, StreamSink
+from lucid.stream.write.unfinished import keep_inputs, require_older, resume_state
+
+Array = NDArray[Any]
+
+
+def extract(
+    features: PathLike,
+    rois: PathLike,
+    output: PathLike = "crops.h5",
+    *,
+    output_size: OutputSize = (7, 7),
+    spatial_scale: SpatialScale | None = None,
+    sampling_ratio: SupportsIndex = -1,
+    aligned: bool = False,
+    invalid: str = "raise",
+    memory: int | str = "512M",
+    dtype: DTypeLike | None = None,
+    layout: str = "nchw",
+    ids: PathLike | None = None,
+    boxes: str = "xyxy",
+    normalized: bool = False,
+    image_size: int | tuple[int, int] | PathLike | None = None,
+    batch_index: PathLike | None = None,
+    box_ranges: PathLike | None = None,
+    box_counts: PathLike | None = None,
+    trust_input: bool = False,
+    compression: str = "none",
+    chunks: SupportsIndex | None = None,
+    checksum: bool = False,
+    overwrite: bool = False,
+    resume: bool = False,
+    jobs: int | str = "auto",
+    dry_run: bool = False,
+    on_progress: Progress | None = None,
+) -> ExtractReport:
+    """Write the crops of all RoIs of a file on the feature maps of another.
+
+    Parameters
+    ----------
+    features : path
+        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
+        one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
+        stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
+        stream on standard input.
+    rois : path
+        Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
+        one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
+        M for each image, of which `box_counts` says how many count.
+    output : path
+        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
+        them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
+        output, in the order of rows.
+    output_size, sampling_ratio, aligned, invalid
+        As in `lucid.models.utils.roi_align`.
+    spatial_scale : float or (float, float), optional
+        Cells per box unit, y before x; unless given, the attribute `spatial_scale` of the features
+        dataset, or else 1.
+    memory : int or str
+        Bytes that the run may hold beyond the interpreter and its libraries, as 536870912 or
+        '512M'. Pages of memory-mapped inputs, which the system can drop, do not count.
+    dtype : {'float16', 'float32', 'float64'}, optional
+        Of the crops; unless given, that of the features if they are floats, or else float32.
+    layout : {'nchw', 'nhwc'}
+        Whether the channels of the features come before height and width, or after.
+    ids : path, optional
+        What stands for '{id}' in `features`, image by image; unless given, all that match, in
+        natural order: 9 before 10.
+    boxes : {'xyxy', 'xywh', 'cxcywh'}
+        Whether four numbers are two corners, a corner and a size, or a centre and a size.
+    normalized : bool
+        Whether coordinates are fractions of the image; `image_size` turns them into box units.
+    image_size : int, (int, int) or path, optional
+        Height and width of the images, or an array (N, 2) of them.
+    batch_index : path, optional
+        The image of each of the boxes (K, 4).
+    box_ranges : path, optional
+        Rows start, end, (N, 2): which of the boxes (K, 4) belong to each image; ends are exclusive.
+        A box in no range is invalid.
+    box_counts : path, optional
+        How many of the boxes (N, M, 4) count, for each image. The RoIs are those, in order.
+    trust_input : bool
+        Whether HDF5 files may lead to other files and have filter plug-ins loaded.
+    compression : {'none', 'gzip', 'lzf'}
+        Of an HDF5 output.
+    chunks : int, optional
+        Rows that an HDF5 output stores as one block. Unless given, it is contiguous, or if it is
+        to be compressed or checked, in chunks of about 256 KiB.
+    checksum : bool
+        Whether each block of an HDF5 output gets a checksum, which readers then verify.
+    overwrite : bool
+        Whether an existing output may be replaced; it is there until the new one is complete.
+    resume : bool
+        Whether to finish what an interrupted run of the same job has left. Where there is nothing
+        to finish it starts; where all is done it does nothing.
+    jobs : int or 'auto'
+        Processes that work on it, within the same memory; more than one cannot read or write
+        pipes. 'auto' takes one for each core that this one may use if there is much to do. The
+        output is the same, byte for byte.
+    dry_run : bool
+        Check and plan everything, read no pixel, write nothing.
+    on_progress : callable, optional
+        Is told the number of rows done, after every chunk.
+
+    Returns
+    -------
+    ExtractReport
+        What was done.
+
+    Raises
+    ------
+    SourceError, ShapeError, DTypeError
+        If an input cannot be read or is not what it should be.
+    RoiError
+        If a RoI is invalid and `invalid` is 'raise'.
+    SinkError
+        If the output exists, or cannot be written.
+    MemoryLimitError
+        If `memory` is too little; it says what is enough.
+    ValueError, TypeError
+        If another argument has no meaning.
+
+    Examples
+    --------
+    >>> import lucid, os, tempfile
+    >>> crops = os.path.join(tempfile.mkdtemp(), "crops.npy")
+    >>> report = lucid.extract("sample_data/features.h5", "sample_data/rois.npy", crops)
+    >>> report.shape
+    (12, 24, 7, 7)
+    """
+    settings = Settings.checked(
+        features=features,
+        rois=rois,
+        output=output,
+        output_size=output_size,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        invalid=invalid,
+        memory=memory,
+        dtype=dtype,
+        layout=layout,
+        ids=ids,
+        boxes=boxes,
+        normalized=normalized,
+        image_size=image_size,
+        batch_index=batch_index,
+        box_ranges=box_ranges,
+        box_counts=box_counts,
+        trust_input=trust_input,
+        compression=compression,
+        chunks=chunks,
+        checksum=checksum,
+        overwrite=overwrite,
+        resume=resume,
+        jobs=jobs,
+    )
+    with prepare(settings) as extraction:
+        return extraction.report if dry_run else extraction.run(on_progress)
+
+
+def prepare(settings: Settings) -> Extraction:
+    """Open, check and plan what `extract` does; read no pixel, write nothing."""
+    with ExitStack() as opened:
+        job, scale_from = plan_inputs(settings, opened)
+        if not settings.to_stream:
+            keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
+        layout = Layout.of(settings, job.crops_shape, job.dtype, recorded(job, settings))
+        start = _start(job, layout, settings)
+        found = _survey(job, settings, start)
+        plan = _plan(job, found, settings, layout.packing_bytes)
+        report = ExtractReport.of(plan, settings, scale_from)
+        sink: Sink | None = None  # all is done
+        if settings.to_stream:
+            sink = StreamSink(layout, found.done.copy())
+        elif start is not None:
+            sink = FileSink(layout, start, keep=settings.can_resume)
+        return Extraction(plan, report, sink, settings, opened.pop_all())
+
+
+def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
+    """Return how to do a job, on as many processes as were asked for or are worth it."""
+    if settings.jobs != "auto":
+        return make_plan(job, found, settings.memory, packing, int(settings.jobs))
+    for jobs in range(jobs_worth(job, found) if settings.can_resume else 1, 1, -1):
+        with suppress(MemoryLimitError):
+            return make_plan(job, found, settings.memory, packing, jobs)
+    return make_plan(job, found, settings.memory, packing)
+
+
+def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
+    """Read the RoIs once, and raise if the run cannot do with them."""
+    table, scale = job.rois, job.operator.spatial_scale
+    done = np.ones(table.rois, bool) if start is None else start.done
+    found = survey(table, done, Coverage(job.features.sizes, scale))
+    require_batch_index(found.report, table)
+    if settings.invalid == "raise":
+        found.report.require_valid(table.name)
+    if settings.to_stream and job.features.sequential and found.out_of_order is not None:
+        raise RoiError(
+            f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
+            f"row {found.out_of_order} goes back. Sort them, or write to a file"
+        )
+    return found
+
+
+def _start(job: Job, layout: Layout, settings: Settings) -> JournalState | None:
+    """Return from where a run goes on, None if its output is there already."""
+    kept = identity(job, settings)
+    if settings.to_stream:
+        return JournalState(kept, False, np.zeros(job.rois.rois, bool), None)
+    start = resume_state(layout, kept, settings.overwrite, settings.resume)
+    if start is None:
+        require_older([*job.features.paths, *job.rois.paths], settings.output)
+    return start

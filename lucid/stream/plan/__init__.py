@@ -1,0 +1,1 @@
+"""What is done in which order within the memory; knows no output file."""

@@ -1,0 +1,44 @@
+"""From settings to a job: the inputs are opened, and held against each other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+
+from lucid.errors import SourceError
+from lucid.roi.operator import Operator, as_spatial_scale, crop_dtype
+from lucid.stream.options import Settings
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.memory import require_memory, table_bytes
+from lucid.stream.read.maps import Features, open_features
+from lucid.stream.read.rois import RoiSource
+
+
+def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
+    """Open the inputs and return the job, and where its scale is from."""
+    trust = settings.trust_input
+    maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
+    opened.callback(maps.close)
+    require_memory(maps.held_bytes, settings.memory)
+    table = RoiSource(settings.rois, settings, maps.images, settings.memory)
+    opened.callback(table.close)
+    scale, scale_from = _spatial_scale(settings, maps)
+    operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
+    job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
+    require_memory(table_bytes(job), settings.memory)
+    return job, scale_from
+
+
+def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float, float], str]:
+    """Return the scale of a run and where it is from: argument, features file or default."""
+    if settings.spatial_scale is not None:
+        return settings.spatial_scale, "argument"
+    noted = features.attribute("spatial_scale")
+    if noted is None:
+        return (1.0, 1.0), "default"
+    try:
+        values = np.ravel(noted).tolist()
+        return as_spatial_scale(values[0] if len(values) == 1 else tuple(values)), "features"
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"{features.name} has a bad attribute: {error}") from error

@@ -1,0 +1,41 @@
+"""What is to be done, before it is known in which batches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.operator import Operator, compute_dtype
+from lucid.stream.read.maps import Features
+from lucid.stream.read.rois import RoiSource
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done, before it is known in which pieces."""
+
+    features: Features
+    rois: RoiSource
+    operator: Operator
+    dtype: np.dtype[Any]  # of the crops
+
+    @property
+    def crops_shape(self) -> tuple[int, int, int, int]:
+        """The shape of the result."""
+        return (self.rois.rois, self.features.channels, *self.operator.output_size)
+
+    @property
+    def crop_bytes(self) -> int:
+        """The size of one crop."""
+        return math.prod(self.crops_shape[1:]) * self.dtype.itemsize
+
+    def lay_out(self, boxes: NDArray[np.float64], images: int | NDArray[np.int64]) -> Geometry:
+        """Return the geometry of boxes on the map of an image, or each on that of its own."""
+        sizes = self.features.sizes
+        sizes = sizes[np.minimum(images, len(sizes) - 1)].T
+        return lay_out(boxes, self.operator, sizes, compute_dtype(self.features.dtype))

@@ -1,0 +1,55 @@
+"""What a run holds in memory, and the least that it can do with."""
+
+from __future__ import annotations
+
+from lucid.errors import MemoryLimitError
+from lucid.roi.operator import compute_dtype
+from lucid.stream import tuning
+from lucid.stream.plan.job import Job
+from lucid.stream.read.maps import Features
+
+
+def fixed_bytes(job: Job) -> int:
+    """Return what a run holds whatever its pieces are."""
+    now = tuning.current
+    table = now.slice_rows * (now.slice_row_bytes + now.selected_row_bytes)
+    chunks = 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)
+    return max(now.work_bytes, _weights_bytes(job)) + table + table_bytes(job) + chunks
+
+
+def table_bytes(job: Job) -> int:
+    """Return what is held about all images and RoIs for as long as a run goes on."""
+    # Per RoI: whether it is done, in the survey, in the sink and in its journal.
+    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
+
+
+def require_memory(least: int, memory: int, jobs: int = 1) -> None:
+    """Raise `MemoryLimitError` if each process of a run may hold less than it needs."""
+    if memory < least:
+        on = f" on {jobs} processes" if jobs > 1 else ""
+        raise MemoryLimitError(
+            f"memory must be at least {-(-least >> 20) * jobs}M for this job{on}, "
+            f"got {memory * jobs / 2**20:.4g}M"
+        )
+
+
+def region_bytes(job: Job, height: int, width: int) -> int:
+    """Return what a part of a map takes: as read, as laid out to be weighted, and a RoI's work."""
+    channels, pooled_height = job.features.channels, job.operator.output_size[0]
+    worked = compute_dtype(job.features.dtype).itemsize * (height + pooled_height) * width
+    return channels * (worked + read_bytes(job.features, height * width))
+
+
+def _weights_bytes(job: Job) -> int:
+    """Return what laying out the weights of one RoI takes, at worst."""
+    sizes, ratio = job.features.shape[2:], job.operator.sampling_ratio
+    cost = 0
+    for pooled, size in zip(job.operator.output_size, sizes, strict=True):
+        samples = pooled * ratio if ratio > 0 else 2 * size + pooled
+        cost = max(cost, 24 * pooled * size + 128 * samples)
+    return cost
+
+
+def read_bytes(features: Features, cells: int) -> int:
+    """Return what a channel takes as read; pages of a mapped file are the system's."""
+    return 0 if features.mapped else features.dtype.itemsize * cells

@@ -1,0 +1,195 @@
+"""From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.roi.geometry import Geometry, Part
+from lucid.roi.threads import cores
+from lucid.stream import tuning
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.memory import fixed_bytes, read_bytes, region_bytes, require_memory
+from lucid.stream.plan.survey import Survey, pending
+
+Window = tuple[slice, slice]  # rows and columns
+
+
+class _Edges(NamedTuple):
+    """A region of a map, ends exclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        """The number of cells."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def joined(self, other: _Edges) -> _Edges:
+        """Return the smallest region that holds both."""
+        return _Edges(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The pieces of a run. Nothing here depends on a pixel, and no crop depends on it."""
+
+    job: Job
+    survey: Survey
+    selected: int  # RoIs selected from the table at once
+    crops: int  # crops made at once, while as many are written
+    region: int  # bytes that a part of a map may take, with what is made of it
+    together: int  # bytes that several may take together
+    images: int  # images read at once: more than one where chunks of the file hold more
+    memory: int  # bytes that a process may hold
+    jobs: int = 1  # processes
+
+    def groups(self, among: range | None = None) -> Iterator[range]:
+        """Yield ranges of images, all or those of a range, whose RoIs are selected together."""
+        images = np.flatnonzero(self.survey.counts)
+        if among is not None:
+            images = images[(images >= among.start) & (images < among.stop)]
+        until = np.cumsum(self.survey.counts[images])
+        begin = 0
+        while begin < len(images):
+            before = until[begin - 1] if begin else 0
+            end = int(np.searchsorted(until, before + self.selected, side="right"))
+            end = max(end, begin + 1)
+            yield range(int(images[begin]), int(images[end - 1]) + 1)
+            begin = end
+
+    def in_one_chunk(self, first: int, image: int) -> bool:
+        """Return whether two images can be held at once although their block is, too."""
+        return self.images == 1 or first // self.images == image // self.images
+
+    def regions(self, geometry: Geometry) -> Iterator[tuple[Part, Window]]:
+        """Yield RoIs of one image whose windows are read together, and the window of them all."""
+        every, (rows, cols) = slice(None), geometry.bounds()
+        if self.images > 1 or self.job.features.sequential or len(geometry) == 1:
+            yield every, (rows, cols)
+            return
+        whole = _Edges(rows.start, rows.stop, cols.start, cols.stop)
+        alone = int(geometry.touched().sum()), len(geometry)
+        if self._fits(whole) and self._is_cheaper(whole, *alone):
+            yield every, (rows, cols)
+        else:
+            for some in self._strips(geometry):
+                yield some, geometry[some].bounds()
+
+    def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
+        """Go over the map in bands and take RoIs together while that is cheaper and fits."""
+        (top, left), (bottom, right) = geometry.first, geometry.first + geometry.count
+        edges = np.stack([top, bottom, left, right], axis=1)
+        band = max(int(np.median(geometry.count[0])), 1)
+        order = np.lexsort((left, top // band))
+        begin, held = 0, _Edges(0, 0, 0, 0)
+        for end, k in enumerate(order.tolist()):
+            alone = _Edges(*edges[k].tolist())
+            both = held.joined(alone)
+            apart = held.area + alone.area
+            if end > begin and self._fits(both) and self._is_cheaper(both, apart, 2):
+                held = both
+            else:
+                if end > begin:
+                    yield np.sort(order[begin:end])
+                begin, held = end, alone
+        yield np.sort(order[begin:])
+
+    def _fits(self, edges: _Edges) -> bool:
+        size = region_bytes(self.job, edges.bottom - edges.top, edges.right - edges.left)
+        return size <= self.region
+
+    def _is_cheaper(self, edges: _Edges, cells: int, reads: int) -> bool:
+        """Return whether one read is less work than so many of so many cells in all."""
+        features = self.job.features
+        if features.chunks is not None:  # each read takes whole chunks
+            return True
+        item, seek = features.dtype.itemsize, tuning.current.seek_bytes
+        return edges.area * item + seek <= cells * item + seek * reads
+
+
+def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int = 1) -> Plan:
+    """Return how to do a job on `jobs` processes that hold `memory` bytes together.
+
+    `packing` is what its output takes at the end.
+
+    Raises
+    ------
+    MemoryLimitError
+        If that is too little; it says the least that works.
+    """
+    memory //= jobs
+    fixed = fixed_bytes(job)
+    free = max(memory - fixed, 0)
+    height, width = job.features.shape[2:]
+    region = free // 2
+    together = min(tuning.current.small_maps_bytes, region // 2)
+    whole = region_bytes(job, height, width)
+    if whole <= region or job.features.sequential:
+        largest = whole if job.features.sequential else 0
+    else:
+        largest = _largest_window(job, survey)
+    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory, jobs)
+    return Plan(
+        job,
+        survey,
+        selected=max(free // 8 // tuning.current.selected_row_bytes, tuning.current.slice_rows),
+        crops=max(min(free // 4, tuning.current.crops_bytes) // 2 // max(job.crop_bytes, 1), 1),
+        region=region,
+        # What comes from a pipe goes on as soon as it can.
+        together=0 if job.features.sequential else together,
+        images=_images_at_once(job, region, together),
+        memory=memory,
+        jobs=jobs,
+    )
+
+
+def jobs_worth(job: Job, survey: Survey) -> int:
+    """Return how many processes are worth their start: one for each core, if work is long."""
+    read = maps_bytes(job, survey)
+    written = int(survey.counts.sum()) * job.crop_bytes
+    now = tuning.current
+    large = now.parallel_bytes if job.features.chunks is None else now.parallel_packed_bytes
+    return cores() if read + written >= large else 1
+
+
+def maps_bytes(job: Job, survey: Survey) -> int:
+    """Return the size of the maps that have RoIs to be done."""
+    cells = np.broadcast_to(job.features.sizes.prod(axis=1), job.features.images)
+    some = int(cells[survey.counts > 0].sum())
+    return some * job.features.channels * job.features.dtype.itemsize
+
+
+def _images_at_once(job: Job, region: int, together: int) -> int:
+    """Return how many images to read at once, so that no block of the file is read again."""
+    chunks, (images, channels, height, width) = job.features.chunks, job.features.shape
+    if chunks is None or chunks[0] == 1:
+        return 1
+    work = max(region_bytes(job, height, width), together)
+    map_bytes = channels * read_bytes(job.features, height * width)
+    return max(min(chunks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
+
+
+def _largest_window(job: Job, survey: Survey) -> int:
+    """Return the bytes that the RoI with the largest window takes."""
+    largest = 0
+    for piece in survey.pieces:
+        table = pending(job.rois, survey, piece)
+        for image, rows in table.by_image():
+            geometry = job.lay_out(table.boxes[rows], image)
+            k = int(geometry.touched().argmax())
+            height, width = geometry.count[:, k].tolist()
+            largest = max(largest, region_bytes(job, height, width))
+    return largest

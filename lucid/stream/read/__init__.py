@@ -1,0 +1,1 @@
+"""Files in: a container's arrays, the map of an image, tables of boxes."""

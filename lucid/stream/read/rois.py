@@ -1,0 +1,217 @@
+"""RoI tables as files have them, read piece by piece as rows batch_index, x1, y1, x2, y2.
+
+Boxes may say their image in their first column, in a list beside them, in ranges of rows per
+image, or by being padded to a number per image; as corners, or as a corner or centre and a size;
+in box units or as fractions of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import MemoryLimitError, RoiError, ShapeError
+from lucid.roi.table import COLUMNS, RoiReport
+from lucid.stream.options import PIPE, PathLike, Settings
+from lucid.stream.read.arrays import (
+    Check,
+    Source,
+    open_source,
+    open_stdin,
+    require_rois,
+)
+from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+
+Array = NDArray[Any]
+
+NAMES = ("rois", "boxes", "bboxes", "image_bb")
+WHOSE = "--batch-index, --box-ranges and --box-counts"
+
+
+class RowsOfChunks:
+    """Rows of an array that is stored in chunks, each read once if rows are asked for in order."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._step = (source.info.chunks or (1,))[0]
+        self._start, self._held = 0, source[0:0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        if not self._start <= rows.start <= rows.stop <= self._start + len(self._held):
+            self._start = rows.start - rows.start % self._step
+            stop = -(-rows.stop // self._step) * self._step
+            self._held = self._source[0:0]  # never two at a time
+            self._held = self._source[self._start : stop]
+        return self._held[rows.start - self._start : rows.stop - self._start]
+
+
+class RoiSource:
+    """The K RoIs of a file."""
+
+    def __init__(
+        self, spec: PathLike, options: Settings, images: int, memory: int | None = None
+    ) -> None:
+        self.images, self._options = images, options
+        self._open: list[Source] = []
+        self._sizes: Array | None = None
+        self._array: Any
+        self.held_bytes = self.chunk_bytes = 0
+        try:
+            if spec == PIPE:
+                stream = open_stdin("rois")
+                self.name, (self.shape, _, self.dtype) = stream.name, stream.header
+                require_rois(self.shape, self.dtype, self.name)
+                self.held_bytes = stream.header.nbytes
+                if memory is not None and self.held_bytes > memory:
+                    raise MemoryLimitError(
+                        f"memory must be more than {self.held_bytes >> 20}M to hold "
+                        f"{self.name}; or put them into a file, which is read in pieces"
+                    )
+                self._array = stream.read(self.shape)
+            else:
+                source = self._source(spec, NAMES, require_rois)
+                self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
+                self._array = self._rows(source)
+            self._owners = self._find_owners()
+            if options.image_size is not None:
+                self._sizes = self._image_sizes(options.image_size)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def rois(self) -> int:
+        """The number of RoIs, K."""
+        return self._owners.rois
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files that are read."""
+        return [source.path for source in self._open]
+
+    @property
+    def stamp(self) -> Any:
+        """What changes when a file does, None for a pipe."""
+        return [source.stamp for source in self._open] or None
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return rows (k, 5)."""
+        return self._understood(*self._owners.read(self._array, start, stop))
+
+    def close(self) -> None:
+        """Close the files."""
+        for source in self._open:
+            source.close()
+
+    def _source(self, spec: PathLike, names: Sequence[str], check: Check) -> Source:
+        source = open_source(spec, names, check, trust=self._options.trust_input)
+        self._open.append(source)
+        return source
+
+    def _rows(self, source: Source) -> Any:
+        """Return what reads rows of a source, each of its chunks once."""
+        self.chunk_bytes += source.chunk_bytes
+        return RowsOfChunks(source) if source.chunk_bytes else source
+
+    def _find_owners(self) -> Owners:
+        """Return what knows which image a RoI belongs to."""
+        options, shape = self._options, self.shape
+        given = [options.batch_index, options.box_ranges, options.box_counts]
+        if shape[1:] == (5,) and given == [None, None, None]:
+            return FirstColumn(shape[0])
+        if shape[1:] == (5,):
+            raise ShapeError(f"{self.name} says the image in its first column; drop {WHOSE}")
+        if len(shape) == 3 and given[:2] == [None, None]:
+            counts = None
+            if options.box_counts is not None:
+                counts = self._numbers(options.box_counts, "box_counts", 1)
+            return Padded(shape, counts, self.images)
+        if len(shape) == 2 and options.box_ranges is not None:
+            return Ranges(shape[0], self._numbers(options.box_ranges, "box_ranges", 2))
+        if len(shape) == 2 and options.batch_index is not None:
+            index = self._source(options.batch_index, ("batch_index",), require_list)
+            if index.shape != shape[:1]:
+                raise ShapeError(
+                    f"{index.name} must have a number for each of {shape[0]} boxes, "
+                    f"got {index.shape}"
+                )
+            return Listed(shape[0], self._rows(index))
+        if len(shape) == 2 and self.images == 1 and options.box_counts is None:
+            return Ranges(shape[0], np.array([[0, shape[0]]]))
+        raise ShapeError(
+            f"{self.name} {shape}: boxes (K, 4) need --batch-index or --box-ranges to say their "
+            f"image, boxes (N, M, 4) may have --box-counts; or give rows ({', '.join(COLUMNS)})"
+        )
+
+    def _numbers(self, spec: PathLike, name: str, axes: int) -> NDArray[np.int64]:
+        """Return a whole array of whole numbers, a row per image."""
+        width = (2,) if axes == 2 else ()
+
+        def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+            if shape[1:] != width or len(shape) != axes or dtype.kind not in "iuf":
+                raise ShapeError(f"{where} must be {name} (N{', 2' * len(width)}), got {shape}")
+            if shape[0] != self.images:
+                raise ShapeError(
+                    f"{where} must have a row for each of {self.images} images, got {shape[0]}"
+                )
+
+        source = self._source(spec, (name, "pos_boxes", "num_boxes"), require)
+        values = source[:]
+        if not ((values == np.floor(values)) & (values >= 0) & (values < 2**53)).all():
+            raise ShapeError(f"{source.name} must hold whole numbers >= 0")
+        whole: NDArray[np.int64] = values.astype(np.int64)
+        self.held_bytes += 3 * whole.nbytes  # as their owners hold them
+        return whole
+
+    def _image_sizes(self, size: tuple[int, int] | PathLike) -> Array:
+        """Return heights and widths, (N, 2) or (1, 2)."""
+        if isinstance(size, tuple):
+            return np.array([size], np.float64)
+
+        def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+            if shape != (self.images, 2) or dtype.kind not in "iuf":
+                raise ShapeError(f"{where} must have rows height, width for each of "
+                                 f"{self.images} images, got {shape} {dtype}")  # fmt: skip
+
+        sizes: Array = self._source(size, ("image_size", "sizes"), require)[:].astype(np.float64)
+        return sizes
+
+    def _understood(self, index: Array | None, rows: Array) -> Array:
+        """Return rows (k, 5) of an index and boxes as the file has them, or of rows."""
+        options = self._options
+        if index is None and options.boxes == "xyxy" and self._sizes is None:
+            return rows
+        index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
+        boxes = rows.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if options.boxes == "cxcywh":
+                boxes[:, :2] -= boxes[:, 2:] / 2
+            if options.boxes != "xyxy":
+                boxes[:, 2:] += boxes[:, :2]
+            if self._sizes is not None:
+                known = (index >= 0) & (index < len(self._sizes))
+                sizes = self._sizes[np.where(known, index, 0).astype(np.int64)]
+                boxes *= sizes[:, [1, 0, 1, 0]]
+        return np.column_stack([index.astype(np.float64), boxes])
+
+
+def require_batch_index(report: RoiReport, source: RoiSource) -> None:
+    """Raise if the first of five columns is hardly a batch index, with the likely cause."""
+    kinds = ("not integral", "no such image")
+    wrong = [report.defects[kind] for kind in kinds if kind in report.defects]
+    if source.shape[1:] != (5,) or sum(defect.count for defect in wrong) * 2 <= report.rois:
+        return
+    first = min(wrong, key=lambda defect: defect.rows)
+    rows = source.read(0, min(source.rois, 1000))
+    last = rows[:, 4].astype(np.float64)
+    score = "a score" if ((last >= 0) & (last <= 1)).all() else "a score or an area"
+    raise RoiError(
+        f"{source.name}: the first column cannot be a batch_index: {first.fact}, and "
+        f"{sum(defect.count for defect in wrong)} of {report.rois} rows are like it. "
+        f"If rows are x1, y1, x2, y2 and {score}, put the image first, or pass boxes (K, 4) "
+        "with --batch-index"
+    )

@@ -1,0 +1,1 @@
+"""Tasks to rows: in this process or in others."""

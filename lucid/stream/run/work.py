@@ -1,0 +1,64 @@
+"""From a plan to crops, chunk by chunk: what a process does of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import cycle
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import DTypeError
+from lucid.roi import kernel
+from lucid.roi.cells import Region
+from lucid.roi.geometry import Geometry
+from lucid.roi.operator import compute_dtype
+from lucid.roi.threads import working_threads
+from lucid.roi.workers import Workers
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.partition import RoiBatch, Task, batches_of
+from lucid.stream.plan.plan import Plan
+from lucid.stream.read.maps import Reader
+
+Array = NDArray[Any]
+Rows = NDArray[np.intp]
+Item = TypeVar("Item")
+
+
+def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Array], None, None]:
+    """Yield the crops of a task, or of all, with their rows; each overwrites the last but one."""
+    job = plan.job
+    most = min(plan.crops, job.crops_shape[0])
+    reader = Reader(job.features, plan.images)
+    buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
+    with working_threads(1) as workers:
+        for pieces in batches_of(plan, task, most):
+            rows, crops = np.concatenate([piece.rows for piece in pieces]), next(buffers)
+            order = np.argsort(rows)  # so that neighbours in the file are written at once
+            place = np.empty_like(order)
+            place[order] = np.arange(len(order))
+            _pool(pieces, reader, crops, place, job, workers)
+            yield rows[order], crops[: len(rows)]
+
+
+def _pool(
+    pieces: list[RoiBatch],
+    reader: Reader,
+    crops: Array,
+    place: Rows,
+    job: Job,
+    workers: Workers,
+) -> None:
+    regions = []
+    for image, rows, _, (down, across) in pieces:
+        features = reader.read(image, down, across)
+        regions.append(Region(features, len(rows), (down.start, across.start)))
+    geometry = Geometry.joined([piece.geometry for piece in pieces])
+    dtype = compute_dtype(job.features.dtype)
+    try:
+        kernel.pool(regions, geometry, crops, place, dtype, workers)
+    except FloatingPointError as error:
+        raise DTypeError(
+            f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"
+        ) from error

@@ -1,0 +1,267 @@
+"""The command as users meet it: a process with arguments, streams, files and an exit code."""
+
+import inspect
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import h5py
+import numpy as np
+import pytest
+from lucid_cli import main as command_line
+
+import lucid
+from lucid.stream.options import CHECKS
+
+RUN = [sys.executable, "-c", "from lucid_cli.main import main; main()"]
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [*RUN, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def extract(*arguments, **options):
+    return run("extract", "--features", "f.h5", "--rois", "r.npy", *arguments, **options)
+
+
+def test_command_and_library_write_the_same_bytes(files):
+    options = {"output_size": (3, 4), "spatial_scale": (0.5, 0.25), "sampling_ratio": 2}
+    more = {"aligned": True, "invalid": "zero", "memory": "128M", "dtype": "float64"}
+    lucid.extract("f.h5", "r.npy", "library.h5", **options, **more)
+    done = extract(
+        "-o", "command.h5", "--output-size", "3x4", "--spatial-scale", "0.5,0.25",
+        "--sampling-ratio", 2, "--aligned", "--invalid", "zero", "--memory", "128M",
+        "--dtype", "float64",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("command.h5").read_bytes() == Path("library.h5").read_bytes()
+
+
+def test_the_report_is_brief_and_on_stdout(files):
+    done = extract("--output-size", 5)
+    assert done.stdout == (
+        "features  f.h5::features  (5, 6, 12, 17) float32, "
+        "spatial scale 0.0625 (from the dataset)\n"
+        "rois      r.npy  (60, 5) on 5 images, all valid\n"
+        "          boxes span -38.84..332 x -39.42..373.5; in cells they span -2.428..20.75 of 17 "
+        "columns and -2.464..23.35 of 12 rows\n"
+        "          17 wholly outside, 28 partly outside\n"
+        "crops     crops.h5  (60, 6, 5, 5) float32, 36 kB\n"
+    )
+    assert done.stderr == ""
+
+
+def test_the_report_counts_invalid_rois(files):
+    files.rois[7, 0] = 5
+    files.rois[9, 3] = -99
+    np.save("r.npy", files.rois)
+    done = extract("--invalid", "zero")
+    assert "on 5 images, 2 invalid" in done.stdout
+    assert "zeros: batch_index must be in [0, 5), got 5 at row 7" in done.stdout
+
+
+def test_quiet_prints_nothing(files):
+    done = extract("--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert Path("crops.h5").exists()
+
+
+def test_json_is_the_library_s_report(files):
+    done = extract("--json", "-o", "a.h5")
+    report = json.loads(done.stdout)
+    assert report.pop("dry_run") is False
+    expected = lucid.extract("f.h5", "r.npy", "a.h5", overwrite=True).as_dict()
+    assert report == json.loads(json.dumps(expected))
+
+
+def test_a_dry_run_writes_nothing(files):
+    before = set(os.listdir())
+    done = extract("--dry-run")
+    assert done.returncode == 0
+    assert "would write crops.h5" in done.stdout
+    assert set(os.listdir()) == before
+
+
+def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
+    done = extract("--progress", "--json")
+    assert "100%" in done.stderr
+    assert json.loads(done.stdout)
+    assert extract("--overwrite").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--features", "gone.h5", "--rois", "r.npy"], 1, "gone.h5 cannot be opened: No such file"),
+        (["--features", "f.h5::x", "--rois", "r.npy"], 1, "f.h5 has no dataset 'x'; it holds"),
+        (["--features", "r.npy", "--rois", "r.npy"], 1, "r.npy must have shape (N, C, H, W)"),
+        (["--features", "f.npy", "--rois", "bad.npy"], 1, "(--invalid zero) makes"),
+        (["--features", "f.npy", "--rois", "r.npy", "-o", "no/c.h5"], 1, "no directory no"),
+        (["--features", "f.npy", "--rois", "r.npy", "--memory", "1M"], 1, "must be at least 43M"),
+        (["--features", "f.npy", "--rois", "r.npy", "-o", "f.npy", "--overwrite"], 1, "an input"),
+        (["--features", "f.npy"], 2, "Missing option '--rois'"),
+        (["--features", "f.npy", "--rois", "r.npy", "--wrong"], 2, "No such option"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "7x"], 2, "be HEIGHT"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "0"], 2, "at least 1 by 1"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "x"], 2, "must be HEIGHT"),
+        (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "a"], 2, "must be a number"),
+        (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "0"], 2, "finite and > 0"),
+        (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "2.5"], 2, "whole number"),
+        (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "1025"], 2, "at most 1024"),
+        (["--features", "f.npy", "--rois", "r.npy", "--invalid", "skip"], 2, "'raise' or 'zero'"),
+        (["--features", "f.npy", "--rois", "r.npy", "--memory", "lots"], 2, "a size such as 512M"),
+        (["--features", "f.npy", "--rois", "r.npy", "--dtype", "int8"], 2, "one of float16"),
+        (["--features", "f.npy", "--rois", "r.npy", "-o", "c.txt"], 2, "output must end in"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_in_one_clear_line_and_leaves_no_output(files, arguments, code, message):
+    np.save("bad.npy", [[0, 1, 1, 2, 2], [9, 1, 1, 2, 2]])
+    before = {path: path.read_bytes() for path in files.path.iterdir()}
+    done = run("extract", *arguments)
+    assert done.returncode == code
+    if code:
+        assert done.stdout == ""
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("Error: ") == 1
+        assert {path: path.read_bytes() for path in files.path.iterdir()} == before
+    if code == 1:
+        assert done.stderr.count("\n") == 1
+
+
+def test_quiet_and_json_contradict_each_other(files):
+    done = extract("--quiet", "--json")
+    assert done.returncode == 2
+    assert "--quiet and --json contradict each other" in done.stderr
+
+
+def test_what_is_printed_onto_a_full_disk_is_one_line(files):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*RUN, "info", "f.h5"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot write what is printed: No space left on device")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_existing_output_is_kept_unless_overwrite(files):
+    assert extract().returncode == 0
+    before = Path("crops.h5").read_bytes()
+    done = extract("--output-size", 3)
+    assert done.returncode == 1
+    assert done.stderr == "Error: crops.h5 exists; pass --overwrite to replace it\n"
+    assert Path("crops.h5").read_bytes() == before
+    assert extract("--output-size", 3, "--overwrite").returncode == 0
+    assert Path("crops.h5").read_bytes() != before
+
+
+def test_a_full_disk_is_one_line_and_no_file(files):
+    """A limit on the size of files is met where a full disk would be: in the middle of writing."""
+    limit = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (9000, 9000)); "
+    ignore = "import signal as s; s.signal(s.SIGXFSZ, s.SIG_IGN); "
+    for output in ("c.npy", "c.h5"):
+        done = subprocess.run(
+            [sys.executable, "-c", limit + ignore + RUN[2],
+             "extract", "--features", "f.npy", "--rois", "r.npy", "-o", output],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {output} cannot be written: ")
+        assert done.stderr.count("\n") == 1
+        assert not list(files.path.glob("c.*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_as_itself_and_leaves_nothing(files, number):
+    """The run is caught while it writes: its unfinished file is there."""
+    corner = np.random.default_rng(0).uniform(0, 5, (400_000, 2))
+    np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 4])
+    process = subprocess.Popen(
+        [*RUN, "extract", "--features", "f.npy", "--rois", "many.npy", "-o", "c.npy"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 30
+    while not list(files.path.glob("c.npy*")):
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == -number
+    assert "Traceback" not in stderr
+    assert not list(files.path.glob("c.npy*"))
+
+
+def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*RUN, "info", "f.h5"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(write)
+    assert done.returncode == -signal.SIGPIPE
+    assert done.stderr == ""
+
+
+def test_info_lists_the_arrays_of_a_file(files):
+    done = run("info", "f.h5")
+    assert done.stdout == (
+        "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  could be features\n"
+        "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  could be features\n"
+        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  could be features\n"
+        "f.h5::features  (5, 6, 12, 17) float32, contiguous  could be features\n"
+    )
+    assert run("info", "r.npy").stdout == "r.npy  (60, 5) float64, contiguous  could be rois\n"
+    (described,) = json.loads(run("info", "r.npy", "--json").stdout)
+    assert described["roles"] == ["rois"]
+
+
+def test_info_says_what_is_wrong_with_a_file(files):
+    Path("note.txt").write_text("hello")
+    for name in ("gone.h5", "note.txt"):
+        done = run("info", name)
+        assert done.returncode == 1
+        assert re.fullmatch(f"Error: {name} .*\n", done.stderr)
+    h5py.File("bare.h5", "w").close()
+    assert run("info", "bare.h5").stdout == "bare.h5 holds no arrays\n"
+
+
+def test_the_version_is_the_library_s():
+    assert run("--version").stdout == f"lucid-roialign, version {lucid.__version__}\n"
+
+
+def options_of(name):
+    return {
+        option.name: option
+        for option in command_line.commands.commands[name].params
+        if isinstance(option, click.Option)
+    }
+
+
+def test_every_option_is_a_keyword_with_the_same_default():
+    keywords = inspect.signature(lucid.extract).parameters
+    display = {"as_json", "quiet", "progress"}
+    command = command_line.commands.commands["extract"]
+    given = command.make_context("extract", ["--features", "f", "--rois", "r"]).params
+    assert set(given) - display == set(keywords) - {"on_progress"}
+    for name in set(given) - display - {"features", "rois"}:
+        check = CHECKS.get(name, lambda value: value)
+        assert given[name] == check(keywords[name].default), name
+    required = {name for name, option in options_of("extract").items() if option.required}
+    assert required == {
+        name for name, keyword in keywords.items() if keyword.default is keyword.empty
+    }
+
+
+def test_every_command_and_option_says_what_it_does():
+    for name, command in command_line.commands.commands.items():
+        assert command.help, name
+        assert all(option.help for option in options_of(name).values())

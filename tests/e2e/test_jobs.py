@@ -1,0 +1,202 @@
+"""A run on several processes: the same bytes, the same errors, and nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import lucid
+from lucid import MemoryLimitError, SinkError, SourceError
+from lucid.stream import tuning
+from lucid.stream.plan import plan
+from lucid.stream.plan.partition import tasks
+
+COMMAND = [str(Path(sys.executable).parent / "lucid-roialign"), "extract"]
+
+
+def run(output, jobs, features="f.h5", rois="r.npy", **options):
+    lucid.extract(features, rois, output, spatial_scale=1 / 16, jobs=jobs, overwrite=True,
+                  **options)  # fmt: skip
+    return Path(output).read_bytes()
+
+
+@pytest.mark.parametrize("features", ["f.npy", "f.h5", "f.h5::deep/zipped", "f.h5::channels"])
+@pytest.mark.parametrize("output", ["c.npy", "c.h5"])
+def test_any_number_of_processes_gives_the_same_bytes(files, features, output):
+    one = run(output, 1, features)
+    assert run(output, 2, features) == one
+    assert run(output, 3, features) == one
+
+
+def test_compressed_output_has_the_same_bytes_too(files):
+    options = {"compression": "gzip", "checksum": True}
+    assert run("c.h5", 2, **options) == run("c.h5", 1, **options)
+
+
+def test_the_rois_of_one_image_are_shared_and_invalid_rows_are_zeros(files, rng):
+    rois = np.concatenate([files.rois] * 20)
+    rois[:, 0] = 3
+    rois[[5, 700], 1:3] = np.nan
+    np.save("one.npy", rois)
+    one = run("c.npy", 1, rois="one.npy", invalid="zero")
+    told = []
+    assert run("c.npy", 3, rois="one.npy", invalid="zero", on_progress=told.append) == one
+    assert told == sorted(told)
+    assert told[-1] == len(rois)
+    assert not np.load("c.npy")[[5, 700]].any()
+
+
+class Survey:
+    def __init__(self, counts):
+        self.counts = np.array(counts)
+
+
+class Plan:
+    def __init__(self, counts, jobs, images=1):
+        self.survey, self.jobs, self.images = Survey(counts), jobs, images
+
+
+@pytest.mark.parametrize("images", [1, 4])
+@pytest.mark.parametrize("jobs", [2, 3, 8])
+def test_tasks_cover_every_roi_once_and_leave_chunks_whole(rng, jobs, images):
+    for counts in ([], [0, 0], [5], [10**6], [0, 3, 10**5, 0, 7], rng.poisson(3, 1000)):
+        done = np.zeros(len(counts))
+        for images_of, part, parts in tasks(Plan(counts, jobs, images)):
+            assert 0 <= part < parts
+            done[images_of.start : images_of.stop] += 1 / parts
+            assert images_of.start % images == 0 or not np.any(counts[: images_of.start])
+        np.testing.assert_allclose(done[np.array(counts, int) > 0], 1)
+
+
+def test_a_process_that_meets_an_error_says_it_and_nothing_is_left(files):
+    with h5py.File("f.h5", "a") as file:
+        place = file["deep/zipped"].id.get_chunk_info(1)
+    with open("f.h5", "r+b") as stream:
+        stream.seek(place.byte_offset)
+        stream.write(b"\xff" * place.size)
+    with pytest.raises(SourceError, match=r"f\.h5::deep/zipped cannot be read"):
+        run("c.npy", 2, "f.h5::deep/zipped")
+    assert not Path("c.npy").exists()
+
+
+def test_memory_is_that_of_all_processes_together(files):
+    with pytest.raises(MemoryLimitError, match=r"at least \d+M for this job on 3 processes"):
+        run("c.npy", 3, memory="60M")
+    assert lucid.extract("f.npy", "r.npy", "c.npy", dry_run=True).jobs == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rois", "r.npy", "--jobs", "0"], "jobs must be at least 1, got 0"),
+        (["--rois", "r.npy", "--jobs", "some"], "jobs must be a whole number or 'auto', got some"),
+        (["--rois", "-", "--jobs", "2"], "a run from or to a pipe is one of one process"),
+    ],
+)
+def test_usage_errors(files, arguments, message):
+    done = subprocess.run([*COMMAND, "--features", "f.h5", *arguments], capture_output=True,
+                          text=True, input="")  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.fixture
+def long_run(tmp_path, rng, monkeypatch):
+    """A run of a few seconds, and the bytes that it ends in."""
+    monkeypatch.chdir(tmp_path)
+    np.save("f.npy", rng.standard_normal((40, 64, 32, 32), np.float32))
+    corner = rng.uniform(0, 16, (30_000, 2))
+    np.save("r.npy", np.c_[rng.integers(0, 40, 30_000), corner, corner + 12].astype(np.float32))
+    options = ["--features", "f.npy", "--rois", "r.npy", "--jobs", "2", "-q"]
+    subprocess.run([*COMMAND, *options, "-o", "whole.npy"], check=True)
+    return [*COMMAND, *options, "-o", "c.npy"]
+
+
+def begun(command):
+    """Start a run and wait until its processes are at work."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (Path("c.npy.part.journal").exists() and len(children(process)) == 2):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)
+    return process
+
+
+def children(process):
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in listed]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def finish(command):
+    subprocess.run([*command, "--resume"], check=True)
+    assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
+    assert not list(Path().glob("c.npy.*"))
+
+
+def test_a_process_that_is_killed_ends_the_run_which_can_be_resumed(long_run):
+    process = begun(long_run)
+    os.kill(children(process)[0], signal.SIGKILL)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a process of the run was ended (SIGKILL); --resume finishes it" in message
+    assert "Traceback" not in message
+    finish(long_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_a_run_that_is_ended_and_it_can_be_resumed(long_run, number):
+    process = begun(long_run)
+    helpers = children(process)
+    assert len(helpers) == 2
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == -number
+    assert "Traceback" not in message
+    deadline = time.monotonic() + 10
+    while any(map(is_running, helpers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    finish(long_run)
+
+
+def test_what_a_process_raises_arrives_as_it_is():
+    """The errors of the library can be sent from process to process."""
+    import pickle
+
+    for error in (SinkError("no room"), SourceError("no file"), MemoryLimitError("too little")):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+
+
+@pytest.mark.parametrize(("features", "jobs"), [("f.h5", 1), ("f.h5::deep/zipped", 3)])
+def test_auto_starts_processes_from_less_on_if_maps_are_packed(
+    files, monkeypatch, tuned, features, jobs
+):
+    monkeypatch.setattr(plan, "cores", lambda: 3)
+    tuned(parallel_packed_bytes=1)
+    assert lucid.extract(features, "r.npy", "c.npy", dry_run=True).jobs == jobs
+    tuned(parallel_bytes=1)
+    assert lucid.extract(features, "r.npy", "c.npy", dry_run=True).jobs == 3
+
+
+def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    count = tuning.current.slice_rows + 1
+    np.save("f.npy", np.ones((1, 2, 32, 32), np.float32))
+    np.save("r.npy", np.tile(np.array([0, 3, 4, 8, 9], np.float32), (count, 1)))
+    lucid.extract("f.npy", "r.npy", "c.npy", output_size=2, jobs=5)
+    np.testing.assert_array_equal(np.load("c.npy"), np.ones((count, 2, 2, 2), np.float32))

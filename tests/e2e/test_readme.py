@@ -1,0 +1,61 @@
+"""The README tells the truth: its shell sessions print what it shows, its help is the help.
+
+Its Python examples run as doctests.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SESSIONS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def commands(session):
+    """Return the commands of a session, each with what it is shown to print."""
+    parts = re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]
+    return [tuple(part.split("\n", 1)) for part in parts]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """A function that runs a line in a folder with the sample data, with this Python's command."""
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    main = "-c 'from lucid_cli.main import main; main()'"
+    for name, first in (("python", ""), ("lucid-roialign", main)):
+        script = tmp_path / "bin" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {first} "$@"\n')
+        script.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+
+    def run(line):
+        done = subprocess.run(
+            line, shell=True, cwd=tmp_path, env={**os.environ, "PATH": path, "COLUMNS": "80"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    return run
+
+
+def test_there_are_sessions():
+    assert len(SESSIONS) >= 3
+
+
+def test_the_sessions_one_after_the_other_print_what_they_show(shell):
+    for session in SESSIONS:
+        for line, expected in commands(session):
+            assert shell(line).rstrip() == expected.rstrip(), line
+
+
+def test_the_two_commands_of_the_readme_are_those_that_ci_runs():
+    (setup_and_run, setup_and_test) = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
+    assert "lucid-roialign extract --features sample_data/" in setup_and_run
+    assert setup_and_test in (ROOT / ".ci" / "run").read_text()

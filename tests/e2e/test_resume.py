@@ -1,0 +1,400 @@
+"""Interrupted, then finished: the output is absent or complete, and resumed runs lose nothing."""
+
+import errno
+import inspect
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import lucid
+from lucid import SinkError
+from lucid.stream import Settings, prepare
+from lucid.stream.write import journal, unfinished
+
+OUTPUTS = [
+    ("c.h5", {}),
+    ("c.npy", {}),
+    ("c.h5", {"compression": "gzip"}),
+    ("c.h5", {"chunks": 7, "checksum": True}),
+]
+
+
+class Stopped(Exception):
+    """What ends a run in these tests."""
+
+
+def leave_after(rows, output="c.h5", **options):
+    """Run and stop as soon as so many rows are done."""
+
+    def stop(rows_done):
+        if rows_done >= rows:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        lucid.extract("f.h5", "r.npy", output, on_progress=stop, **options)
+
+
+@pytest.fixture(autouse=True)
+def small_batches(tuned):
+    """Let a run of sixty rows have many batches."""
+    tuned(crops_bytes=4000)
+
+
+def bytes_of_an_undisturbed_run(output, options):
+    name = f"whole{Path(output).suffix}"
+    lucid.extract("f.h5", "r.npy", name, overwrite=True, **options)
+    return Path(name).read_bytes()
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+@pytest.mark.parametrize("rows", [1, 30, 60])
+def test_a_resumed_run_gives_the_bytes_of_an_undisturbed_one(files, output, options, rows):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    leave_after(rows, output, **options)
+    assert not Path(output).exists()
+    report = lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert report.resumed >= rows
+    assert Path(output).read_bytes() == expected
+    assert not list(files.path.glob("c.*.*"))
+
+
+def test_done_work_is_not_done_again(files):
+    leave_after(30)
+    told = []
+    report = lucid.extract("f.h5", "r.npy", "c.h5", resume=True, on_progress=told.append)
+    assert told[0] == report.resumed >= 30
+    assert told[-1] == 60
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+def test_resume_starts_where_there_is_nothing_and_rests_where_all_is_done(files, output, options):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert Path(output).read_bytes() == expected
+    before = os.stat(output)
+    lucid.extract("f.h5", "r.npy", output, resume=True, **options)
+    assert os.stat(output).st_mtime_ns == before.st_mtime_ns
+
+
+def test_without_resume_an_unfinished_run_is_named_with_both_ways_out(files):
+    leave_after(30)
+    with pytest.raises(
+        SinkError,
+        match=r"c.h5 is unfinished \(\d+% is in c.h5.part\); pass "
+        "--resume to finish it or --overwrite to start over",
+    ):
+        lucid.extract("f.h5", "r.npy", "c.h5")  # fmt: skip
+    assert Path("c.h5.part").exists()
+    assert lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True).resumed == 0
+    assert not list(files.path.glob("c.h5.*"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampling_ratio": 2}, "c.h5 was begun with sampling_ratio -1, not 2; repeat the job"),
+        ({"output_size": 3}, "c.h5 was begun with output_size 7 x 7, not 3 x 3"),
+        ({"spatial_scale": 0.5}, "with spatial_scale 0.0625 x 0.0625, not 0.5 x 0.5"),
+        ({"aligned": True}, "with aligned False, not True"),
+        ({"dtype": "float64"}, "with dtype float32, not float64"),
+        ({"invalid": "zero"}, "with invalid raise, not zero"),
+        ({"compression": "gzip"}, "with compression none, not gzip"),
+        ({"boxes": "xywh"}, "with boxes xyxy, not xywh"),
+        ({"layout": "nhwc", "spatial_scale": 1 / 16}, "with .* not"),
+        ({"normalized": True, "image_size": 9}, "with normalized False, not True"),
+    ],
+)
+def test_a_resume_refuses_another_job(files, changed, message):
+    leave_after(30)
+    with pytest.raises(SinkError, match=message):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True, memory="100M")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"sampling_ratio": 2}, {"boxes": "xywh", "invalid": "zero"}, {"compression": "lzf"}],
+)
+def test_a_complete_output_is_not_taken_for_that_of_another_job(files, changed):
+    lucid.extract("f.h5", "r.npy", "c.h5", invalid=changed.get("invalid", "raise"))
+    with pytest.raises(SinkError, match="c.h5 is complete, but with (sampling|boxes|compression)"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
+
+
+@pytest.mark.parametrize("output", ["c.h5", "c.npy"])
+def test_a_complete_output_is_not_taken_for_that_of_inputs_that_changed_since(files, output):
+    lucid.extract("f.h5", "r.npy", output)
+    np.save("r.npy", files.rois[::-1])
+    with pytest.raises(SinkError, match=f"{output} is complete, but r.npy changed since"):
+        lucid.extract("f.h5", "r.npy", output, resume=True)
+
+
+def test_nothing_is_left_in_the_way_of_later_runs(files):
+    leave_after(30, compression="gzip")
+    assert Path("c.h5.part.rows").exists()
+    lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True)
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+    lucid.extract("f.h5", "r.npy", "c.h5", overwrite=True, compression="gzip")
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+@pytest.mark.parametrize("step", ["replace", "unlink"])
+@pytest.mark.parametrize("number", range(4))
+def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypatch, step, number):
+    """Each renaming and removal is where a kill may come; after it the process does nothing."""
+    options = {"compression": "gzip"}
+    expected = bytes_of_an_undisturbed_run("c.h5", options)
+    calls, original = [], getattr(Path, step)
+
+    def last(path, *arguments, **more):
+        if "c.h5" in path.name and Path("c.h5.part.packed").exists() | bool(calls):
+            calls.append(path)
+        if len(calls) > number:
+            os._exit(9)
+        return original(path, *arguments, **more)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(Path, step, last)
+        lucid.extract("f.h5", "r.npy", "c.h5", **options)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in {0, 9}
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **options)
+    assert Path("c.h5").read_bytes() == expected
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+@pytest.mark.parametrize("name", ["f.h5", "r.npy"])
+def test_a_resume_refuses_an_input_that_changed(files, name):
+    leave_after(30)
+    os.utime(name)
+    with pytest.raises(SinkError, match=f"with {'features' if name == 'f.h5' else 'rois'}_file"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+
+
+def test_a_complete_output_of_another_job_is_not_taken_for_this_one(files):
+    lucid.extract("f.h5", "r.npy", "c.h5")
+    with pytest.raises(SinkError, match="c.h5 is complete, but with aligned False, not True"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, aligned=True)
+    np.save("c.npy", np.zeros(3))
+    with pytest.raises(SinkError, match=r"c.npy is complete, but with dtype float64, not float32"):
+        lucid.extract("f.h5", "r.npy", "c.npy", resume=True)
+    Path("text.npy").write_text("precious")
+    h5py.File("other.h5", "w").close()
+    with h5py.File("alike.h5", "w") as file:
+        file["crops"] = np.zeros(3)
+    for name in ("other.h5", "alike.h5", "text.npy"):
+        with pytest.raises(SinkError, match=f"{name} exists and is no output of this tool"):
+            lucid.extract("f.h5", "r.npy", name, resume=True)
+
+
+def test_overwrite_and_resume_contradict_each_other(files):
+    with pytest.raises(ValueError, match="overwrite and resume contradict"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True, overwrite=True)
+
+
+def test_an_interrupted_overwriting_run_replaces_the_old_output_when_resumed(files):
+    Path("c.h5").write_bytes(b"old")
+    leave_after(30, overwrite=True)
+    assert Path("c.h5").read_bytes() == b"old"
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+
+
+def test_two_runs_do_not_write_one_output(files):
+    def another(rows_done):
+        for way in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(SinkError, match="is in use: another run is writing this output"):
+                lucid.extract("f.h5", "r.npy", "c.h5", **way)
+
+    seen = []
+    lucid.extract(
+        "f.h5", "r.npy", "c.h5",
+        on_progress=lambda done: another(done) if not seen.append(done) and done else None,
+    )  # fmt: skip
+    assert len(seen) > 2
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+
+
+def prepared(**more):
+    """Return a run that is planned but has not begun."""
+    arguments = {name: keyword.default
+                 for name, keyword in inspect.signature(lucid.extract).parameters.items()
+                 if name not in {"dry_run", "on_progress"}}  # fmt: skip
+    named = {"features": "f.h5", "rois": "r.npy", "output": "c.h5"}
+    return prepare(Settings.checked(**arguments | named | more))
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
+@pytest.mark.parametrize("unfinished_before", [False, True])
+def test_of_two_runs_planned_at_once_only_the_first_begins(
+    files, options, second, unfinished_before
+):
+    """The second was planned when the first had not begun, and begins while it writes."""
+    expected = bytes_of_an_undisturbed_run("c.h5", options)
+    if unfinished_before:
+        leave_after(30, **options)
+    begins = {"resume": True} if unfinished_before else {}
+    if unfinished_before and not second:
+        second = {"resume": True}
+    with prepared(**options, **begins) as one, prepared(**options, **second) as other:
+
+        def disturb(rows_done):
+            if rows_done > 40:
+                with pytest.raises(SinkError, match="in use: another run is writing this output"):
+                    other.run()
+
+        one.run(disturb)
+    assert Path("c.h5").read_bytes() == expected
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+def test_marks_are_written_every_half_second_and_synced_every_half_minute(files, monkeypatch):
+    """With a clock of its own: what the file says after so much time."""
+    now = [0.0]
+    monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
+    start = journal.JournalState({"job": 1}, False, np.zeros(9, bool), None)
+    running = journal.Journal(Path("x.npy"), start)
+    path, here = journal.sidecar_paths(Path("x.npy")).journal, journal._boot()
+
+    def said(boot=None):
+        boot = boot or here
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "_lock", lambda file, path: None)
+            patch.setattr(journal, "_boot", lambda: boot)
+            return np.flatnonzero(journal.read_journal(path).done).tolist()
+
+    with open("data", "w") as data:
+        running.mark(np.array([0]), data.fileno())
+        assert said() == []
+        now[0] += 0.6
+        running.mark(np.array([4]), data.fileno())
+        assert said() == [0, 4]
+        assert said("another") == []
+        now[0] += 30
+        running.mark(np.array([8]), data.fileno())
+        assert said() == said("another") == [0, 4, 8]
+    running.close()
+
+
+def test_a_journal_that_cannot_be_read_is_named(files):
+    leave_after(30)
+    Path("c.h5.part.journal").write_text("hello")
+    with pytest.raises(SinkError, match="c.h5.part.journal is no journal of an unfinished run"):
+        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+
+
+def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(
+    files, monkeypatch, tuned
+):
+    leave_after(30)
+    monkeypatch.setattr(journal, "_boot", lambda: "another start of the machine")
+    assert lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True).resumed == 0
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+    tuned(sync_seconds=0)
+    leave_after(30, "d.h5")
+    monkeypatch.setattr(journal, "_boot", lambda: "yet another")
+    assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
+
+
+def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
+    """The new journal takes over all marks, so what they mark is synced before it is written."""
+    leave_after(30)
+    seen, fsync = [], os.fsync
+
+    def noting(file):
+        seen.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+    assert seen[:2] == ["c.h5.part", "c.h5.part.journal.new"]
+
+
+@pytest.mark.parametrize("second", [{"resume": True}, {"overwrite": True}])
+def test_a_file_system_without_links_does_as_well(files, monkeypatch, second):
+    def link(*names):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    leave_after(30)
+    lucid.extract("f.h5", "r.npy", "c.h5", **second)
+    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
+    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+
+
+def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(unfinished.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.06e-05 GB more"):
+        lucid.extract("f.h5", "r.npy", "c.h5")
+    assert not list(files.path.glob("c.h5*"))
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+def test_a_disk_that_fills_up_in_the_middle_costs_nothing(files, monkeypatch, output, options):
+    expected = bytes_of_an_undisturbed_run(output, options)
+    writes, original = [], os.pwrite
+
+    def pwrite(file, data, position):
+        writes.append(position)
+        if len(writes) == 30:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(file, data, position)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(SinkError, match=f"{output} cannot be written: No space left on device"):
+            lucid.extract("f.h5", "r.npy", output, **options)
+    assert not Path(output).exists()
+    assert lucid.extract("f.h5", "r.npy", output, resume=True, **options).resumed > 0
+    assert Path(output).read_bytes() == expected
+
+
+def test_an_input_that_vanishes_while_it_is_read_is_still_there_for_the_run(files):
+    expected = bytes_of_an_undisturbed_run("c.h5", {})
+    lucid.extract(
+        "f.h5", "r.npy", "c.h5",
+        on_progress=lambda done: [Path(name).unlink(missing_ok=True) for name in ("f.h5", "r.npy")],
+    )  # fmt: skip
+    assert Path("c.h5").read_bytes() == expected
+
+
+def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files):
+    corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
+    np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
+    process = subprocess.Popen([*RUN, "-o", "c.h5"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while not Path("c.h5.part.journal").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGINT
+    assert re.fullmatch(
+        r"Interrupted with \d+ of 300000 crops done; "
+        r"the same command with --resume finishes c.h5\n\n?",
+        stderr,
+    )
+
+
+RUN = [
+    sys.executable,
+    "-c",
+    "from lucid.stream import tuning; "
+    "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); "
+    "from lucid_cli.main import main; main()",
+    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
+]  # fmt: skip

@@ -1,0 +1,46 @@
+"""The sample data: small, real, and what its script makes of the photographs."""
+
+import importlib.util
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from lucid.models.utils import roi_align
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+
+
+@pytest.fixture
+def make():
+    pytest.importorskip("PIL")
+    spec = importlib.util.spec_from_file_location("make", SAMPLE / "make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_script_makes_the_files_that_are_there(make):
+    with h5py.File(SAMPLE / "features.h5") as file:
+        np.testing.assert_allclose(file["features"][...], make.features(8), atol=1e-3)
+        assert file["features"].attrs["spatial_scale"] == 1 / 8
+    np.testing.assert_allclose(np.load(SAMPLE / "features.npy"), make.features(16), atol=2e-3)
+    np.testing.assert_array_equal(np.load(SAMPLE / "rois.npy"), [row[1:] for row in make.THINGS])
+
+
+def test_it_is_under_two_megabytes():
+    assert sum(path.stat().st_size for path in SAMPLE.rglob("*")) < 2_000_000
+
+
+def test_the_crops_show_what_the_rois_frame():
+    """The nose is redder than the eyes, the saucer redder than the spoon; the lamp is bright."""
+    with h5py.File(SAMPLE / "features.h5") as file:
+        features = file["features"][...]
+    crops = roi_align(features, np.load(SAMPLE / "rois.npy"), 7, 1 / 8, aligned=True)
+    light, red = crops[:, 0].mean(axis=(1, 2)), crops[:, 1].mean(axis=(1, 2))
+    face, left_eye, spoon, right_eye, tower, nose, saucer, lamp = 1, 2, 5, 6, 7, 9, 10, 11
+    assert red[nose] > max(red[left_eye], red[right_eye])
+    assert red[saucer] > red[spoon]
+    assert light[face] > light[tower]
+    assert crops[lamp, 0, 2:5, 2:5].mean() > features[3, 0].mean() + 0.2

@@ -1,0 +1,61 @@
+"""Runs that are killed at random moments: the output is absent or complete, and nothing is lost."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lucid
+
+pytestmark = pytest.mark.kill
+
+RUN = [
+    sys.executable,
+    "-c",
+    "from lucid.stream import tuning; "
+    "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); "
+    "from lucid_cli.main import main; main()",
+    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
+]  # fmt: skip
+
+
+def kill_at_random(rng, kills, arguments, expected, number):
+    """Start and kill runs until there were so many kills; between them check what is there."""
+    output = Path(arguments[1])
+    complete = False
+    while kills > 0 or not complete:
+        process = subprocess.Popen([*RUN, *arguments, "--resume"], stderr=subprocess.PIPE)
+        time.sleep(rng.uniform(0.1, 0.7) if kills > 0 else 60 * (process.wait() is None))
+        process.send_signal(number)
+        stderr = process.communicate()[1].decode()
+        kills -= process.returncode == -number
+        assert process.returncode in {0, -number}, stderr
+        complete = process.returncode == 0
+        assert output.exists() or not complete
+        if output.exists():
+            assert output.read_bytes() == expected
+            output.unlink()
+    assert not list(output.parent.glob(f"{output.name}*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        (["-o", "c.h5"], signal.SIGKILL),
+        (["-o", "c.npy"], signal.SIGKILL),
+        (["-o", "c.h5", "--compression", "lzf"], signal.SIGKILL),
+        (["-o", "c.h5"], signal.SIGTERM),
+    ],
+)
+def test_killed_at_random_moments_the_output_is_absent_or_right(files, rng, arguments, number):
+    corner = rng.uniform(-40, 260, (15_000, 2))
+    images = rng.integers(0, 5, len(corner))
+    np.save("many.npy", np.c_[images, corner, corner + rng.uniform(0, 150, (len(corner), 2))])
+    options = {"compression": "lzf"} if "lzf" in arguments else {}
+    whole = Path("whole").with_suffix(Path(arguments[1]).suffix)
+    lucid.extract("f.h5", "many.npy", whole, sampling_ratio=2, **options)
+    kill_at_random(rng, 25, arguments, whole.read_bytes(), number)

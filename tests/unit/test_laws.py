@@ -1,0 +1,174 @@
+"""The laws of the house: who may import whom, who opens files, who prints."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILE_ROOMS = (
+    "read/arrays",
+    "read/npy",
+    "read/hdf5",
+    "read/maps",
+    "write/outputs",
+    "write/journal",
+    "write/sinks",
+    "write/unfinished",
+)
+MODULES = sorted([*ROOT.glob("lucid/**/*.py"), *ROOT.glob("cli/**/*.py")])
+
+
+def imports(path):
+    """Return the modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inside = f"{path.parent.name}." if node.level else ""
+            found |= {f"{inside}{node.module or ''}.{alias.name}" for alias in node.names}
+    return found
+
+
+def calls(path):
+    """Return the names that a file calls."""
+    return {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+
+
+def within(folder):
+    return [path for path in MODULES if path.is_relative_to(ROOT / folder)]
+
+
+def outside(*names):
+    return [path for path in MODULES if str(path.relative_to(ROOT)) not in names]
+
+
+def imports_any(path, *packages):
+    return {name for name in imports(path) if any(f"{name}.".startswith(f"{p}.") for p in packages)}
+
+
+def test_there_are_modules_to_judge():
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("path", within("lucid/roi"), ids=str)
+def test_the_core_imports_numpy_and_errors_and_nothing_else(path):
+    outer = {
+        name for name in imports(path) if name.partition(".")[0] not in sys.stdlib_module_names
+    }
+    assert all(name.startswith(("numpy", "lucid.errors", "lucid.roi")) for name in outer), outer
+
+
+@pytest.mark.parametrize("path", within("lucid/stream"), ids=str)
+def test_the_stream_knows_neither_tensors_nor_the_command(path):
+    assert not imports_any(path, "click", "tqdm", "lucid_cli", "lucid._tensor", "lucid._graph",
+                           "lucid.models", "lucid.nn")  # fmt: skip
+
+
+ROOMS = ("read", "plan", "write", "run")  # each may import those before it
+LEAVES = ("lucid.stream.options", "lucid.stream.tuning")
+
+
+def names_room(name):
+    """Return the number of the room of the stream that a name is imported from, -1 for a leaf."""
+    if name.startswith(LEAVES):
+        return -1
+    room = name.removeprefix("lucid.stream.").partition(".")[0]
+    return ROOMS.index(room) if room in ROOMS else len(ROOMS)
+
+
+@pytest.mark.parametrize("path", within("lucid/stream"), ids=str)
+def test_rooms_of_the_stream_import_no_room_above(path):
+    own = names_room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    stream = {
+        name for name in imports(path)
+        if name.startswith("lucid.stream.") and not name.startswith("lucid.stream.tuning")
+    }  # fmt: skip
+    assert all(names_room(name) <= own for name in stream), stream
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
+    left = {
+        name: {other for other in names if other != name and imports_any(path, other)}
+        for name, path in names.items()
+        if name.startswith("lucid.stream.") and not name.endswith("__init__")
+    }
+    left = {name: others & left.keys() for name, others in left.items()}
+    while free := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in free}
+    assert not left
+
+
+@pytest.mark.parametrize("path", within("lucid"), ids=str)
+def test_the_library_neither_draws_nor_prints_nor_knows_the_command(path):
+    assert not imports_any(path, "click", "tqdm", "cli", "lucid_cli")
+    assert "print" not in calls(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    outside(*(f"lucid/stream/{name}.py" for name in FILE_ROOMS)),
+    ids=str,
+)
+def test_only_the_rooms_of_sources_and_sinks_open_files(path):
+    assert not imports_any(path, "h5py")
+    opening = {
+        "open",
+        "io.open",
+        "np.load",
+        "np.save",
+        "np.savez",
+        "np.memmap",
+        "np.fromfile",
+        "os.open",
+    }
+    assert not opening & calls(path)
+    assert not any(call.endswith((".open", ".read_bytes", ".write_bytes")) for call in calls(path))
+
+
+@pytest.mark.parametrize("path", outside("cli/console.py"), ids=str)
+def test_only_the_console_prints(path):
+    assert not {"print", "click.echo", "sys.stdout.write", "sys.stderr.write"} & calls(path)
+
+
+@pytest.mark.parametrize("path", outside("cli/main.py"), ids=str)
+def test_only_main_knows_exit_codes(path):
+    assert not {"sys.exit", "exit", "quit", "os._exit"} & calls(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_nothing_is_validated_by_assert(path):
+    assert not [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)
+    ]
+
+
+def loaded_after(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_lucid_loads_neither_h5py_nor_click_nor_tqdm():
+    everything = "import lucid; lucid.Tensor, lucid.nn, lucid.random, lucid.models.utils.roi_align"
+    loaded = loaded_after(everything)
+    assert "numpy" in loaded
+    assert not {"h5py", "click", "tqdm"} & loaded
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["info", "--help"]])
+def test_help_loads_neither_numpy_nor_h5py(arguments):
+    code = f"sys.argv[1:] = {arguments}\nfrom lucid_cli.main import main\n"
+    loaded = loaded_after(f"{code}try: main()\nexcept SystemExit: pass")
+    assert "click" in loaded
+    assert not {"numpy", "h5py", "tqdm"} & loaded
