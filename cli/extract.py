@@ -7,17 +7,12 @@ import click
 from . import console, options
 
 
-@click.command()
-@options.features
-@options.rois
-@options.operator
-@options.output
-@options.memory
-@options.jobs
-@click.option("--dry-run", is_flag=True, help="Check and plan everything, write nothing.")
+@click.command(cls=options.GroupedCommand)
+@options.of_the_table
+@options.flag("--dry-run", group="Run", about="Check and plan everything, write nothing.")
 @options.display
 def extract(
-    dry_run: bool, as_json: bool, quiet: bool, progress: bool | None, **settings: Any
+    dry_run: bool, as_json: bool, quiet: bool, progress: bool | None, **arguments: Any
 ) -> None:
     """Write the crops of RoIs on feature maps.
 
@@ -26,24 +21,27 @@ def extract(
     \b
     lucid-roialign extract --features f.h5 --rois r.npy --spatial-scale 0.0625
     """  # noqa: D301 - click wants the control character
-    from lucid.stream import Settings, prepare  # here, for --help needs no NumPy
+    from lucid.stream import prepare  # here, for --help needs no NumPy
+    from lucid.stream.checks import ArgumentError, spelled
+    from lucid.stream.settings import Settings
 
+    given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        checked = Settings.checked(**settings)
-    except ValueError as error:
-        raise click.UsageError(options.with_dashes(str(error), settings)) from error
+        settings = Settings(**given)
+    except ArgumentError as error:
+        raise click.UsageError(spelled(error.fact, options.flag_of)) from error
     if quiet and as_json:
         raise click.UsageError("--quiet and --json contradict each other")
-    if checked.to_stream and console.stdout_is_terminal():
+    if settings.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
-    with prepare(checked) as extraction:
+    with prepare(settings) as extraction:
         report = extraction.report
         try:
             if not dry_run:
                 with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
-            console.interrupted(report, extraction.rows_done, checked.can_resume)
+            console.interrupted(report, extraction.rows_done, settings.can_resume)
             raise
     if not quiet:
-        console.show_extract(report, dry_run, as_json, to_stderr=checked.to_stream)
+        console.show_extract(report, dry_run, as_json, to_stderr=settings.to_stream)

@@ -1,17 +1,36 @@
-"""The streaming engine: files in, a file of crops out, in bounded memory."""
+"""Files in, a file of crops out, in bounded memory."""
 
-from lucid.stream.extract import extract, prepare
-from lucid.stream.extraction import Extraction
-from lucid.stream.options import Settings
-from lucid.stream.read.arrays import ArrayInfo, list_arrays
-from lucid.stream.report import ExtractReport
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lucid.stream.extract import prepare
+    from lucid.stream.extraction import Extraction
+    from lucid.stream.read.arrays import ArrayInfo, list_arrays
+    from lucid.stream.report import ExtractReport
+    from lucid.stream.settings import Settings
+
+# Fetched when first used, so that the table of options can be read without NumPy.
+_HOMES = {
+    "ArrayInfo": "read.arrays",
+    "ExtractReport": "report",
+    "Extraction": "extraction",
+    "Settings": "settings",
+    "list_arrays": "read.arrays",
+    "prepare": "extract",
+}
 
 __all__ = [
     "ArrayInfo",
     "ExtractReport",
     "Extraction",
     "Settings",
-    "extract",
     "list_arrays",
     "prepare",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lucid.stream' has no attribute {name!r}")
+    return getattr(import_module(f"lucid.stream.{_HOMES[name]}"), name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from typing import Any, SupportsIndex
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lucid.errors import MemoryLimitError, RoiError
-from lucid.roi.operator import OutputSize, SpatialScale
+from lucid.stream.checks import PathLike
 from lucid.stream.extraction import Extraction, Progress
-from lucid.stream.options import PathLike, Settings
+from lucid.stream.options import Options, documented
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import plan_inputs
 from lucid.stream.plan.job import Job
@@ -19,6 +19,7 @@ from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
 from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import require_batch_index
 from lucid.stream.report import ExtractReport
+from lucid.stream.settings import Settings
 from lucid.stream.write.identity import identity, recorded
 from lucid.stream.write.journal import JournalState
 from lucid.stream.write.outputs import Layout
@@ -28,35 +29,15 @@ from lucid.stream.write.unfinished import keep_inputs, require_older, resume_sta
 Array = NDArray[Any]
 
 
+@documented
 def extract(
     features: PathLike,
     rois: PathLike,
     output: PathLike = "crops.h5",
     *,
-    output_size: OutputSize = (7, 7),
-    spatial_scale: SpatialScale | None = None,
-    sampling_ratio: SupportsIndex = -1,
-    aligned: bool = False,
-    invalid: str = "raise",
-    memory: int | str = "512M",
-    dtype: DTypeLike | None = None,
-    layout: str = "nchw",
-    ids: PathLike | None = None,
-    boxes: str = "xyxy",
-    normalized: bool = False,
-    image_size: int | tuple[int, int] | PathLike | None = None,
-    batch_index: PathLike | None = None,
-    box_ranges: PathLike | None = None,
-    box_counts: PathLike | None = None,
-    trust_input: bool = False,
-    compression: str = "none",
-    chunks: SupportsIndex | None = None,
-    checksum: bool = False,
-    overwrite: bool = False,
-    resume: bool = False,
-    jobs: int | str = "auto",
     dry_run: bool = False,
     on_progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> ExtractReport:
     """Write the crops of all RoIs of a file on the feature maps of another.
 
@@ -70,61 +51,19 @@ def extract(
     rois : path
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
-        M for each image, of which `box_counts` says how many count.
+        M for each image, of which `box_counts` says how many are valid.
     output : path
         A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
         them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
         output, in the order of rows.
-    output_size, sampling_ratio, aligned, invalid
-        As in `lucid.models.utils.roi_align`.
-    spatial_scale : float or (float, float), optional
-        Cells per box unit, y before x; unless given, the attribute `spatial_scale` of the features
-        dataset, or else 1.
-    memory : int or str
-        Bytes that the run may hold beyond the interpreter and its libraries, as 536870912 or
-        '512M'. Pages of memory-mapped inputs, which the system can drop, do not count.
-    dtype : {'float16', 'float32', 'float64'}, optional
-        Of the crops; unless given, that of the features if they are floats, or else float32.
-    layout : {'nchw', 'nhwc'}
-        Whether the channels of the features come before height and width, or after.
-    ids : path, optional
-        What stands for '{id}' in `features`, image by image; unless given, all that match, in
-        natural order: 9 before 10.
-    boxes : {'xyxy', 'xywh', 'cxcywh'}
-        Whether four numbers are two corners, a corner and a size, or a centre and a size.
-    normalized : bool
-        Whether coordinates are fractions of the image; `image_size` turns them into box units.
-    image_size : int, (int, int) or path, optional
-        Height and width of the images, or an array (N, 2) of them.
-    batch_index : path, optional
-        The image of each of the boxes (K, 4).
-    box_ranges : path, optional
-        Rows start, end, (N, 2): which of the boxes (K, 4) belong to each image; ends are exclusive.
-        A box in no range is invalid.
-    box_counts : path, optional
-        How many of the boxes (N, M, 4) count, for each image. The RoIs are those, in order.
-    trust_input : bool
-        Whether HDF5 files may lead to other files and have filter plug-ins loaded.
-    compression : {'none', 'gzip', 'lzf'}
-        Of an HDF5 output.
-    chunks : int, optional
-        Rows that an HDF5 output stores as one block. Unless given, it is contiguous, or if it is
-        to be compressed or checked, in chunks of about 256 KiB.
-    checksum : bool
-        Whether each block of an HDF5 output gets a checksum, which readers then verify.
-    overwrite : bool
-        Whether an existing output may be replaced; it is there until the new one is complete.
-    resume : bool
-        Whether to finish what an interrupted run of the same job has left. Where there is nothing
-        to finish it starts; where all is done it does nothing.
-    jobs : int or 'auto'
-        Processes that work on it, within the same memory; more than one cannot read or write
-        pipes. 'auto' takes one for each core that this one may use if there is much to do. The
-        output is the same, byte for byte.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
-        Is told the number of rows done, after every chunk.
+        Is told the number of rows done, after every batch.
+    **options
+        The options of the command, with the same names and defaults:
+
+        {options}
 
     Returns
     -------
@@ -152,33 +91,7 @@ def extract(
     >>> report.shape
     (12, 24, 7, 7)
     """
-    settings = Settings.checked(
-        features=features,
-        rois=rois,
-        output=output,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        invalid=invalid,
-        memory=memory,
-        dtype=dtype,
-        layout=layout,
-        ids=ids,
-        boxes=boxes,
-        normalized=normalized,
-        image_size=image_size,
-        batch_index=batch_index,
-        box_ranges=box_ranges,
-        box_counts=box_counts,
-        trust_input=trust_input,
-        compression=compression,
-        chunks=chunks,
-        checksum=checksum,
-        overwrite=overwrite,
-        resume=resume,
-        jobs=jobs,
-    )
+    settings = Settings(features=features, rois=rois, output=output, **options)
     with prepare(settings) as extraction:
         return extraction.report if dry_run else extraction.run(on_progress)
 

@@ -9,12 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.stream.options import Settings
 from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
 from lucid.stream.run.ahead import ahead
 from lucid.stream.run.processes import rows_written
 from lucid.stream.run.work import crops_of
+from lucid.stream.settings import Settings
 from lucid.stream.write.sinks import FileSink, Sink
 
 Rows = NDArray[np.intp]

@@ -1,230 +1,391 @@
-"""What a caller asks of a run, checked before any file is opened."""
+"""Every option of a run, once: its name, type, default, check and help.
+
+`Options` is the table. `lucid.extract` takes its keywords from it, the command its options, the
+output its attributes, and a resumed run what must be the same as before. To add an option is to add
+an entry here, and to use it. Nothing here needs NumPy, so that the command can show its help fast.
+"""
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import index
-from pathlib import Path
-from typing import Any, SupportsIndex
-
-import numpy as np
-
-from lucid.roi.operator import (
-    as_invalid,
-    as_output_size,
-    as_sampling_ratio,
-    as_size,
-    as_spatial_scale,
+from enum import Enum, auto
+from inspect import Parameter, signature
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Required,
+    SupportsIndex,
+    TypedDict,
+    TypeVar,
+    get_args,
 )
 
-PathLike = str | os.PathLike[str]
+from lucid.stream.checks import (
+    CROP_DTYPES,
+    Check,
+    PathLike,
+    as_bytes,
+    as_chunks,
+    as_crop_dtype,
+    as_flag,
+    as_image_size,
+    as_jobs,
+    as_output,
+    by_core,
+    one_of,
+    optional,
+    read_int,
+    read_scale,
+    read_size,
+    spelled,
+)
 
-PIPE = "-"  # standard input or output
-PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
-HDF5_SUFFIXES = (".h5", ".hdf5")
-OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
-USUAL = (None, False, "nchw", "xyxy")  # of what says how inputs are understood
-CROP_DTYPES = ("float16", "float32", "float64")
-COMPRESSIONS = ("none", "gzip", "lzf")
+    from lucid.roi.operator import OutputSize, SpatialScale
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def as_bytes(memory: int | str) -> int:
-    """Return a number of bytes from one, or from text as '512M'; units are powers of 1024.
+class Recorded(Enum):
+    """Whether an option is among the attributes of an output and in the identity of a job."""
 
-    Examples
-    --------
-    >>> as_bytes("1.5G")
-    1610612736
+    NO = auto()  # neither: no value depends on it
+    ALWAYS = auto()  # both
+    UNLESS_DEFAULT = auto()  # both, but the attribute only where it is not the default
+    STORAGE = auto()  # not an attribute: the file itself says it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What is known of an option beside its name and type."""
+
+    group: str  # heading in the command's help
+    help: str  # one or two sentences, to be `spelled`
+    check: Check  # returns the checked value, or raises ValueError or TypeError
+    default: Any = None
+    unset: str = ""  # what holds if the default is None
+    metavar: str | None = None  # None for a flag
+    read: Callable[[str], Any] = str  # from the text on the command line
+    recorded: Recorded = Recorded.NO
+    short: str = ""  # flag of one letter
+    alias: str = ""  # former name
+    negative: bool = False  # whether there is a --no- form
+
+
+ARRAY = "PATH[::DATASET]"
+GROUPS = INPUTS, BOXES, OPERATOR, OUTPUT, RUN = "Inputs", "Boxes", "Operator", "Output", "Run"
+
+
+class Paths(TypedDict, total=False):
+    """What `lucid.extract` takes by position."""
+
+    features: Annotated[
+        Required[PathLike],
+        Option(
+            group=INPUTS,
+            help="Feature maps (N,C,H,W) in .npy or HDF5. Without DATASET: the dataset 'features', "
+            "or else the only one usable as features. {{id}} in DATASET: one dataset (C,H,W) per "
+            "image. - reads .npy from standard input.",
+            check=os.fsdecode,
+            metavar=ARRAY,
+        ),
+    ]
+    rois: Annotated[
+        Required[PathLike],
+        Option(
+            group=INPUTS,
+            help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in .npy or HDF5; or boxes (K,4) with "
+            "{batch_index} or {box_ranges}, or padded boxes (N,M,4). - reads .npy from standard "
+            "input.",
+            check=os.fsdecode,
+            metavar=ARRAY,
+        ),
+    ]
+    output: Annotated[
+        PathLike,
+        Option(
+            group=OUTPUT,
+            help="Crops (K,C,PH,PW): .h5, .hdf5 or .npy. - writes .npy to standard output.",
+            check=as_output,
+            default="crops.h5",
+            metavar="PATH",
+            short="-o",
+        ),
+    ]
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `lucid.extract`."""
+
+    layout: Annotated[
+        str,
+        Option(
+            group=INPUTS,
+            help="Order of the axes of the features.",
+            check=one_of("layout", "nchw", "nhwc"),
+            default="nchw",
+            metavar="nchw|nhwc",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    ids: Annotated[
+        PathLike | None,
+        Option(
+            group=INPUTS,
+            help="Ids substituted for {{id}}, one per image.",
+            check=optional(os.fsdecode),
+            unset="all that match, in natural order",
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    trust_input: Annotated[
+        bool,
+        Option(
+            group=INPUTS,
+            help="Follow external links and virtual datasets of HDF5 files; load filter plug-ins.",
+            check=as_flag("trust_input"),
+            default=False,
+        ),
+    ]
+    boxes: Annotated[
+        str,
+        Option(
+            group=BOXES,
+            help="Box format: corners, corner and size, or centre and size.",
+            check=one_of("boxes", "xyxy", "xywh", "cxcywh"),
+            default="xyxy",
+            metavar="xyxy|xywh|cxcywh",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    normalized: Annotated[
+        bool,
+        Option(
+            group=BOXES,
+            help="Coordinates are fractions of the image; needs {image_size}.",
+            check=as_flag("normalized"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    image_size: Annotated[
+        int | tuple[int, int] | PathLike | None,
+        Option(
+            group=BOXES,
+            help="Height and width of the images, or an array (N,2) of them.",
+            check=optional(as_image_size),
+            metavar=f"HxW|{ARRAY}",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    batch_index: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Image index of each box (K,).",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    box_ranges: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Rows start,end (N,2): the boxes (K,4) of each image, end exclusive. A box in no "
+            "range is invalid.",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    box_counts: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Number of valid boxes per image (N,), for padded boxes (N,M,4).",
+            check=optional(os.fsdecode),
+            unset="all M",
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    output_size: Annotated[
+        "OutputSize",
+        Option(
+            group=OPERATOR,
+            help="Output grid per RoI, height x width.",
+            check=by_core("as_output_size"),
+            default=(7, 7),
+            metavar="N|HxW",
+            read=read_size,
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    spatial_scale: Annotated[
+        "SpatialScale | None",
+        Option(
+            group=OPERATOR,
+            help="Feature-map cells per input pixel, 0.0625 for stride 16; a pair is y,x.",
+            check=optional(by_core("as_spatial_scale")),
+            unset="the features' attribute spatial_scale, else 1",
+            metavar="S|SY,SX",
+            read=read_scale,
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    sampling_ratio: Annotated[
+        SupportsIndex,
+        Option(
+            group=OPERATOR,
+            help="Samples per bin along each axis; <= 0: adaptive, ceil(bin size in cells).",
+            check=by_core("as_sampling_ratio"),
+            default=-1,
+            metavar="N",
+            read=read_int,
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    aligned: Annotated[
+        bool,
+        Option(
+            group=OPERATOR,
+            help="Shift by half a cell, so that coordinate 0 is the outer edge of the first pixel "
+            "and not its centre.",
+            check=as_flag("aligned"),
+            default=False,
+            recorded=Recorded.ALWAYS,
+            negative=True,
+        ),
+    ]
+    invalid: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="What an invalid RoI gets: an error before any map is read, or a crop of zeros.",
+            check=by_core("as_invalid"),
+            default="raise",
+            metavar="raise|zero",
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    dtype: Annotated[
+        "DTypeLike | None",
+        Option(
+            group=OUTPUT,
+            help="Output dtype.",
+            check=optional(as_crop_dtype),
+            unset="that of float features, else float32",
+            metavar="|".join(CROP_DTYPES),
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    compression: Annotated[
+        str,
+        Option(
+            group=OUTPUT,
+            help="HDF5 compression filter.",
+            check=one_of("compression", "none", "gzip", "lzf"),
+            default="none",
+            metavar="none|gzip|lzf",
+            recorded=Recorded.STORAGE,
+        ),
+    ]
+    chunks: Annotated[
+        SupportsIndex | None,
+        Option(
+            group=OUTPUT,
+            help="Rows per HDF5 chunk.",
+            check=optional(as_chunks),
+            unset="contiguous; with a filter, chunks of about 256 KiB",
+            metavar="ROWS",
+            read=read_int,
+            recorded=Recorded.STORAGE,
+            alias="blocks",
+        ),
+    ]
+    checksum: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Store a Fletcher32 checksum with each HDF5 chunk.",
+            check=as_flag("checksum"),
+            default=False,
+            recorded=Recorded.STORAGE,
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Replace an existing output once the new one is complete.",
+            check=as_flag("overwrite"),
+            default=False,
+        ),
+    ]
+    resume: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Resume an interrupted run; no-op if complete.",
+            check=as_flag("resume"),
+            default=False,
+        ),
+    ]
+    memory: Annotated[
+        int | str,
+        Option(
+            group=RUN,
+            help="Memory budget of all processes together, excluding the interpreter (about 45 MB) "
+            "and mapped pages; K, M, G are powers of 1024.",
+            check=as_bytes,
+            default="512M",
+            metavar="SIZE",
+        ),
+    ]
+    jobs: Annotated[
+        int | str,
+        Option(
+            group=RUN,
+            help="Number of worker processes; auto: one per core if there is much to do.",
+            check=as_jobs,
+            default="auto",
+            metavar="N|auto",
+        ),
+    ]
+
+
+OPTIONS: dict[str, Option] = dict(
+    sorted(
+        (
+            (name, annotation.__metadata__[0])
+            for table in (Paths, Options)
+            for name, annotation in table.__annotations__.items()
+        ),
+        key=lambda entry: GROUPS.index(entry[1].group),
+    )
+)
+REQUIRED = Paths.__required_keys__
+ALIASES = {option.alias: name for name, option in OPTIONS.items() if option.alias}
+
+
+def documented(function: Function) -> Function:
+    """Give a function that takes `**options` the table's signature, and its help in the docstring.
+
+    Static tools know the keywords by `Unpack[Options]`; this is for `help` and `inspect`.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(memory).strip(), re.IGNORECASE)
-    size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")) if match else 0
-    if size <= 0:
-        raise ValueError(f"memory must be a size such as 512M or 2G, got {memory}")
-    return size
-
-
-def as_output(path: str | os.PathLike[str]) -> Path:
-    """Return the path of an output, if its suffix is of a format that can be written."""
-    output = Path(path)
-    if output.suffix not in OUTPUT_SUFFIXES and str(path) != PIPE:
-        raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)} or be -, got {path}")
-    return output
-
-
-def as_image_size(value: Any) -> tuple[int, int] | str:
-    """Return (height, width) from such a pair, a number or 'HxW'; anything else is a path."""
-    if isinstance(value, str):
-        pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
-        if not pair:
-            return value
-        value = int(pair[1]), int(pair[2] or pair[1])
-    return str(value) if isinstance(value, os.PathLike) else as_size(value, "image_size")
-
-
-def one_of(name: str, choices: tuple[str, ...]) -> Callable[[Any], str]:
-    """Return a check that a value is one of some texts."""
-
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value}")
-        return str(value)
-
-    return check
-
-
-def optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a check that takes None too, which leaves the choice to the inputs."""
-    return lambda value: None if value is None else check(value)
-
-
-def as_crop_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return a dtype that crops can have."""
-    try:
-        name = np.dtype(dtype).name
-    except TypeError:
-        name = ""
-    if name not in CROP_DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(CROP_DTYPES)}, got {dtype}")
-    crops: np.dtype[Any] = np.dtype(name)
-    return crops
-
-
-def as_chunks(value: SupportsIndex) -> int:
-    """Return how many rows a block of an HDF5 output has."""
-    rows = index(value)
-    if rows < 1:
-        raise ValueError(f"chunks must be at least 1 row, got {value}")
-    return rows
-
-
-def as_jobs(value: SupportsIndex | str) -> int | str:
-    """Return how many processes work on a run: a number, or 'auto'."""
-    if value == "auto":
-        return "auto"
-    jobs = int(value) if isinstance(value, str) and value.isdecimal() else value
-    try:
-        jobs = index(jobs)  # type: ignore[arg-type]
-    except TypeError:
-        raise ValueError(f"jobs must be a whole number or 'auto', got {value}") from None
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {value}")
-    return jobs
-
-
-# Each argument of a run that can be wrong by itself, and what makes it right or raises.
-CHECKS: dict[str, Callable[[Any], Any]] = {
-    "features": os.fsdecode,
-    "rois": os.fsdecode,
-    "output": as_output,
-    "output_size": as_output_size,
-    "spatial_scale": optional(as_spatial_scale),
-    "sampling_ratio": as_sampling_ratio,
-    "aligned": bool,
-    "invalid": as_invalid,
-    "memory": as_bytes,
-    "dtype": optional(as_crop_dtype),
-    "layout": one_of("layout", ("nchw", "nhwc")),
-    "ids": optional(os.fsdecode),
-    "boxes": one_of("boxes", ("xyxy", "xywh", "cxcywh")),
-    "normalized": bool,
-    "image_size": optional(as_image_size),
-    "batch_index": optional(os.fsdecode),
-    "box_ranges": optional(os.fsdecode),
-    "box_counts": optional(os.fsdecode),
-    "trust_input": bool,
-    "compression": one_of("compression", COMPRESSIONS),
-    "chunks": optional(as_chunks),
-    "checksum": bool,
-    "overwrite": bool,
-    "resume": bool,
-    "jobs": as_jobs,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The checked arguments of a run; see `lucid.extract`."""
-
-    features: str
-    rois: str
-    output: Path
-    output_size: tuple[int, int]
-    spatial_scale: tuple[float, float] | None
-    sampling_ratio: int
-    aligned: bool
-    invalid: str
-    memory: int
-    dtype: np.dtype[Any] | None
-    layout: str
-    ids: str | None
-    boxes: str
-    normalized: bool
-    image_size: tuple[int, int] | str | None
-    batch_index: str | None
-    box_ranges: str | None
-    box_counts: str | None
-    trust_input: bool
-    compression: str
-    chunks: int | None
-    checksum: bool
-    overwrite: bool
-    resume: bool
-    jobs: int | str
-
-    @classmethod
-    def checked(cls, **arguments: Any) -> "Settings":
-        """Return the settings that a caller's arguments mean.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If one has no meaning, or two contradict each other.
-        """
-        settings = cls(**{name: CHECKS[name](value) for name, value in arguments.items()})
-        for contradicts, fact in settings._contradictions():
-            if contradicts:
-                raise ValueError(fact)
-        return settings
-
-    def _contradictions(self) -> Iterator[tuple[bool, str]]:
-        chunked = bool(self.compression != "none" or self.chunks or self.checksum)
-        yield self.overwrite and self.resume, "overwrite and resume contradict each other"
-        yield (
-            chunked and self.output.suffix not in HDF5_SUFFIXES,
-            "compression, chunks and checksum are for HDF5, not for .npy",
-        )
-        yield self.features == self.rois == PIPE, "features and rois cannot both be piped in"
-        yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
-        yield (
-            self.jobs not in {"auto", 1} and not self.can_resume,
-            "a run from or to a pipe is one of one process; drop jobs",
-        )
-        yield (
-            self.normalized and self.image_size is None,
-            "normalized needs image_size: HxW, or an array of a height and width per image",
-        )
-        yield (
-            self.image_size is not None and not self.normalized,
-            "image_size is for normalized boxes",
-        )
-        owners = (self.batch_index, self.box_ranges, self.box_counts)
-        yield (
-            sum(owner is not None for owner in owners) > 1,
-            "batch_index, box_ranges and box_counts contradict each other; pass one of them",
-        )
-        yield (
-            self.ids is not None and PLACE not in self.features,
-            "ids are for features with one dataset per image: PATH::{id} or the like",
-        )
-
-    @property
-    def to_stream(self) -> bool:
-        """Whether crops go to standard output."""
-        return str(self.output) == PIPE
-
-    @property
-    def can_resume(self) -> bool:
-        """Whether an interrupted run could be gone on with: a pipe cannot be read again."""
-        return PIPE not in (self.features, self.rois, str(self.output))
+    keywords = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=OPTIONS[name].default, annotation=kind)
+        for name, annotation in Options.__annotations__.items()
+        for kind in get_args(annotation)[:1]
+    ]
+    about = (f"{each.name} : {spelled(OPTIONS[each.name].help, str)}" for each in keywords)
+    function.__doc__ = (function.__doc__ or "").replace("{options}", "\n        ".join(about))
+    plain = signature(function)
+    *own, _ = plain.parameters.values()
+    function.__signature__ = plain.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
+    return function

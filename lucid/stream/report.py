@@ -1,13 +1,13 @@
 """What a run did, for people, for JSON, and as attributes beside the crops."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from lucid.stream.options import Settings
 from lucid.stream.plan.plan import Plan, maps_bytes
-from lucid.stream.write.identity import RECORDED, recorded
+from lucid.stream.settings import Settings
+from lucid.stream.write.identity import recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class ExtractReport:
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
         job, survey, frame = plan.job, plan.survey, plan.survey.frame
-        known = recorded(job, settings)
+        names = {field.name for field in fields(cls)}
         return cls(
-            **{name: known[name] for name in RECORDED},
+            **{name: value for name, value in recorded(job, settings).items() if name in names},
             output=str(settings.output),
             shape=job.crops_shape,
             nbytes=job.crops_shape[0] * job.crop_bytes,

@@ -117,7 +117,7 @@ def grow():
         f"{'maps':>8}{'RoIs':>10}{'seconds':>9}{'us per RoI':>12}{'peak MiB beyond libraries':>28}"
     )
     measure = (
-        "import re, time, numpy as np, lucid, lucid.stream\n"
+        "import re, time, numpy as np, lucid, lucid.stream.extract\n"
         "np.ones((64, 64)) @ np.ones((64, 64))\n"
         "status = lambda: open('/proc/self/status').read()\n"
         "peak = lambda: int(re.search('VmHWM:\\s*([0-9]+) kB', status())[1]) / 1024\n"

@@ -1,5 +1,6 @@
 """The command as users meet it: a process with arguments, streams, files and an exit code."""
 
+import ast
 import inspect
 import json
 import os
@@ -17,8 +18,9 @@ import pytest
 from lucid_cli import main as command_line
 
 import lucid
-from lucid.stream.options import CHECKS
+from lucid.stream.options import Options
 
+ROOT = Path(__file__).parents[2]
 RUN = [sys.executable, "-c", "from lucid_cli.main import main; main()"]
 
 
@@ -109,9 +111,9 @@ def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
         (["--features", "f.npy", "--rois", "r.npy", "-o", "f.npy", "--overwrite"], 1, "an input"),
         (["--features", "f.npy"], 2, "Missing option '--rois'"),
         (["--features", "f.npy", "--rois", "r.npy", "--wrong"], 2, "No such option"),
-        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "7x"], 2, "be HEIGHT"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "7x"], 2, "be HxW"),
         (["--features", "f.npy", "--rois", "r.npy", "--output-size", "0"], 2, "at least 1 by 1"),
-        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "x"], 2, "must be HEIGHT"),
+        (["--features", "f.npy", "--rois", "r.npy", "--output-size", "x"], 2, "must be HxW"),
         (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "a"], 2, "must be a number"),
         (["--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "0"], 2, "finite and > 0"),
         (["--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "2.5"], 2, "whole number"),
@@ -246,19 +248,51 @@ def options_of(name):
     }
 
 
-def test_every_option_is_a_keyword_with_the_same_default():
+def test_every_option_is_a_keyword_and_leaves_its_default_to_the_library():
     keywords = inspect.signature(lucid.extract).parameters
     display = {"as_json", "quiet", "progress"}
     command = command_line.commands.commands["extract"]
     given = command.make_context("extract", ["--features", "f", "--rois", "r"]).params
     assert set(given) - display == set(keywords) - {"on_progress"}
-    for name in set(given) - display - {"features", "rois"}:
-        check = CHECKS.get(name, lambda value: value)
-        assert given[name] == check(keywords[name].default), name
+    passed = {name for name in set(given) - display if given[name] not in (None, False)}
+    assert passed == {"features", "rois"}
     required = {name for name, option in options_of("extract").items() if option.required}
     assert required == {
         name for name, keyword in keywords.items() if keyword.default is keyword.empty
     }
+
+
+@pytest.mark.parametrize("module", ["cli/options.py", "cli/extract.py", "lucid/stream/extract.py"])
+def test_what_is_made_from_the_table_names_no_option_of_it(module):
+    """So that an option more is an entry in the table, and its use."""
+    code = ast.walk(ast.parse((ROOT / module).read_text()))
+    names = {node.value for node in code if isinstance(node, ast.Constant)}
+    assert not names & {text for name in Options.__annotations__ for text in (name, f"--{name}")}
+
+
+def test_the_help_of_the_library_names_keywords_and_that_of_the_command_flags(files):
+    assert "Coordinates are fractions of the image; needs image_size." in lucid.extract.__doc__
+    assert "needs --image-size." in run("extract", "--help").stdout
+
+
+def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
+    assert extract("--blocks", 7, "-o", "old.h5").returncode == 0
+    assert extract("--chunks", 7, "-o", "new.h5").returncode == 0
+    lucid.extract("f.h5", "r.npy", "library.h5", blocks=7)
+    assert Path("old.h5").read_bytes() == Path("new.h5").read_bytes()
+    assert Path("old.h5").read_bytes() == Path("library.h5").read_bytes()
+    assert "--blocks" not in run("extract", "--help").stdout
+
+
+@pytest.mark.parametrize("name", ["aligned", "checksum", "trust_input"])
+def test_a_text_is_not_taken_for_true(files, name):
+    with pytest.raises(TypeError, match=f"{name} must be True or False, got 'no'"):
+        lucid.extract("f.h5", "r.npy", **{name: "no"})
+
+
+def test_a_keyword_that_does_not_exist_is_named(files):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'alinged'"):
+        lucid.extract("f.h5", "r.npy", alinged=True)
 
 
 def test_every_command_and_option_says_what_it_does():

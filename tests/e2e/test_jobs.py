@@ -96,7 +96,7 @@ def test_memory_is_that_of_all_processes_together(files):
     [
         (["--rois", "r.npy", "--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--rois", "r.npy", "--jobs", "some"], "jobs must be a whole number or 'auto', got some"),
-        (["--rois", "-", "--jobs", "2"], "a run from or to a pipe is one of one process"),
+        (["--rois", "-", "--jobs", "2"], "pipes use one process; drop --jobs"),
     ],
 )
 def test_usage_errors(files, arguments, message):

@@ -137,7 +137,7 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
     [
         ({"batch_index": "a", "box_ranges": "b"}, "contradict each other; pass one of them"),
         ({"normalized": True}, "normalized needs image_size"),
-        ({"image_size": 7}, "image_size is for normalized boxes"),
+        ({"image_size": 7}, "image_size is for boxes that are fractions of the image; pass n"),
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
         ({"boxes": "yxyx"}, "boxes must be one of xyxy, xywh, cxcywh, got yxyx"),
         ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),

@@ -17,7 +17,7 @@ from lucid.stream.read.maps import Maps
 
 MEASURE = """
 import re, sys
-import numpy as np, lucid, lucid.stream
+import numpy as np, lucid, lucid.stream.extract
 
 def peak():  # getrusage would tell the peak of the test runner, if that is higher
     return int(re.search("VmHWM:\\s*([0-9]+) kB", open("/proc/self/status").read())[1]) * 1024

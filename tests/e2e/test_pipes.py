@@ -53,7 +53,7 @@ def test_features_by_a_pipe_into_a_file_with_rois_in_any_order(files, layout):
 def test_features_by_a_pipe_are_never_held_as_a_whole(files, rng):
     """200 MB go through 64 MB of address space more than the libraries take."""
     limit = (
-        "import lucid.stream, tqdm, resource as r; "
+        "import lucid.stream.extract, tqdm, resource as r; "
         "size = int(open('/proc/self/statm').read().split()[0]) * r.getpagesize(); "
         "r.setrlimit(r.RLIMIT_AS, (size + (100 << 20),) * 2); "
     )

@@ -1,7 +1,6 @@
 """Interrupted, then finished: the output is absent or complete, and resumed runs lose nothing."""
 
 import errno
-import inspect
 import os
 import re
 import signal
@@ -227,11 +226,7 @@ def test_two_runs_do_not_write_one_output(files):
 
 def prepared(**more):
     """Return a run that is planned but has not begun."""
-    arguments = {name: keyword.default
-                 for name, keyword in inspect.signature(lucid.extract).parameters.items()
-                 if name not in {"dry_run", "on_progress"}}  # fmt: skip
-    named = {"features": "f.h5", "rois": "r.npy", "output": "c.h5"}
-    return prepare(Settings.checked(**arguments | named | more))
+    return prepare(Settings(features="f.h5", rois="r.npy", output="c.h5", **more))
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])

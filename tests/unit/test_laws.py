@@ -73,7 +73,7 @@ def test_the_stream_knows_neither_tensors_nor_the_command(path):
 
 
 ROOMS = ("read", "plan", "write", "run")  # each may import those before it
-LEAVES = ("lucid.stream.options", "lucid.stream.tuning")
+LEAVES = tuple(f"lucid.stream.{leaf}" for leaf in ("checks", "options", "settings", "tuning"))
 
 
 def names_room(name):

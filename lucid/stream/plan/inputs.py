@@ -8,11 +8,11 @@ import numpy as np
 
 from lucid.errors import SourceError
 from lucid.roi.operator import Operator, as_spatial_scale, crop_dtype
-from lucid.stream.options import Settings
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.memory import require_memory, table_bytes
 from lucid.stream.read.maps import Features, open_features
 from lucid.stream.read.rois import RoiSource
+from lucid.stream.settings import Settings
 
 
 def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:

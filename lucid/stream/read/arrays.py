@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
-from lucid.stream.options import PathLike
+from lucid.stream.checks import PathLike
 from lucid.stream.read import hdf5, npy
 
 Array = NDArray[Any]

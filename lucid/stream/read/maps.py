@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
-from lucid.stream.options import PIPE, PLACE, PathLike
+from lucid.stream.checks import PIPE, PLACE, PathLike
 from lucid.stream.read import hdf5
 from lucid.stream.read.arrays import (
     Source,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
-from lucid.stream.options import PIPE, PathLike, Settings
+from lucid.stream.checks import PIPE, PathLike
 from lucid.stream.read.arrays import (
     Check,
     Source,
@@ -25,6 +25,7 @@ from lucid.stream.read.arrays import (
     require_rois,
 )
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+from lucid.stream.settings import Settings
 
 Array = NDArray[Any]
 

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from lucid.errors import SinkError
 from lucid.roi.workers import Shared
-from lucid.stream.options import Settings
 from lucid.stream.plan.inputs import plan_inputs
 from lucid.stream.plan.partition import Task, tasks
 from lucid.stream.plan.plan import Plan, make_plan
 from lucid.stream.run.work import crops_of
+from lucid.stream.settings import Settings
 from lucid.stream.write.sinks import Place, RowFile
 
 Rows = NDArray[np.intp]

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.lib import format as npy
 
-from lucid.stream.options import Settings
+from lucid.stream.settings import Settings
 
 DATASET = "crops"
 CHUNK_BYTES = 256 << 10  # of whole rows, where none are asked for

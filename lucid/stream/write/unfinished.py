@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 
 from lucid.errors import SinkError
-from lucid.stream.options import USUAL
 from lucid.stream.read import npy
+from lucid.stream.write.identity import DEFAULTS
 from lucid.stream.write.journal import Job, JournalState, is_journal, read_journal, sidecar_paths
 from lucid.stream.write.outputs import DATASET, Layout
 
@@ -100,7 +100,7 @@ def _resume_state(layout: Layout, job: Job, overwrite: bool, resume: bool) -> Jo
         # What an output does not say cannot be compared, what it leaves out is as usual.
         unsaid = UNSAID if not layout.is_npy else job.keys() - recorded_job.keys()
         said = {key: value for key, value in job.items() if key not in unsaid}
-        usual = {key: value for key, value in said.items() if value in USUAL}
+        usual = {} if layout.is_npy else DEFAULTS
         _require_same(usual | recorded_job, said, f"{output} is complete, but")
         return None
     _require_space(layout)

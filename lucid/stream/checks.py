@@ -1,0 +1,180 @@
+"""Checks of what a caller passes: each returns the value that the run uses, or raises.
+
+Nothing here needs NumPy until a value is checked that does.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from importlib import import_module
+from operator import index
+from pathlib import Path
+from string import Formatter
+from typing import Any, SupportsIndex
+
+PathLike = str | os.PathLike[str]
+Check = Callable[[Any], Any]
+
+PIPE = "-"  # standard input or output
+PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
+CROP_DTYPES = ("float16", "float32", "float64")
+
+
+def spelled(text: str, spell: Callable[[str], str]) -> str:
+    """Return a text in which `spell` writes the names of arguments, which stand in braces.
+
+    Examples
+    --------
+    >>> spelled("{image_size} is for {{id}}", "--{}".format)
+    '--image_size is for {id}'
+    """
+    names = {part[1] for part in Formatter().parse(text) if part[1]}
+    return text.format(**{name: spell(name) for name in names})
+
+
+class ArgumentError(ValueError):
+    """Arguments that contradict each other.
+
+    Parameters
+    ----------
+    fact : str
+        What is wrong, to be `spelled`.
+    """
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(spelled(fact, str))
+        self.fact = fact
+
+
+def as_flag(name: str) -> Check:
+    """Return a check that a value is true or false, and not a text such as 'no'."""
+
+    def check(value: Any) -> bool:
+        if type(value).__name__ not in {"bool", "bool_"} and value not in (0, 1):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
+        return bool(value)
+
+    return check
+
+
+def one_of(name: str, *choices: str) -> Check:
+    """Return a check that a value is one of some texts."""
+
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value}")
+        return str(value)
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Return a check that takes None too, which leaves the choice to the inputs."""
+    return lambda value: None if value is None else check(value)
+
+
+def by_core(name: str) -> Check:
+    """Return a check of the core, which is imported when a value is checked."""
+
+    def check(value: Any) -> Any:
+        return getattr(import_module("lucid.roi.operator"), name)(value)
+
+    return check
+
+
+def as_bytes(memory: int | str) -> int:
+    """Return a number of bytes from one, or from text as '512M'; units are powers of 1024.
+
+    Examples
+    --------
+    >>> as_bytes("1.5G")
+    1610612736
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(memory).strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")) if match else 0
+    if size <= 0:
+        raise ValueError(f"memory must be a size such as 512M or 2G, got {memory}")
+    return size
+
+
+def as_output(path: PathLike) -> Path:
+    """Return the path of an output, if its suffix is of a format that can be written."""
+    output = Path(path)
+    if output.suffix not in OUTPUT_SUFFIXES and str(path) != PIPE:
+        raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)} or be -, got {path}")
+    return output
+
+
+def as_image_size(value: Any) -> tuple[int, int] | str:
+    """Return (height, width) from such a pair, a number or 'HxW'; anything else is a path."""
+    if isinstance(value, str):
+        pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        if not pair:
+            return value
+        value = int(pair[1]), int(pair[2] or pair[1])
+    if isinstance(value, os.PathLike):
+        return str(value)
+    size: tuple[int, int] = import_module("lucid.roi.operator").as_size(value, "image_size")
+    return size
+
+
+def as_crop_dtype(dtype: Any) -> Any:
+    """Return a dtype that crops can have."""
+    numpy = import_module("numpy")
+    try:
+        name = numpy.dtype(dtype).name
+    except TypeError:
+        name = ""
+    if name not in CROP_DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(CROP_DTYPES)}, got {dtype}")
+    return numpy.dtype(name)
+
+
+def as_chunks(value: SupportsIndex) -> int:
+    """Return how many rows a chunk of an HDF5 output has."""
+    rows = index(value)
+    if rows < 1:
+        raise ValueError(f"chunks must be at least 1 row, got {value}")
+    return rows
+
+
+def as_jobs(value: SupportsIndex | str) -> int | str:
+    """Return how many processes work on a run: a number, or 'auto'."""
+    if value == "auto":
+        return "auto"
+    jobs = int(value) if isinstance(value, str) and value.isdecimal() else value
+    try:
+        jobs = index(jobs)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"jobs must be a whole number or 'auto', got {value}") from None
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {value}")
+    return jobs
+
+
+def read_int(text: str) -> int:
+    """Return the whole number that a text says."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number, got {text}") from None
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Return (height, width) from '7' or '7x5'."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"must be HxW, such as 7x5, or one number for both, got {text}")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def read_scale(text: str) -> tuple[float, float]:
+    """Return (y, x) from '0.5' or '0.5,0.25'."""
+    try:
+        vertical, horizontal = (float(part) for part in f"{text},{text}".split(",")[:2])
+    except ValueError:
+        raise ValueError(f"must be a number, or a pair SY,SX, got {text}") from None
+    return vertical, horizontal

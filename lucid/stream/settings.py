@@ -1,0 +1,80 @@
+"""What a caller asks of a run, checked before any file is opened."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lucid.stream.checks import HDF5_SUFFIXES, PIPE, PLACE, ArgumentError
+from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
+
+
+class Settings:
+    """The checked arguments of a run, each an attribute; see `lucid.extract`.
+
+    Parameters
+    ----------
+    **arguments
+        Options by name; one that is not given has its default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such option, one has no meaning, or two contradict each other.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        given = {ALIASES.get(name, name): value for name, value in arguments.items()}
+        for name in given:
+            if name not in OPTIONS:
+                raise TypeError(f"extract() got an unexpected keyword argument {name!r}")
+        for name in REQUIRED - given.keys():
+            raise TypeError(f"extract() needs {name}")
+        for name, option in OPTIONS.items():
+            setattr(self, name, option.check(given.get(name, option.default)))
+        for contradicts, fact in self._contradictions():
+            if contradicts:
+                raise ArgumentError(fact)
+
+    if TYPE_CHECKING:  # the table says which attributes there are
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        chunked = bool(self.compression != "none" or self.chunks or self.checksum)
+        yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
+        yield (
+            chunked and self.output.suffix not in HDF5_SUFFIXES,
+            "{compression}, {chunks} and {checksum} are for HDF5, not for .npy",
+        )
+        yield self.features == self.rois == PIPE, "{features} and {rois} cannot both be piped in"
+        yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
+        yield (
+            self.jobs not in {"auto", 1} and not self.can_resume,
+            "pipes use one process; drop {jobs}",
+        )
+        yield (
+            self.normalized and self.image_size is None,
+            "{normalized} needs {image_size}: HxW, or an array of a height and width per image",
+        )
+        yield (
+            self.image_size is not None and not self.normalized,
+            "{image_size} is for boxes that are fractions of the image; pass {normalized}",
+        )
+        owners = (self.batch_index, self.box_ranges, self.box_counts)
+        yield (
+            sum(owner is not None for owner in owners) > 1,
+            "{batch_index}, {box_ranges} and {box_counts} contradict each other; pass one of them",
+        )
+        yield (
+            self.ids is not None and PLACE not in self.features,
+            "{ids} are for {features} with one dataset per image, such as PATH::{{id}}",
+        )
+
+    @property
+    def to_stream(self) -> bool:
+        """Whether crops go to standard output."""
+        return str(self.output) == PIPE
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether an interrupted run could be gone on with: a pipe cannot be read again."""
+        return PIPE not in (self.features, self.rois, str(self.output))
