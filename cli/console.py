@@ -105,7 +105,7 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         name = path if info.dataset is None else f"{path}::{info.dataset}"
         storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
-        use = f"  could be {' or '.join(info.roles)}" if info.roles else ""
+        use = f"  usable as {' or '.join(info.roles)}" if info.roles else ""
         click.echo(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
 
 

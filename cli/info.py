@@ -9,7 +9,7 @@ from . import console, options
 @click.argument("file")
 @options.as_json
 def info(file: str, as_json: bool) -> None:
-    """List the arrays of a file: shape, dtype, storage, and what each could be in a run.
+    """List the arrays of a file: shape, dtype, storage, and what each is usable as.
 
     \b
     lucid-roialign info features.h5

@@ -216,12 +216,12 @@ def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
 def test_info_lists_the_arrays_of_a_file(files):
     done = run("info", "f.h5")
     assert done.stdout == (
-        "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  could be features\n"
-        "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  could be features\n"
-        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  could be features\n"
-        "f.h5::features  (5, 6, 12, 17) float32, contiguous  could be features\n"
+        "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  usable as features\n"
+        "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  usable as features\n"
+        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  usable as features\n"
+        "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
     )
-    assert run("info", "r.npy").stdout == "r.npy  (60, 5) float64, contiguous  could be rois\n"
+    assert run("info", "r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
     (described,) = json.loads(run("info", "r.npy", "--json").stdout)
     assert described["roles"] == ["rois"]
 

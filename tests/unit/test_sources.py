@@ -144,7 +144,7 @@ def test_several_candidates_are_listed(files):
             file[f"layer{k:02}"] = files.features
     with pytest.raises(
         SourceError,
-        match="several datasets that could be features; it holds "
+        match="several datasets usable as features; it holds "
         r"'layer00' .*'layer07' .*, and 4 more. Choose with many.h5::NAME",
     ):
         open_source("many.h5", "features")  # fmt: skip
@@ -153,7 +153,7 @@ def test_several_candidates_are_listed(files):
 def test_a_file_without_candidates_says_what_it_holds(files):
     with h5py.File("few.h5", "w") as file:
         file["labels"] = np.arange(5)
-    with pytest.raises(SourceError, match=r"no dataset that could be rois; it holds 'labels' \(5,"):
+    with pytest.raises(SourceError, match=r"no dataset usable as rois; it holds 'labels' \(5,"):
         open_source("few.h5", "rois")
     h5py.File("bare.h5", "w").close()
     with pytest.raises(SourceError, match="it holds no arrays"):

@@ -39,7 +39,7 @@ class ArrayInfo:
 
     @property
     def roles(self) -> list[str]:
-        """What the array could be in a run."""
+        """What the array is usable as."""
         return [role for role in ("features", "rois") if self.passes(ROLES[role])]
 
     def passes(self, check: Check) -> bool:
@@ -279,6 +279,6 @@ def _choose(file: h5py.File, names: Sequence[str], check: Check, path: Path) -> 
     if len(chosen) != 1:
         many = "several datasets" if candidates else "no dataset"
         raise SourceError(
-            f"{path} has {many} that could be {names[0]}; {offer(candidates or infos, path)}"
+            f"{path} has {many} usable as {names[0]}; {offer(candidates or infos, path)}"
         )
     return str(chosen[0].dataset)
