@@ -218,7 +218,8 @@ def test_info_lists_the_arrays_of_a_file(files):
     assert done.stdout == (
         "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  usable as features\n"
         "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  usable as features\n"
-        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  usable as features\n"
+        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  "
+        "usable as features\n"
         "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
     )
     assert run("info", "r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"

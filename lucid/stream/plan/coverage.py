@@ -17,13 +17,13 @@ class Coverage:
     """What is known about valid boxes after reading them, in one piece or many."""
 
     sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
-    scale: tuple[float, float]  # (y, x) cells per box unit
+    scale: tuple[float, float]  # (y, x) cells per input pixel
     boxes: int = 0
     zero_area: int = 0
     partly_outside: int = 0
     outside: int = 0
     within_a_cell: int = 0  # neither higher nor wider than one
-    spans: NDArray[np.float64] = field(  # lowest and highest x, then y, in box units
+    spans: NDArray[np.float64] = field(  # lowest and highest x, then y, in input coordinates
         default_factory=lambda: np.array([[np.inf, -np.inf]] * 2)
     )
 
@@ -49,7 +49,7 @@ class Coverage:
         self.spans[:, 1] = np.maximum(self.spans[:, 1], boxes[:, 2:].max(axis=0))
 
     def in_words(self) -> str:
-        """Say where the boxes lie, in box units and in cells."""
+        """Say where the boxes lie, in input coordinates and in cells."""
         if not self.boxes:
             return "there are no valid boxes"
         (x, y), (rows, cols) = self.spans, self.sizes.max(axis=0)
