@@ -47,16 +47,29 @@ def _advance(shown: Any, rows_done: int) -> None:
     shown.update(rows_done - shown.n)
 
 
-def show_extract(report: ExtractReport, dry_run: bool, as_json: bool, to_stderr: bool) -> None:
-    """Print what a run did."""
-    if as_json:
-        _print_json(report.as_dict() | {"dry_run": dry_run}, to_stderr)
-        return
-    for line in _extract_lines(report, dry_run):
+def warn(message: str) -> None:
+    """Say in one line what is probably wrong."""
+    click.echo(f"Warning: {_shown(message)}", err=True)
+
+
+def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
+    """Print a report as one JSON object."""
+    _print_json(report.as_dict() | {"dry_run": dry_run}, to_stderr)
+
+
+def show_inputs(report: ExtractReport, to_stderr: bool) -> None:
+    """Print what a run works on, before it does."""
+    for line in _input_lines(report):
         click.echo(_shown(line), err=to_stderr)
 
 
-def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
+def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
+    """Print what a run wrote, or would write."""
+    for line in _output_lines(report, dry_run):
+        click.echo(_shown(line), err=to_stderr)
+
+
+def _input_lines(report: ExtractReport) -> Iterator[str]:
     scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
     origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
     yield (
@@ -79,7 +92,9 @@ def _extract_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
     }
     if any(odd.values()):
         yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
-    yield from (f"warning   {warning}" for warning in report.warnings)
+
+
+def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
     if dry_run:
         yield (
             f"plan      read {_in_units(report.bytes_to_read)} of maps, "

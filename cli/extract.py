@@ -35,7 +35,11 @@ def extract(
     if settings.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
     with prepare(settings) as extraction:
-        report = extraction.report
+        report, shows = extraction.report, not (quiet or as_json)
+        for fact in extraction.warnings:
+            console.warn(spelled(fact, options.flag_of))
+        if shows:
+            console.show_inputs(report, settings.to_stream)
         try:
             if not dry_run:
                 with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
@@ -43,5 +47,7 @@ def extract(
         except KeyboardInterrupt:
             console.interrupted(report, extraction.rows_done, settings.can_resume)
             raise
-    if not quiet:
-        console.show_extract(report, dry_run, as_json, to_stderr=settings.to_stream)
+    if as_json:
+        console.show_json(report, dry_run, settings.to_stream)
+    elif shows:
+        console.show_output(report, dry_run, settings.to_stream)

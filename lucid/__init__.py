@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lucid._tensor import Tensor
     from lucid.errors import (
         DTypeError,
+        FrameError,
+        FrameWarning,
         GradientError,
         LucidError,
         MemoryLimitError,
@@ -28,6 +30,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DTypeError",
+    "FrameError",
+    "FrameWarning",
     "GradientError",
     "LucidError",
     "MemoryLimitError",

@@ -17,6 +17,10 @@ class RoiError(LucidError, ValueError):
     """A row of a RoI table cannot be used: its coordinates or its batch index."""
 
 
+class FrameError(LucidError, ValueError):
+    """Boxes and maps can hardly belong together, and the run is strict."""
+
+
 class GradientError(LucidError, RuntimeError):
     """A gradient was asked for where there is none."""
 
@@ -31,3 +35,7 @@ class SinkError(LucidError, OSError):
 
 class MemoryLimitError(LucidError, MemoryError):
     """The memory that a run may hold is too little for its largest piece of work."""
+
+
+class FrameWarning(UserWarning):
+    """Boxes and maps can hardly belong together: the crops are probably not what is wanted."""

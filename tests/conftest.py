@@ -40,7 +40,7 @@ def a5():
 def files(tmp_path, rng, monkeypatch):
     """A folder with features and RoIs as people have them; the test runs inside it."""
     features = rng.standard_normal((5, 6, 12, 17)).astype(np.float32)
-    corner = rng.uniform(-40, 260, (60, 2))
+    corner = rng.uniform(-40, 200, (60, 2))
     rois = np.c_[rng.integers(0, 5, 60), corner, corner + rng.uniform(0, 150, (60, 2))]
     monkeypatch.chdir(tmp_path)
     np.save("f.npy", features)

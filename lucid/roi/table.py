@@ -77,14 +77,15 @@ class RoiReport:
                 late.count + (early.count if early else 0), rows, (early or late).fact
             )
 
-    def require_valid(self, name: str) -> None:
-        """Raise `RoiError` about the first invalid row, if there is one."""
+    def require_valid(self, name: str, hint: str = "") -> None:
+        """Raise `RoiError` about the first invalid row, if there is one, with a hint."""
         if self.invalid:
             first = min(self.defects.values(), key=lambda defect: defect.rows)
             others = self.invalid - 1
             more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
             raise RoiError(
-                f"{name}: {first.fact}{more}; invalid='zero' (--invalid zero) makes them zeros"
+                f"{name}: {first.fact}{more}{hint}; "
+                "invalid='zero' (--invalid zero) makes them zeros"
             )
 
 

@@ -172,9 +172,15 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 def read_scale(text: str) -> tuple[float, float]:
-    """Return (y, x) from '0.5' or '0.5,0.25'."""
+    """Return (y, x) from '0.5', '1/16' or '1/16,1/8'."""
     try:
-        vertical, horizontal = (float(part) for part in f"{text},{text}".split(",")[:2])
-    except ValueError:
-        raise ValueError(f"must be a number, or a pair SY,SX, got {text}") from None
+        parts = [_read_number(part) for part in text.split(",")]
+        vertical, horizontal = parts if len(parts) == 2 else parts * 2
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"must be a number such as 1/16, or a pair SY,SX, got {text}") from None
     return vertical, horizontal
+
+
+def _read_number(text: str) -> float:
+    numerator, slash, denominator = text.partition("/")
+    return float(numerator) / float(denominator) if slash else float(text)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from typing import Any, Unpack
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import MemoryLimitError, RoiError
-from lucid.stream.checks import PathLike
+from lucid.errors import FrameError, FrameWarning, MemoryLimitError, RoiError
+from lucid.stream.checks import PathLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
-from lucid.stream.plan.coverage import Coverage
+from lucid.stream.plan.coverage import Coverage, Placement
 from lucid.stream.plan.inputs import plan_inputs
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
@@ -93,6 +94,8 @@ def extract(
     """
     settings = Settings(features=features, rois=rois, output=output, **options)
     with prepare(settings) as extraction:
+        for fact in extraction.warnings:
+            warn(spelled(fact, str), FrameWarning, stacklevel=2)
         return extraction.report if dry_run else extraction.run(on_progress)
 
 
@@ -127,18 +130,40 @@ def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
 
 def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
-    table, scale = job.rois, job.operator.spatial_scale
+    table = job.rois
     done = np.ones(table.rois, bool) if start is None else start.done
-    found = survey(table, done, Coverage(job.features.sizes, scale))
+    found = survey(table, done, Coverage(_placement(job, settings)))
     require_batch_index(found.report, table)
     if settings.invalid == "raise":
-        found.report.require_valid(table.name)
+        hint = "; half of the rows are like it, as if boxes were xywh"
+        found.report.require_valid(table.name, hint * found.coverage.are_misordered)
+    _require_frame(found.coverage, settings.strict)
     if settings.to_stream and job.features.sequential and found.out_of_order is not None:
         raise RoiError(
             f"{table.name}: from pipe to pipe, RoIs must be in the order of their images; "
             f"row {found.out_of_order} goes back. Sort them, or write to a file"
         )
     return found
+
+
+def _placement(job: Job, settings: Settings) -> Placement:
+    """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
+    _, channels, height, width = job.features.shape
+    nchw = settings.layout == "nchw"
+    return Placement(
+        sizes=job.features.sizes,
+        scale=job.operator.spatial_scale,
+        offset=0.5 * job.operator.aligned,
+        boxes=settings.boxes,
+        other_layout=("nhwc", channels, height) if nchw else ("nchw", width, channels),
+        normalized=settings.normalized,
+    )
+
+
+def _require_frame(coverage: Coverage, strict: bool) -> None:
+    """Raise the first warning if a run is strict."""
+    for fact in coverage.warnings() if strict else ():
+        raise FrameError(spelled(fact, str))
 
 
 def _start(job: Job, layout: Layout, settings: Settings) -> JournalState | None:

@@ -33,6 +33,7 @@ class Extraction:
         opened: ExitStack,
     ) -> None:
         self.report = report
+        self.warnings = tuple(plan.survey.coverage.warnings())  # to be `spelled`
         self.rows_done = int(plan.survey.done.sum())
         self._plan, self._settings = plan, settings
         self._sink, self._opened = sink, opened

@@ -155,10 +155,10 @@ class Options(TypedDict, total=False):
         str,
         Option(
             group=BOXES,
-            help="Box format: corners, corner and size, or centre and size.",
-            check=one_of("boxes", "xyxy", "xywh", "cxcywh"),
+            help="Box format: corners, x first or y first, corner and size, or centre and size.",
+            check=one_of("boxes", "xyxy", "yxyx", "xywh", "cxcywh"),
             default="xyxy",
-            metavar="xyxy|xywh|cxcywh",
+            metavar="xyxy|yxyx|xywh|cxcywh",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -230,7 +230,7 @@ class Options(TypedDict, total=False):
         "SpatialScale | None",
         Option(
             group=OPERATOR,
-            help="Feature-map cells per input pixel, 0.0625 for stride 16; a pair is y,x.",
+            help="Feature-map cells per input pixel, 1/16 for stride 16; a pair is y,x.",
             check=optional(by_core("as_spatial_scale")),
             unset="the features' attribute spatial_scale, else 1",
             metavar="S|SY,SX",
@@ -333,6 +333,15 @@ class Options(TypedDict, total=False):
             group=OUTPUT,
             help="Resume an interrupted run; no-op if complete.",
             check=as_flag("resume"),
+            default=False,
+        ),
+    ]
+    strict: Annotated[
+        bool,
+        Option(
+            group=RUN,
+            help="Treat warnings about boxes and maps as errors.",
+            check=as_flag("strict"),
             default=False,
         ),
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lucid.stream.checks import spelled
 from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.settings import Settings
 from lucid.stream.write.identity import recorded
@@ -49,7 +50,7 @@ class ExtractReport:
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
-        job, survey, frame = plan.job, plan.survey, plan.survey.frame
+        job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
         names = {field.name for field in fields(cls)}
         return cls(
             **{name: value for name, value in recorded(job, settings).items() if name in names},
@@ -62,11 +63,11 @@ class ExtractReport:
                 {"kind": kind, "count": defect.count, "rows": defect.rows, "first": defect.fact}
                 for kind, defect in survey.report.defects.items()
             ),
-            zero_area=frame.zero_area,
-            partly_outside=frame.partly_outside,
-            outside=frame.outside,
-            frame=frame.in_words(),
-            warnings=tuple(frame.warnings()),
+            zero_area=coverage.zero_area,
+            partly_outside=coverage.partly_outside,
+            outside=coverage.outside,
+            frame=coverage.in_words(),
+            warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
             images=int(np.count_nonzero(survey.valid)),
             missing_chunks=job.features.missing_chunks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),

@@ -43,8 +43,28 @@ def test_command_and_library_write_the_same_bytes(files):
         "--sampling-ratio", 2, "--aligned", "--invalid", "zero", "--memory", "128M",
         "--dtype", "float64",
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert "Error" not in done.stderr
     assert Path("command.h5").read_bytes() == Path("library.h5").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["1/16", "0.0625", "1/16,0.0625"])
+def test_a_scale_may_be_a_fraction(files, text):
+    assert extract("-o", "scaled.npy", "--spatial-scale", text).returncode == 0
+    lucid.extract("f.h5", "r.npy", "library.npy", spatial_scale=1 / 16)
+    assert Path("scaled.npy").read_bytes() == Path("library.npy").read_bytes()
+
+
+def test_warnings_are_on_stderr_and_strict_makes_them_errors(files):
+    options = "-q", "--spatial-scale", "1/2", "-o", "c.npy"
+    warned = extract(*options)
+    assert (warned.returncode, warned.stdout) == (0, "")
+    assert re.fullmatch(
+        r"Warning: \d+ of 60 boxes lie mostly .*--spatial-scale 1/32\n", warned.stderr
+    )
+    strict = extract(*options, "--overwrite", "--strict")
+    assert strict.returncode == 1
+    assert re.fullmatch(r"Error: \d+ of 60 boxes lie mostly .*\n", strict.stderr)
 
 
 def test_the_report_is_brief_and_on_stdout(files):
@@ -53,9 +73,9 @@ def test_the_report_is_brief_and_on_stdout(files):
         "features  f.h5::features  (5, 6, 12, 17) float32, "
         "spatial scale 0.0625 (from the dataset)\n"
         "rois      r.npy  (60, 5) on 5 images, all valid\n"
-        "          boxes span -38.84..332 x -39.42..373.5; in cells they span -2.428..20.75 of 17 "
-        "columns and -2.464..23.35 of 12 rows\n"
-        "          17 wholly outside, 28 partly outside\n"
+        "          boxes span -39.07..283.4 x -39.54..316.8; in cells they span -2.442..17.71 of "
+        "17 columns and -2.471..19.8 of 12 rows\n"
+        "          8 wholly outside, 30 partly outside\n"
         "crops     crops.h5  (60, 6, 5, 5) float32, 36 kB\n"
     )
     assert done.stderr == ""
@@ -173,7 +193,8 @@ def test_a_full_disk_is_one_line_and_no_file(files):
     for output in ("c.npy", "c.h5"):
         done = subprocess.run(
             [sys.executable, "-c", limit + ignore + RUN[2],
-             "extract", "--features", "f.npy", "--rois", "r.npy", "-o", output],
+             "extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "1/32",
+             "-o", output],
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 1

@@ -91,6 +91,11 @@ def test_boxes_as_a_place_and_a_size(boxes, form):
     np.testing.assert_allclose(crops_of(rois="sized.npy", boxes=form), boxes.expected, atol=1e-5)
 
 
+def test_boxes_with_y_first(boxes):
+    np.save("yx.npy", np.c_[boxes.index, boxes.boxes[:, [1, 0, 3, 2]]])
+    np.testing.assert_array_equal(crops_of(rois="yx.npy", boxes="yxyx"), boxes.expected)
+
+
 def test_boxes_as_fractions_of_the_image(boxes):
     sizes = np.array([[100, 200], [300, 250], [80, 80], [120, 60], [77, 99]])
     np.save("sizes.npy", sizes)
@@ -139,7 +144,7 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
         ({"normalized": True}, "normalized needs image_size"),
         ({"image_size": 7}, "image_size is for boxes that are fractions of the image; pass n"),
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
-        ({"boxes": "yxyx"}, "boxes must be one of xyxy, xywh, cxcywh, got yxyx"),
+        ({"boxes": "xxyy"}, "boxes must be one of xyxy, yxyx, xywh, cxcywh, got xxyy"),
         ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),
         ({"ids": "x.npy"}, "ids are for features with one dataset per image"),
     ],

@@ -1,11 +1,13 @@
 """The report: what lies where, what is odd, and what a run would do."""
 
+import re
+
 import numpy as np
 import pytest
 
 import lucid
 from lucid.roi import as_rois
-from lucid.stream.plan.coverage import Coverage
+from lucid.stream.plan.coverage import Coverage, Placement
 
 
 def dry(rois, **options):
@@ -59,17 +61,6 @@ def test_the_frame_is_said_in_words(files):
     assert dry(np.empty((0, 5))).frame == "there are no valid boxes"
 
 
-def test_a_scale_that_is_hardly_right_is_warned_of(files):
-    boxes = [[0, 100, 50, 200, 150], [1, 30, 40, 250, 190], [1, 1, 1, 8, 8]]
-    (warning,) = dry(boxes).warnings
-    assert warning.startswith("2 of 3 boxes lie outside their map; is the")
-    fractions = np.array(boxes) / [1, 300, 200, 300, 200]
-    (warning,) = dry(fractions).warnings
-    assert warning.startswith(
-        "3 of 3 boxes are no larger than one cell; is the spatial scale too s"
-    )
-
-
 def test_the_plan_is_said_before_it_is_carried_out(files):
     report = dry([[0, 1, 1, 5, 5], [3, 1, 1, 5, 5]], memory="64M")
     assert report.bytes_to_read == 2 * files.features[0].nbytes
@@ -81,12 +72,91 @@ def test_the_plan_is_said_before_it_is_carried_out(files):
 def test_the_coverage_of_slices_equals_that_of_the_whole(rng, cut):
     corner = rng.uniform(-9, 20, (4, 2))
     rows = np.c_[rng.integers(0, 3, 4), corner, corner + rng.uniform(0, 9, (4, 2))]
-    sizes = np.array([[12, 17], [9, 9], [30, 4]])
-    whole, pieces = Coverage(sizes, (0.5, 2.0)), Coverage(sizes, (0.5, 2.0))
-    whole.add(as_rois(rows, 3))
+    placement = Placement(np.array([[12, 17], [9, 9], [30, 4]]), (0.5, 2.0))
+    whole, slices = Coverage(placement), Coverage(placement)
+    whole.add(as_rois(rows, 3), rows)
     for part in (rows[:cut], rows[cut:]):
-        pieces.add(as_rois(part, 3))
-    assert whole.in_words() == pieces.in_words()
-    assert (whole.boxes, whole.outside, whole.partly_outside) == (
-        pieces.boxes, pieces.outside, pieces.partly_outside
+        slices.add(as_rois(part, 3), part)
+    assert whole.in_words() == slices.in_words()
+    assert (whole.boxes, whole.outside, whole.partly_outside, *whole.beyond) == (
+        slices.boxes, slices.outside, slices.partly_outside, *slices.beyond
     )  # fmt: skip
+
+
+def test_the_span_in_cells_is_that_of_the_crops_half_cell_included(files):
+    report = dry([[0, 16, 32, 160, 96]], spatial_scale=1 / 16, aligned=True)
+    assert report.frame.endswith("0.5..9.5 of 17 columns and 1.5..5.5 of 12 rows")
+
+
+def boxes_within(rng, width, height, count=40):
+    """Rows on five images of so many pixels."""
+    ends = np.sort(rng.uniform(0, 1, (count, 2, 2)), axis=1).reshape(count, 4)
+    return np.c_[rng.integers(0, 5, count), ends * [width, height, width, height]]
+
+
+@pytest.fixture
+def pictures(files, rng):
+    """Boxes on pictures of 272 x 192 pixels, whose maps at stride 16 are 12 x 17."""
+    return boxes_within(rng, 272, 192)
+
+
+@pytest.mark.filterwarnings("always::lucid.FrameWarning")
+@pytest.mark.parametrize(
+    ("mistake", "options", "message"),
+    [
+        (lambda boxes: boxes, {"spatial_scale": 1 / 4}, "right or left of .* spatial_scale 1/16"),
+        (lambda boxes: boxes / [1, 272, 192, 272, 192], {}, "pass normalized and image_size"),
+        (
+            lambda boxes: np.c_[boxes[:, :3], boxes[:, 3:] - boxes[:, 1:3]],
+            {"invalid": "zero"},
+            "corners out of order; .* pass boxes xywh",
+        ),
+    ],
+)
+def test_a_wrong_frame_is_warned_of_with_the_option_that_mends_it(
+    pictures, mistake, options, message
+):
+    with pytest.warns(lucid.FrameWarning, match=message):
+        report = dry(mistake(pictures), **{"spatial_scale": 1 / 16} | options)
+    assert re.search(message, report.warnings[0])
+    with pytest.raises(lucid.FrameError, match=message):
+        dry(mistake(pictures), strict=True, **{"spatial_scale": 1 / 16} | options)
+    assert issubclass(lucid.FrameError, ValueError)
+
+
+@pytest.mark.filterwarnings("always::lucid.FrameWarning")
+def test_maps_with_channels_last_are_told_by_their_boxes(files, rng):
+    np.save("last.npy", np.ones((5, 40, 56, 24), np.float32))
+    np.save("t.npy", boxes_within(rng, 448, 320))
+    with pytest.warns(lucid.FrameWarning, match="they would fit with layout nhwc"):
+        lucid.extract("last.npy", "t.npy", "c.npy", spatial_scale=1 / 8, dry_run=True)
+
+
+@pytest.mark.filterwarnings("always::lucid.FrameWarning")
+def test_boxes_with_y_first_are_told_by_their_maps(files, rng):
+    np.save("wide.npy", np.ones((5, 2, 10, 60), np.float32))
+    np.save("t.npy", boxes_within(rng, 960, 160)[:, [0, 2, 1, 4, 3]])
+    with pytest.warns(lucid.FrameWarning, match="above or below .* fit with boxes yxyx"):
+        lucid.extract("wide.npy", "t.npy", "c.npy", spatial_scale=1 / 16, dry_run=True)
+
+
+@pytest.mark.filterwarnings("error::lucid.FrameWarning")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[0, 500, 500, 600, 600]] * 3,
+        [[0, -9, -9, 100, 90], [0, 200, 100, 290, 199]] * 8,
+        [[0, 0, 0, 1, 1], [0, 0.5, 0.5, 1.2, 1]],
+        [[0, 3, 3, 9, 9]] * 40,
+        [],
+    ],
+)
+def test_what_may_well_be_right_is_not_warned_of(files, rows):
+    """Few boxes, boxes that stick out, tiny ones, none; any warning would be an error here."""
+    assert dry(np.reshape(rows, (-1, 5)), spatial_scale=1 / 16).warnings == ()
+
+
+def test_rows_whose_corners_are_out_of_order_say_what_they_could_be(pictures):
+    boxes = np.c_[pictures[:, :3], pictures[:, 3:] - pictures[:, 1:3]]
+    with pytest.raises(lucid.RoiError, match="half of the rows are like it, as if boxes were xywh"):
+        dry(boxes, spatial_scale=1 / 16)

@@ -1,7 +1,12 @@
-"""Where boxes lie on their maps: the wrong coordinate frame is the commonest mistake of all."""
+"""Where boxes lie on their maps: the wrong coordinate frame is the commonest mistake of all.
+
+Boxes that lie far beyond their maps are read once more in the ways that people mix up, other box
+formats, other axes, another scale, so that a warning can name the option that mends them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,71 +14,166 @@ from numpy.typing import NDArray
 
 from lucid.roi.table import RoiTable
 
+Floats = NDArray[np.float64]
+
 SLACK = 1e-3  # of a cell, by which rounding may carry a box over the border
+FEW_BOXES = 8  # fewer say little about a frame
+FEWEST_FRACTIONS, LARGEST_FRACTION, SMALL_MAP_CELLS = 3, 1.5, 4
+
+# Boxes of one format, as corners, read as another format.
+READINGS: dict[tuple[str, str], Callable[[Floats], Floats]] = {
+    ("xyxy", "xywh"): lambda boxes: np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+    ("xyxy", "yxyx"): lambda boxes: boxes[:, [1, 0, 3, 2]],
+    ("yxyx", "xyxy"): lambda boxes: boxes[:, [1, 0, 3, 2]],
+    ("xywh", "xyxy"): lambda boxes: np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How boxes come to lie on maps."""
+
+    sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
+    scale: tuple[float, float]  # (y, x) cells per input pixel
+    offset: float = 0.0  # cells that are subtracted: a half if aligned
+    boxes: str = "xyxy"  # the format of the boxes in their file
+    other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
+    normalized: bool = False  # whether they were said to be fractions
+
+    def limits(self, images: NDArray[np.int64]) -> Floats:
+        """Return width and height of the maps of images, (k, 2)."""
+        return self.sizes[np.minimum(images, len(self.sizes) - 1)][:, ::-1].astype(np.float64)
+
+    def cells(self, boxes: Floats) -> tuple[Floats, Floats]:
+        """Return the lower and the upper ends of boxes in cells, (k, 2) x before y."""
+        with np.errstate(over="ignore"):
+            low, high = (boxes.reshape(-1, 2, 2) * self.scale[::-1] - self.offset).swapaxes(0, 1)
+        return low, high
+
+    def alternatives(self, boxes: Floats, limits: Floats) -> Iterator[tuple[str, Floats, Floats]]:
+        """Yield boxes and limits as other options would have them, with these options."""
+        for (meant, other), reading in READINGS.items():
+            if meant == self.boxes:
+                yield f"{{boxes}} {other}", reading(boxes), limits
+        if self.other_layout is not None:
+            layout, height, width = self.other_layout
+            yield f"{{layout}} {layout}", boxes, np.broadcast_to([width, height], limits.shape)
 
 
 @dataclass(slots=True)
 class Coverage:
-    """What is known about valid boxes after reading them, in one piece or many."""
+    """What is known about the boxes of a table after reading it, in one slice or many."""
 
-    sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
-    scale: tuple[float, float]  # (y, x) cells per input pixel
-    boxes: int = 0
+    placement: Placement
+    rois: int = 0
+    boxes: int = 0  # that are valid
     zero_area: int = 0
     partly_outside: int = 0
     outside: int = 0
-    within_a_cell: int = 0  # neither higher nor wider than one
-    spans: NDArray[np.float64] = field(  # lowest and highest x, then y, in input coordinates
+    fractions: int = 0  # with all coordinates from 0 to 1.5
+    misordered: int = 0  # whose corners are out of order, and would not be as corner and size
+    beyond: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    beyond_otherwise: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    spans: Floats = field(  # lowest and highest x, then y, in input coordinates
         default_factory=lambda: np.array([[np.inf, -np.inf]] * 2)
     )
 
-    def add(self, table: RoiTable) -> None:
-        """Take in the valid boxes of a piece."""
+    def add(self, table: RoiTable, rows: NDArray[np.float64]) -> None:
+        """Take in a slice of the table, checked and as it was read (k, 5)."""
+        x1, y1, x2, y2 = rows[:, 1:].T
+        with np.errstate(invalid="ignore"):
+            swapped = ((x2 < x1) | (y2 < y1)) & (x2 >= 0) & (y2 >= 0)
+        self.rois += len(rows)
+        self.misordered += int(swapped.sum())
         boxes = table.boxes[table.valid]
-        if not len(boxes):
-            return
-        size = self.sizes[np.minimum(table.batch_index[table.valid], len(self.sizes) - 1)]
-        limit = size[:, ::-1]  # (k, 2) width and height
-        with np.errstate(over="ignore"):
-            low, high = (boxes.reshape(-1, 2, 2) * self.scale[::-1]).swapaxes(0, 1)
-            extent = high - low  # (k, 2) in cells, x before y
-        beyond = (low < -SLACK) | (high > limit + SLACK)
-        apart = (high < 0) | (low > limit)
-        outside = apart.any(axis=1)
+        if len(boxes):
+            self._add_valid(boxes, self.placement.limits(table.batch_index[table.valid]))
+
+    def _add_valid(self, boxes: Floats, limits: Floats) -> None:
+        low, high = self.placement.cells(boxes)
+        over = ((low < -SLACK) | (high > limits + SLACK)).any(axis=1)
+        outside = ((high < 0) | (low > limits)).any(axis=1)
         self.boxes += len(boxes)
         self.zero_area += int((boxes[:, 2:] == boxes[:, :2]).any(axis=1).sum())
         self.outside += int(outside.sum())
-        self.partly_outside += int((beyond.any(axis=1) & ~outside).sum())
-        self.within_a_cell += int((extent <= 1).all(axis=1).sum())
+        self.partly_outside += int((over & ~outside).sum())
+        in_unit = (boxes >= 0) & (boxes <= LARGEST_FRACTION)
+        self.fractions += int(in_unit.all(axis=1).sum())
         self.spans[:, 0] = np.minimum(self.spans[:, 0], boxes[:, :2].min(axis=0))
         self.spans[:, 1] = np.maximum(self.spans[:, 1], boxes[:, 2:].max(axis=0))
+        self.beyond += _mostly_beyond(low, high, limits)
+        for options, others, other_limits in self.placement.alternatives(boxes, limits):
+            count = _mostly_beyond(*self.placement.cells(others), other_limits)
+            self.beyond_otherwise[options] = self.beyond_otherwise.get(options, 0) + count
 
     def in_words(self) -> str:
-        """Say where the boxes lie, in input coordinates and in cells."""
+        """Say where the boxes lie, in input coordinates and in cells as used."""
         if not self.boxes:
             return "there are no valid boxes"
-        (x, y), (rows, cols) = self.spans, self.sizes.max(axis=0)
-        across, down = x * self.scale[1], y * self.scale[0]
+        (x, y), (rows, cols) = self.spans, self.placement.sizes.max(axis=0)
+        down, across = (
+            span * scale - self.placement.offset
+            for span, scale in zip((y, x), self.placement.scale, strict=True)
+        )
         return (
             f"boxes span {_span(x)} x {_span(y)}; in cells they span "
             f"{_span(across)} of {cols} columns and {_span(down)} of {rows} rows"
         )
 
-    def warnings(self) -> list[str]:
-        """Say what looks like a mistake."""
-        found = []
-        if self.outside * 2 > self.boxes:
-            found.append(
-                f"{self.outside} of {self.boxes} boxes lie outside their map; "
-                "is the spatial scale too large, or are boxes not in x, y order?"
+    def warnings(self) -> Iterator[str]:
+        """Yield what looks like a mistake, to be `spelled`, with the option that mends it."""
+        large = self.placement.sizes.max() > SMALL_MAP_CELLS
+        if self.boxes >= FEWEST_FRACTIONS and self.fractions == self.boxes and large:
+            if not self.placement.normalized:
+                yield (
+                    f"all {self.boxes} boxes lie within {LARGEST_FRACTION} input pixels; if they "
+                    "are fractions of the image, pass {normalized} and {image_size}"
+                )
+        elif self._are_beyond(self.beyond):
+            columns, rows = self.beyond.tolist()
+            yield (
+                f"{max(columns, rows)} of {self.boxes} boxes lie mostly "
+                f"{'right or left of' if columns >= rows else 'above or below'} their map; "
+                f"{self._mended()}"
             )
-        if self.within_a_cell * 2 > self.boxes:
-            found.append(
-                f"{self.within_a_cell} of {self.boxes} boxes are no larger than one cell; "
-                "is the spatial scale too small, or are boxes fractions of the image?"
+        if self.are_misordered:
+            yield (
+                f"{self.misordered} of {self.rois} boxes have their corners out of order; "
+                "if they are a corner and a size, pass {boxes} xywh"
             )
-        return found
+
+    @property
+    def are_misordered(self) -> bool:
+        """Whether half of the boxes have corners that are out of order."""
+        return self.rois > 0 and self.misordered * 2 >= self.rois and self.placement.boxes == "xyxy"
+
+    def _are_beyond(self, counts: NDArray[np.int64]) -> bool:
+        return self.boxes >= FEW_BOXES and int(counts.max()) * 3 >= self.boxes
+
+    def _mended(self) -> str:
+        """Say which options would make the boxes lie on their maps."""
+        ways = [
+            options for options, counts in self.beyond_otherwise.items()
+            if not self._are_beyond(counts) and counts.sum() * 4 < self.beyond.sum()
+        ]  # fmt: skip
+        sizes = self.placement.sizes.max(axis=0)[::-1]
+        fitting = float((sizes / np.maximum(self.spans[:, 1], 1e-9)).min())
+        if 0 < fitting < min(self.placement.scale):
+            stride = 2 ** max(int(np.ceil(np.log2(1 / fitting) - 0.2)), 0)
+            ways.append(f"{{spatial_scale}} 1/{stride}")
+        if not ways:
+            return "are they in other coordinates than those that {spatial_scale} is for?"
+        return f"they would fit with {' or with '.join(ways)}"
 
 
-def _span(pair: NDArray[np.float64]) -> str:
+def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int64]:
+    """Return how many boxes have more than half their extent beyond the map, (2,) x before y."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        inside = np.minimum(high, limits) - np.maximum(low, 0)
+        apart = (high < 0) | (low > limits)
+        beyond: NDArray[np.int64] = (apart | (inside * 2 < high - low)).sum(axis=0)
+    return beyond
+
+
+def _span(pair: Floats) -> str:
     return f"{pair[0]:.4g}..{pair[1]:.4g}"

@@ -27,7 +27,7 @@ class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
 
     report: RoiReport
-    frame: Coverage
+    coverage: Coverage
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     pieces: list[TableSlice]  # that have some
@@ -48,7 +48,7 @@ class Selection(NamedTuple):
         return Selection(self.image, self.rows[begin:end], self.boxes[begin:end])
 
 
-def survey(source: RoiSource, done: NDArray[np.bool_], frame: Coverage) -> Survey:
+def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
     """Read the table once and return what it holds; `done` (K,) says which rows are done."""
     done = done.copy()
     report, pieces = RoiReport(), []
@@ -56,9 +56,10 @@ def survey(source: RoiSource, done: NDArray[np.bool_], frame: Coverage) -> Surve
     latest, out_of_order = 0, None
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
-        table, found = examine(source.read(start, stop), source.images, start)
+        rows = source.read(start, stop)
+        table, found = examine(rows, source.images, start)
         report.add(found)
-        frame.add(table)
+        coverage.add(table, rows)
         done[start:stop] |= ~table.valid  # they stay zeros
         index = table.batch_index[table.valid]
         _count(valid, index)
@@ -70,7 +71,7 @@ def survey(source: RoiSource, done: NDArray[np.bool_], frame: Coverage) -> Surve
         if len(index):
             _count(counts, index)
             pieces.append(TableSlice(start, stop, int(index.min()), int(index.max())))
-    return Survey(report, frame, valid, counts, pieces, done, out_of_order)
+    return Survey(report, coverage, valid, counts, pieces, done, out_of_order)
 
 
 def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:

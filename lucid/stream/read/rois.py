@@ -191,7 +191,9 @@ class RoiSource:
         with np.errstate(over="ignore", invalid="ignore"):
             if options.boxes == "cxcywh":
                 boxes[:, :2] -= boxes[:, 2:] / 2
-            if options.boxes != "xyxy":
+            if options.boxes == "yxyx":
+                boxes = boxes[:, [1, 0, 3, 2]]
+            elif options.boxes != "xyxy":
                 boxes[:, 2:] += boxes[:, :2]
             if self._sizes is not None:
                 known = (index >= 0) & (index < len(self._sizes))
