@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lucid.errors import DTypeError, RoiError, ShapeError
+from lucid.roi.operator import as_invalid
 
 Array = NDArray[Any]
 
@@ -110,14 +111,17 @@ def as_rois(
         If it is not a table of five columns of real numbers.
     RoiError
         If a row is invalid and `invalid` is 'raise'.
+    ValueError
+        If `invalid` is neither.
 
     Examples
     --------
     >>> as_rois([[0, 4, 4, 24, 24]], images=1).boxes
     array([[ 4.,  4., 24., 24.]])
     """
+    policy = as_invalid(invalid)
     table, report = examine(check_table(rois, name), images)
-    if invalid == "raise":
+    if policy == "raise":
         report.require_valid(name)
     return table
 
