@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
-    from lucid.roi.threads import get_num_threads, set_num_threads
+    from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
 
 __version__ = "0.1.0"
@@ -38,6 +38,7 @@ __all__ = [
     "Tensor",
     "errors",
     "extract",
+    "free_buffers",
     "get_num_threads",
     "models",
     "nn",
@@ -51,6 +52,7 @@ __all__ = [
 _HOMES = {
     "Tensor": "lucid._tensor",
     "extract": "lucid.stream.extract",
+    "free_buffers": "lucid.roi.threads",
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
     "set_num_threads": "lucid.roi.threads",

@@ -37,10 +37,14 @@ class Workspace:
             held = self._held[name] = np.empty(room, dtype)
         return held[:size].reshape(shape)
 
-    def let_go(self, most: int) -> None:
-        """Keep only arrays of at most so many bytes."""
-        self._held = {name: held for name, held in self._held.items() if held.nbytes <= most}
+    def keep_at_most(self, size: int) -> None:
+        """Free arrays, the largest first, until they take at most `size` bytes."""
         self.last = (None, None)
+        total = 0
+        for name in sorted(self._held, key=lambda name: self._held[name].nbytes):
+            total += self._held[name].nbytes
+            if total > size:
+                del self._held[name]
 
 
 class Workers:
@@ -52,10 +56,10 @@ class Workers:
     def __len__(self) -> int:
         return len(self._spaces)
 
-    def let_go(self, most: int) -> None:
-        """Keep only arrays of at most so many bytes."""
+    def keep_at_most(self, size: int) -> None:
+        """Free buffers, the largest first, until those of all threads take at most `size` bytes."""
         for space in self._spaces:
-            space.let_go(most)
+            space.keep_at_most(size // len(self._spaces))
 
     @property
     def space(self) -> Workspace:

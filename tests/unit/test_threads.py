@@ -47,6 +47,47 @@ def test_the_environment_says_how_many_threads_there_are_at_first(monkeypatch):
         lucid.set_num_threads(0)
 
 
+@pytest.mark.parametrize("threads", [2.5, "2", None])
+def test_a_number_of_threads_that_is_not_whole_is_refused(threads):
+    with pytest.raises(TypeError, match="threads must be an int, got"):
+        lucid.set_num_threads(threads)
+    assert roi_align(np.ones((1, 2, 8, 8)), [[0, 1, 1, 3, 3]], 2).all()
+
+
+def test_blas_has_its_threads_back_after_an_error(monkeypatch):
+    def fails(count):
+        raise MemoryError
+
+    get, put = thread_count()
+    before = get()
+    put(2)
+    try:
+        expected = get()
+        monkeypatch.setattr(threads, "Workers", fails)
+        with pytest.raises(MemoryError), threads.working_threads(7):
+            pass
+        assert get() == expected
+    finally:
+        put(before)
+
+
+def held_bytes():
+    idle = threads._Setting.idle
+    return sum(array.nbytes for space in idle._spaces for array in space._held.values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_little_memory_is_kept_between_calls(rng, count):
+    maps = np.ones((2, 256, 50, 68), np.float32)
+    corner = rng.uniform(0, 30, (1000, 2))
+    table = np.c_[rng.integers(0, 2, 1000), corner, corner + rng.uniform(2, 30, (1000, 2))]
+    lucid.set_num_threads(count)
+    roi_align(maps, table, 7)
+    assert held_bytes() <= 32 << 20
+    lucid.free_buffers()
+    assert threads._Setting.idle is None
+
+
 def test_blas_has_one_thread_while_any_call_goes_on_and_then_as_many_as_before():
     get, put = thread_count()
     before = get()
