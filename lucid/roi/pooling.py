@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lucid.errors import ShapeError
 from lucid.roi import backward, kernel
 from lucid.roi.cells import Region
-from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.geometry import Geometry, Part, lay_out
 from lucid.roi.operator import Operator, compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 FEW = 4096  # RoIs; more on an image repay the array operations made for it
 TOGETHER = 1 << 23  # numbers of maps that are worked on together
+COPIED_BYTES = 64 << 20  # of a map that are copied at once, unless a RoI's window is larger
 
 
 def check_features(features: Array, name: str = "features") -> Array:
@@ -45,9 +46,14 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     with working_threads() as workers:
         for images in _together(features, rois):
             rows = np.concatenate([rows for _, rows in images])
-            regions = [Region(features[image], len(rows)) for image, rows in images]
             geometry = _geometry(features, rois, rows, operator)
-            kernel.pool(regions, geometry, crops, rows, dtype, workers)
+            if len(images) > 1:
+                regions = [Region(features[image], len(rows)) for image, rows in images]
+                kernel.pool(regions, geometry, crops, rows, dtype, workers)
+                continue
+            for some in _strips(geometry, len(features[0]) * dtype.itemsize):
+                region = Region(features[images[0][0]], len(rows[some]))
+                kernel.pool([region], geometry[some], crops, rows[some], dtype, workers)
     return crops
 
 
@@ -62,6 +68,26 @@ def _together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, NDArr
         images.append((image, rows))
     if images:
         yield images
+
+
+def _strips(geometry: Geometry, cell_bytes: int) -> Iterator[Part]:
+    """Yield RoIs of a map whose windows together are small enough to be copied at once."""
+    most = COPIED_BYTES // max(cell_bytes, 1)
+    down, across = geometry.bounds()
+    if (down.stop - down.start) * (across.stop - across.start) <= most:
+        yield slice(None)
+        return
+    top, left = np.where(geometry.touched() > 0, geometry.first, geometry.size)
+    bottom, right = np.where(geometry.touched() > 0, geometry.first + geometry.count, 0)
+    order = np.argsort(top, kind="stable")
+    edges = np.stack([-top, -left, bottom, right], axis=1)[order]
+    begin, strip = 0, edges[0]
+    for end, window in enumerate(edges):
+        strip = np.maximum(strip, window)
+        if end > begin and (strip[0] + strip[2]) * (strip[1] + strip[3]) > most:
+            yield order[begin:end]
+            begin, strip = end, window
+    yield order[begin:]
 
 
 def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Array:
@@ -90,9 +116,10 @@ def box_gradient(
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
-            result[rows] = backward.box_gradient(
-                gradient, rows, features[image], geometry, dtype, workers
-            )
+            for some in _strips(geometry, len(features[0]) * dtype.itemsize):
+                result[rows[some]] = backward.box_gradient(
+                    gradient, rows[some], features[image], geometry[some], dtype, workers
+                )
     return result
 
 
