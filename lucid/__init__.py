@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lucid import errors, models, nn, random, roi
+    from lucid._config import show_config
     from lucid._graph import no_grad
     from lucid._tensor import Tensor
     from lucid.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "random",
     "roi",
     "set_num_threads",
+    "show_config",
 ]
 
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
@@ -56,6 +58,7 @@ _HOMES = {
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
     "set_num_threads": "lucid.roi.threads",
+    "show_config": "lucid._config",
 }
 _MODULES = ("errors", "models", "nn", "random", "roi")
 

@@ -1,24 +1,24 @@
-"""Many maps in an array and a RoI table to crops, and back: image by image through the kernel."""
+"""Maps in an array and a RoI table to crops, and back: image by image through an engine."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucid.errors import ShapeError
-from lucid.roi import backward, kernel
-from lucid.roi.cells import Region
-from lucid.roi.geometry import Geometry, Part, lay_out
-from lucid.roi.operator import Operator, compute_dtype, crop_dtype
+from lucid.roi.engines import Engine, Region
+from lucid.roi.engines import numpy as numpy_engine
+from lucid.roi.geometry import Geometry, Operator, lay_out
+from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
+from lucid.roi.types import Array, Floats, Indices, Part
 
-Array = NDArray[Any]
+engine: Engine = numpy_engine  # the one that is used
 
-FEW = 4096  # RoIs; more on an image repay the array operations made for it
-TOGETHER = 1 << 23  # numbers of maps that are worked on together
+BATCH_ROIS = 4096  # more on an image repay the array operations made for it
+SMALL_MAPS_VALUES = 1 << 23  # of maps that are worked on together
 COPIED_BYTES = 64 << 20  # of a map that are copied at once, unless a RoI's window is larger
 
 
@@ -44,50 +44,60 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     crops[~rois.valid] = 0
     dtype = compute_dtype(features.dtype)
     with working_threads() as workers:
-        for images in _together(features, rois):
-            rows = np.concatenate([rows for _, rows in images])
-            geometry = _geometry(features, rois, rows, operator)
-            if len(images) > 1:
-                regions = [Region(features[image], len(rows)) for image, rows in images]
-                kernel.pool(regions, geometry, crops, rows, dtype, workers)
-                continue
-            for some in _strips(geometry, len(features[0]) * dtype.itemsize):
-                region = Region(features[images[0][0]], len(rows[some]))
-                kernel.pool([region], geometry[some], crops, rows[some], dtype, workers)
+        for regions, rows, geometry in _batches(features, rois, operator):
+            engine.pool(regions, geometry, crops, rows, dtype, workers)
     return crops
 
 
-def _together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, NDArray[np.intp]]]]:
+def _batches(
+    features: Array, rois: RoiTable, operator: Operator
+) -> Iterator[tuple[list[Region], Indices, Geometry]]:
+    """Yield RoIs that are worked on at once: their regions, rows and geometry."""
+    for images in _images_together(features, rois):
+        rows = np.concatenate([rows for _, rows in images])
+        geometry = _geometry(features, rois, rows, operator)
+        if len(images) > 1:
+            yield [Region(features[image], len(own)) for image, own in images], rows, geometry
+            continue
+        for some in _strips(geometry, features):
+            own = rows[some]
+            yield [Region(features[images[0][0]], len(own))], own, geometry[some]
+
+
+def _images_together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, Indices]]]:
     """Yield images with their rows: small maps of few RoIs together, for their work is small."""
-    most = max(TOGETHER // max(math.prod(features.shape[1:]), 1), 1)
-    images: list[tuple[int, NDArray[np.intp]]] = []
+    most = max(SMALL_MAPS_VALUES // max(math.prod(features.shape[1:]), 1), 1)
+    images: list[tuple[int, Indices]] = []
+    held = 0
     for image, rows in rois.by_image():
-        if images and (len(images) >= most or sum(len(rows) for _, rows in images) >= FEW):
+        if images and (len(images) >= most or held >= BATCH_ROIS):
             yield images
-            images = []
+            images, held = [], 0
         images.append((image, rows))
+        held += len(rows)
     if images:
         yield images
 
 
-def _strips(geometry: Geometry, cell_bytes: int) -> Iterator[Part]:
+def _strips(geometry: Geometry, features: Array) -> Iterator[Part]:
     """Yield RoIs of a map whose windows together are small enough to be copied at once."""
+    cell_bytes = features.shape[1] * compute_dtype(features.dtype).itemsize
     most = COPIED_BYTES // max(cell_bytes, 1)
-    down, across = geometry.bounds()
-    if (down.stop - down.start) * (across.stop - across.start) <= most:
+    if math.prod(part.stop - part.start for part in geometry.bounds()) <= most:
         yield slice(None)
         return
-    top, left = np.where(geometry.touched() > 0, geometry.first, geometry.size)
-    bottom, right = np.where(geometry.touched() > 0, geometry.first + geometry.count, 0)
-    order = np.argsort(top, kind="stable")
-    edges = np.stack([-top, -left, bottom, right], axis=1)[order]
-    begin, strip = 0, edges[0]
+    some = geometry.touched() > 0
+    begin = np.where(some, geometry.first, geometry.size)
+    until = np.where(some, geometry.first + geometry.count, 0)
+    order = np.argsort(begin[0], kind="stable")
+    edges = np.concatenate([-begin, until]).T[order]  # so that the largest are the outermost
+    start, strip = 0, edges[0]
     for end, window in enumerate(edges):
         strip = np.maximum(strip, window)
-        if end > begin and (strip[0] + strip[2]) * (strip[1] + strip[3]) > most:
-            yield order[begin:end]
-            begin, strip = end, window
-    yield order[begin:]
+        if end > start and math.prod((strip[:2] + strip[2:]).tolist()) > most:
+            yield order[start:end]
+            start, strip = end, window
+    yield order[start:]
 
 
 def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Array:
@@ -102,13 +112,11 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
-            backward.pool_adjoint(gradient, rows, geometry, result[image], dtype, workers)
+            engine.pool_adjoint(gradient, rows, geometry, result[image], dtype, workers)
     return result
 
 
-def box_gradient(
-    gradient: Array, features: Array, rois: RoiTable, operator: Operator
-) -> NDArray[np.float64]:
+def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Floats:
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
     _require_gradient(gradient, features, rois, operator)
     dtype = compute_dtype(features.dtype)
@@ -116,9 +124,10 @@ def box_gradient(
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             geometry = _geometry(features, rois, rows, operator)
-            for some in _strips(geometry, len(features[0]) * dtype.itemsize):
-                result[rows[some]] = backward.box_gradient(
-                    gradient, rows[some], features[image], geometry[some], dtype, workers
+            for some in _strips(geometry, features):
+                own, its = rows[some], geometry[some]
+                result[own] = engine.box_gradient(
+                    gradient, own, features[image], its, dtype, workers
                 )
     return result
 
@@ -131,8 +140,6 @@ def _require_gradient(gradient: Array, features: Array, rois: RoiTable, operator
         )
 
 
-def _geometry(
-    features: Array, rois: RoiTable, rows: NDArray[np.intp], operator: Operator
-) -> Geometry:
+def _geometry(features: Array, rois: RoiTable, rows: Indices, operator: Operator) -> Geometry:
     size = features.shape[2], features.shape[3]
     return lay_out(rois.boxes[rows], operator, size, compute_dtype(features.dtype))

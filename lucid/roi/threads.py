@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from operator import index
 from threading import Lock
 
-from lucid.roi.blas import thread_count
+from lucid.roi.engines.numpy.blas import thread_count
+from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.workers import Workers
 
 KEPT_BYTES = 32 << 20  # of all threads' buffers together, from one call to the next
@@ -19,7 +20,7 @@ class _Setting:
     lock = Lock()
     working = 0  # calls that are going on
     blas_threads = 1  # of BLAS when the first of them began
-    idle: Workers | None = None  # whose buffers the next call uses again
+    idle: Workers[Workspace] | None = None  # whose buffers the next call uses again
 
 
 def get_num_threads() -> int:
@@ -75,7 +76,7 @@ def cores() -> int:
 
 
 @contextmanager
-def working_threads(threads: int | None = None) -> Iterator[Workers]:
+def working_threads(threads: int | None = None) -> Iterator[Workers[Workspace]]:
     """Yield `threads` workers, `get_num_threads()` unless given, each with one thread of BLAS.
 
     A RoI's products are small: threads inside them cost more than they bring, and the last bits
@@ -109,11 +110,11 @@ def _one_blas_thread() -> Iterator[None]:
                 put(_Setting.blas_threads)
 
 
-def _taken(count: int) -> Workers:
+def _taken(count: int) -> Workers[Workspace]:
     """Return `count` workers: the idle ones, if they are so many."""
     with _Setting.lock:
         idle, _Setting.idle = _Setting.idle, None
-    return idle if idle and len(idle) == count else Workers(count)
+    return idle if idle and len(idle) == count else Workers(count, Workspace)
 
 
 def free_buffers() -> None:

@@ -12,7 +12,7 @@ from strategies import jobs, maps, operators, rois
 import lucid
 from lucid import DTypeError, ShapeError, Tensor
 from lucid.models.utils import roi_align
-from lucid.roi import bands, kernel
+from lucid.roi.engines.numpy import tuning
 
 
 def scale_of(features):
@@ -294,9 +294,8 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     monkeypatch, chunk, call, job
 ):
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
-    monkeypatch.setattr(kernel, "CHUNK", chunk)
-    monkeypatch.setattr(bands, "CALL", call)
-    monkeypatch.setattr(bands, "LARGE", call)
+    other = tuning.Tuning(batch_bytes=chunk, call_bytes=call, in_place_bytes=call)
+    monkeypatch.setattr(tuning, "current", other)
     features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)

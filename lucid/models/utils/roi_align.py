@@ -134,7 +134,7 @@ def roi_align(
              [14., 15.]]]])
     """
     maps = roi.check_features(_array(features, "features"))
-    operator = roi.Operator.checked(output_size, spatial_scale, sampling_ratio, aligned)
+    operator = roi.RoiAlign.checked(output_size, spatial_scale, sampling_ratio, aligned)
     table = roi.as_rois(_array(rois, "rois"), len(maps), invalid=invalid)
     crops = roi.pool(maps, table, operator)
     if not (isinstance(features, Tensor) or isinstance(rois, Tensor)):
