@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import ShapeError
-from lucid.roi.engines import Engine, Region
+from lucid.roi.engines import Engine, PlacedRois, Region
 from lucid.roi.engines import numpy as numpy_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
-from lucid.roi.types import Array, Floats, Indices, Part
+from lucid.roi.types import Array, Floats, Indices
 
 engine: Engine = numpy_engine  # the one that is used
 
@@ -42,26 +42,27 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
-    dtype = compute_dtype(features.dtype)
     with working_threads() as workers:
-        for regions, rows, geometry in _batches(features, rois, operator):
-            engine.pool(regions, geometry, crops, rows, dtype, workers)
+        for placed in _batches(features, rois, operator):
+            engine.pool(placed, crops, workers)
     return crops
 
 
-def _batches(
-    features: Array, rois: RoiTable, operator: Operator
-) -> Iterator[tuple[list[Region], Indices, Geometry]]:
-    """Yield RoIs that are worked on at once: their regions, rows and geometry."""
+def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[PlacedRois]:
+    """Yield RoIs that are worked on at once."""
     for images in _images_together(features, rois):
         rows = np.concatenate([rows for _, rows in images])
-        geometry = _geometry(features, rois, rows, operator)
-        if len(images) > 1:
-            yield [Region(features[image], len(own)) for image, own in images], rows, geometry
-            continue
-        for some in _strips(geometry, features):
-            own = rows[some]
-            yield [Region(features[images[0][0]], len(own))], own, geometry[some]
+        regions = [Region(features=features[image], rois=len(own)) for image, own in images]
+        placed = _placed(regions, rois, rows, operator)
+        yield from [placed] if len(images) > 1 else _strips(placed)
+
+
+def _placed(regions: list[Region], rois: RoiTable, rows: Indices, operator: Operator) -> PlacedRois:
+    """Return some rows of a table on the maps they lie on."""
+    features = regions[0].features
+    dtype = compute_dtype(features.dtype)
+    geometry = lay_out(rois.boxes[rows], operator, features.shape[1:], dtype)
+    return PlacedRois(regions=regions, geometry=geometry, rows=rows, dtype=dtype)
 
 
 def _images_together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, Indices]]]:
@@ -79,13 +80,20 @@ def _images_together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int
         yield images
 
 
-def _strips(geometry: Geometry, features: Array) -> Iterator[Part]:
-    """Yield RoIs of a map whose windows together are small enough to be copied at once."""
-    cell_bytes = features.shape[1] * compute_dtype(features.dtype).itemsize
-    most = COPIED_BYTES // max(cell_bytes, 1)
+def _strips(rois: PlacedRois) -> Iterator[PlacedRois]:
+    """Yield RoIs of one map whose windows together are small enough to be copied at once."""
+    features, geometry = rois.regions[0].features, rois.geometry
+    most = COPIED_BYTES // max(len(features) * rois.dtype.itemsize, 1)
     if math.prod(part.stop - part.start for part in geometry.bounds()) <= most:
-        yield slice(None)
+        yield rois
         return
+    for some in _runs_within(geometry, most):
+        region = Region(features=features, rois=len(some))
+        yield rois._replace(regions=[region], geometry=geometry[some], rows=rois.rows[some])
+
+
+def _runs_within(geometry: Geometry, most: int) -> Iterator[Indices]:
+    """Yield RoIs from top to bottom, as many as lie within so many cells, or one."""
     some = geometry.touched() > 0
     begin = np.where(some, geometry.first, geometry.size)
     until = np.where(some, geometry.first + geometry.count, 0)
@@ -106,29 +114,22 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
     """
     _require_gradient(gradient, features, rois, operator)
-    dtype = compute_dtype(features.dtype)
-    result = np.empty(features.shape, dtype)
+    result = np.empty(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
-            geometry = _geometry(features, rois, rows, operator)
-            engine.pool_adjoint(gradient, rows, geometry, result[image], dtype, workers)
+            region = Region(features=result[image], rois=len(rows))
+            engine.pool_adjoint(_placed([region], rois, rows, operator), gradient, workers)
     return result
 
 
 def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Floats:
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
     _require_gradient(gradient, features, rois, operator)
-    dtype = compute_dtype(features.dtype)
     result = np.zeros((len(rois), 4))
     with working_threads(1) as workers:
-        for image, rows in rois.by_image():
-            geometry = _geometry(features, rois, rows, operator)
-            for some in _strips(geometry, features):
-                own, its = rows[some], geometry[some]
-                result[own] = engine.box_gradient(
-                    gradient, own, features[image], its, dtype, workers
-                )
+        for placed in _batches(features, rois, operator):
+            result[placed.rows] = engine.box_gradient(placed, gradient, workers)
     return result
 
 
@@ -138,8 +139,3 @@ def _require_gradient(gradient: Array, features: Array, rois: RoiTable, operator
         raise ShapeError(
             f"gradient must have the shape of the crops, {shape}, got {gradient.shape}"
         )
-
-
-def _geometry(features: Array, rois: RoiTable, rows: Indices, operator: Operator) -> Geometry:
-    size = features.shape[2], features.shape[3]
-    return lay_out(rois.boxes[rows], operator, size, compute_dtype(features.dtype))

@@ -358,7 +358,9 @@ def test_small_maps_are_worked_on_together(files, monkeypatch):
     """Or else the array operations made for each would be most of the work."""
     calls = []
     pool = engine.pool
-    monkeypatch.setattr(engine, "pool", lambda *given: calls.append(len(given[0])) or pool(*given))
+    monkeypatch.setattr(
+        engine, "pool", lambda *given: calls.append(len(given[0].regions)) or pool(*given)
+    )
     lucid.extract("f.npy", "r.npy", "c.npy")
     assert calls == [len(files.features)]
     np.testing.assert_array_equal(crops_in("c.npy"), roi_align(files.features, files.rois, 7))

@@ -36,7 +36,7 @@ def imported(path):
 
 def floor(name):
     """Return the number of a module's floor; the door of the core is above all."""
-    room = (name.split(".") + [""])[2]
+    room = [*name.split("."), ""][2]
     return next((k for k, rooms in enumerate(FLOORS) if room in rooms), len(FLOORS))
 
 

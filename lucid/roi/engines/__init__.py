@@ -7,6 +7,7 @@ knows no operator. What uses engines chooses one: see `lucid.roi.pooling`.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from lucid.roi.geometry import Geometry, Operator
@@ -22,6 +23,15 @@ class Region(NamedTuple):
     origin: tuple[int, int] = (0, 0)  # the cell of the map that the part begins at
 
 
+class PlacedRois(NamedTuple):
+    """RoIs and what they lie on: those of a region follow those of the region before."""
+
+    regions: Sequence[Region]
+    geometry: Geometry
+    rows: Indices  # (K,) of each RoI in the crops (.., C, PH, PW), or in their gradient
+    dtype: np.dtype[Any]  # to weight in
+
+
 class WorkingBytes(NamedTuple):
     """What an engine holds while it works."""
 
@@ -30,22 +40,10 @@ class WorkingBytes(NamedTuple):
 
 
 class Engine(Protocol):
-    """Crops and gradients of RoIs that lie on regions, one region after the other.
+    """What makes crops and gradients of RoIs; workers have a workspace of the engine's own."""
 
-    `rows[k]` is the row of RoI k in the crops (.., C, PH, PW) or in their gradient; `dtype` is
-    the one to weight in.
-    """
-
-    def pool(
-        self,
-        regions: Sequence[Region],
-        geometry: Geometry,
-        crops: Array,
-        rows: Indices,
-        dtype: DTypeLike,
-        workers: Workers[Any],
-    ) -> None:
-        """Write the crops of RoIs into `crops[rows]`.
+    def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
+        """Write crops into their rows.
 
         Raises
         ------
@@ -53,27 +51,11 @@ class Engine(Protocol):
             If `crops` are of a dtype that cannot hold a value.
         """
 
-    def pool_adjoint(
-        self,
-        gradient: Array,
-        rows: Indices,
-        geometry: Geometry,
-        features: Array,
-        dtype: DTypeLike,
-        workers: Workers[Any],
-    ) -> None:
-        """Write to all of `features` (C, H, W), a map, its gradient from that of the crops."""
+    def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
+        """Write the gradient of the features from that of the crops to all of the only region."""
 
-    def box_gradient(
-        self,
-        gradient: Array,
-        rows: Indices,
-        features: Array,
-        geometry: Geometry,
-        dtype: DTypeLike,
-        workers: Workers[Any],
-    ) -> Floats:
-        """Return the gradient of boxes (K, 4) on one map (C, H, W) from that of the crops."""
+    def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
+        """Return the gradient of the boxes (K, 4) from that of the crops."""
 
     def working_bytes(
         self, operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import DTypeError
-from lucid.roi.engines import Region
+from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import compute_dtype
 from lucid.roi.pooling import engine
@@ -56,8 +56,9 @@ def _pool(
         regions.append(Region(features, len(rows), (down.start, across.start)))
     geometry = Geometry.joined([piece.geometry for piece in pieces])
     dtype = compute_dtype(job.features.dtype)
+    rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=dtype)
     try:
-        engine.pool(regions, geometry, crops, place, dtype, workers)
+        engine.pool(rois, crops, workers)
     except FloatingPointError as error:
         raise DTypeError(
             f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"

@@ -1,12 +1,12 @@
 """From the gradient of crops to those of features and boxes: the forward steps in reverse."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from lucid.roi.engines import Region
+from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.blas import Rectangle, gemm_accumulate
 from lucid.roi.engines.numpy.channels_last import (
@@ -17,11 +17,10 @@ from lucid.roi.engines.numpy.channels_last import (
     to_channels_last,
 )
 from lucid.roi.engines.numpy.forward import gather, weighted_by_row, windows
-from lucid.roi.engines.numpy.passes import BoxGradientPass, FeatureGradientPass, Pass
-from lucid.roi.engines.numpy.weights import Batch, batches_of, parts_of
+from lucid.roi.engines.numpy.passes import BoxGradientPass, FeatureGradientPass
+from lucid.roi.engines.numpy.weights import AxisWeights, Batch, batches_by_part
 from lucid.roi.engines.numpy.workspace import Workspace
-from lucid.roi.geometry import Geometry
-from lucid.roi.types import Array, Bools, Floats, Indices, Ints
+from lucid.roi.types import Array, Bools, Floats, Ints
 from lucid.roi.workers import Workers
 
 
@@ -41,36 +40,24 @@ class Bands(NamedTuple):
         return gaps
 
 
-def pool_adjoint(
-    gradient: Array,
-    rows: Indices,
-    geometry: Geometry,
-    features: Array,
-    dtype: DTypeLike,
-    workers: Workers[Workspace],
-) -> None:
-    """Write a map's gradient to all of `features` (C, H, W); see `lucid.roi.engines.Engine`."""
-    space, (down, across) = workers.space, geometry.bounds()
-    height, width, channels = down.stop - down.start, across.stop - across.start, len(features)
-    if not channels:
+def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
+    """Write the gradient of features to the only region; see `lucid.roi.engines.Engine`."""
+    features, space = rois.regions[0].features, workers.space
+    down, across = rois.geometry.bounds()
+    if not len(features):
         return
-    cells = space.table.array((height * width, channels), dtype)
-    cells[...] = 0
-    total = cells.reshape(height, width, channels)
-    nowhere = np.zeros(len(geometry), np.int64)
-    table = ChannelsLastTable(cells=cells, base=nowhere, pitch=nowhere)
-    for batch in _batches(geometry, table, FeatureGradientPass()):
-        if batch.rows.cells.size * batch.cols.cells.size:
-            bins = _channels_last(gradient[rows[batch.rois]], space, cells.dtype)
-            _add_batch(bins, batch, total, (down.start, across.start), space)
-    from_channels_last(space, Copy(features[:, down, across], total))
     features[:, : down.start] = features[:, down.stop :] = 0
     features[:, down, : across.start] = features[:, down, across.stop :] = 0
-
-
-def _batches(geometry: Geometry, table: ChannelsLastTable, way: Pass) -> Iterator[Batch]:
-    for part in parts_of(geometry):
-        yield from batches_of(geometry, part, table, way)
+    inside = features[:, down, across]
+    total = space.table.array((*inside.shape[1:], len(features)), rois.dtype)
+    total[...] = 0
+    nowhere = np.zeros(len(rois.geometry), np.int64)
+    table = ChannelsLastTable(total.reshape(-1, len(features)), base=nowhere, pitch=nowhere)
+    for batch in chain.from_iterable(batches_by_part(rois.geometry, table, FeatureGradientPass())):
+        if batch.rows.cells.size * batch.cols.cells.size:
+            bins = _channels_last(gradient[rois.rows[batch.rois]], space, rois.dtype)
+            _add_batch(bins, batch, total, (down.start, across.start), space)
+    from_channels_last(space, Copy(part=inside, place=total))
 
 
 def _add_batch(
@@ -163,26 +150,25 @@ def _channels_last(gradient: Array, space: Workspace, dtype: np.dtype[np.generic
     return bins
 
 
-def box_gradient(
-    gradient: Array,
-    rows: Indices,
-    features: Array,
-    geometry: Geometry,
-    dtype: DTypeLike,
-    workers: Workers[Workspace],
-) -> Floats:
+def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
-    result = np.zeros((len(geometry), 4))
-    regions = [Region(features=features, rois=len(geometry))]
-    table, copies = lay_out_table(regions, geometry, dtype, workers.space)
+    result = np.zeros((len(rois.geometry), 4))
+    table, copies = lay_out_table(rois, workers.space)
     workers.each(to_channels_last, copies)
-    for batch in _batches(geometry, table, BoxGradientPass()):
-        by_row, by_col = _by_weights(gradient[rows[batch.rois]], batch, table, workers.space)
-        for axis, side, by in ((1, batch.rows, by_row), (0, batch.cols, by_col)):
-            for end, slope in enumerate(side.slopes):
-                kept = slope[:, :, : by.shape[2]]  # bins that fill up a band weigh nothing
-                result[batch.rois, axis + 2 * end] = np.einsum("gbml,gbml->g", kept, by)
+    for batch in chain.from_iterable(batches_by_part(rois.geometry, table, BoxGradientPass())):
+        own = gradient[rois.rows[batch.rois]]
+        by_row, by_col = _by_weights(own, batch, table, workers.space)
+        result[batch.rois] = np.stack([
+            *_by_edges(batch.cols, by_col),
+            *_by_edges(batch.rows, by_row),
+        ])[[0, 2, 1, 3]].T  # fmt: skip
     return result
+
+
+def _by_edges(side: AxisWeights, by_weights: Array) -> list[Array]:
+    """Return the gradients of the start and the end from that of weights, (G,) each."""
+    kept = (slope[:, :, : by_weights.shape[2]] for slope in side.slopes)  # the rest weighs nothing
+    return [np.einsum("gbml,gbml->g", slope, by_weights) for slope in kept]
 
 
 def _by_weights(

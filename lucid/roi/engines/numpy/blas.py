@@ -20,6 +20,7 @@ from lucid.roi.types import Array
 
 SWITCH = "LUCID_ROIALIGN_BLAS"
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
+GEMM = ROW_MAJOR, TRANSPOSED, AS_IT_IS
 # Shapes (inner, m, n) of the products that a function is tested with; those of ones are treated
 # in ways of their own by some libraries, as are multiples of 16.
 TESTED_SHAPES = (1, 1, 1), (1, 7, 33), (3, 5, 19), (7, 16, 64), (2, 40, 130)
@@ -34,6 +35,21 @@ class Rectangle(NamedTuple):
     left: int
     height: int
     width: int
+
+
+class Matrices(NamedTuple):
+    """Where in memory matrices (k, m, n) lie."""
+
+    address: int
+    step: int  # bytes from one to the next
+    row: int  # values from one row to the next
+
+    @classmethod
+    def of(cls, array: Array) -> "Matrices":
+        """Return where an array lies."""
+        # Where there is no next row, NumPy may say anything.
+        row = max(array.strides[1] // array.itemsize, array.shape[2])
+        return cls(address=array.ctypes.data, step=array.strides[0], row=row)
 
 
 Gemm = Callable[[Array, Array, Array, Iterable[Rectangle]], None]
@@ -112,7 +128,7 @@ def gemm_way(dtype: np.dtype[Any]) -> Way:
     matrix = [pointer, integer]
     gemm.argtypes = [enum] * 3 + [integer] * 3 + [number] + matrix * 2 + [number] + matrix
     gemm.restype = None
-    accumulate = partial(_gemm_by_blas, gemm, dtype)
+    accumulate = partial(_gemm_by_blas, gemm)
     return _if_right(_accumulates(accumulate, dtype), accumulate, why)
 
 
@@ -126,31 +142,27 @@ def _transpose(copy: Any, source: Array, target: Array) -> None:
     if target.shape != (count, n, m):
         raise ValueError(f"{source.shape} cannot be transposed into {target.shape}")
     _require(np.dtype(np.float32), source, target)
-    (here, step, row), (there, other_step, other_row) = map(_place, (source, target))
-    for _ in range(count):
-        copy(ROW_MAJOR, TRANSPOSED, m, n, 1.0, here, row, there, other_row)
-        here, there = here + step, there + other_step
+    here, there = Matrices.of(source), Matrices.of(target)
+    for k in range(count):
+        at_source, at_target = here.address + k * here.step, there.address + k * there.step
+        copy(ROW_MAJOR, TRANSPOSED, m, n, 1.0, at_source, here.row, at_target, there.row)
 
 
 def _gemm_by_blas(
-    gemm: Any,
-    dtype: np.dtype[Any],
-    a: Array,
-    b: Array,
-    total: Array,
-    rectangles: Iterable[Rectangle],
+    gemm: Any, a: Array, b: Array, total: Array, rectangles: Iterable[Rectangle]
 ) -> None:
     """Do what `gemm_accumulate` does by a function of BLAS."""
-    _require(dtype, a, b, total)
+    _require(total.dtype, a, b, total)
     inner, size = a.shape[1], total.itemsize
-    (a_at, a_step, a_row), (b_at, b_step, b_row) = _place(a), _place(b)
-    at, _, row = _place(total[None])
+    left, right, sums = Matrices.of(a), Matrices.of(b), Matrices.of(total[None])
     for each in rectangles:
         _require_inside(each, a, b, total)
-        pair, first, top, left, m, n = each
-        factors = a_at + pair * a_step + first * size, a_row, b_at + pair * b_step, b_row
-        place = at + (top * row + left) * size
-        gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, m, n, inner, 1.0, *factors, 1.0, place, row)
+        pair, first, top, column, m, n = each
+        at_left = left.address + pair * left.step + first * size
+        at_right = right.address + pair * right.step
+        at_sums = sums.address + (top * sums.row + column) * size
+        factors = at_left, left.row, at_right, right.row
+        gemm(*GEMM, m, n, inner, 1.0, *factors, 1.0, at_sums, sums.row)
 
 
 def _require(dtype: np.dtype[Any], *arrays: Array) -> None:
@@ -162,19 +174,10 @@ def _require(dtype: np.dtype[Any], *arrays: Array) -> None:
 
 def _require_inside(where: Rectangle, a: Array, b: Array, total: Array) -> None:
     pair, first, top, left, height, width = where
-    inside = top + height <= total.shape[0] and left + width <= total.shape[1]
-    held = pair < len(a) and first + height <= a.shape[2] and width <= b.shape[2]
-    if not (inside and held) or min(where) < 0:
+    (rows, columns), (count, _, held), wide = total.shape, a.shape, b.shape[2]
+    inside = top + height <= rows and left + width <= columns and pair < count
+    if not inside or first + height > held or width > wide or min(where) < 0:
         raise IndexError(f"no rectangle: {where}")
-
-
-def _place(matrices: Array) -> tuple[int, int, int]:
-    """Return the address of matrices, and how far it is to the next, and to a matrix's next row.
-
-    The latter is in numbers. Where there is no next row, NumPy may say anything.
-    """
-    step, row, size = *matrices.strides[:2], matrices.itemsize
-    return matrices.ctypes.data, step, max(row // size, matrices.shape[2])
 
 
 def _transposes(transpose: Callable[[Array, Array], None]) -> bool:

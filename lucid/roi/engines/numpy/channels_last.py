@@ -5,9 +5,8 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from lucid.roi.engines import Region
+from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.blas import transpose_f32
 from lucid.roi.engines.numpy.workspace import Workspace
@@ -50,25 +49,26 @@ class Blocks(NamedTuple):
         cells: Ints = self.sides[0] * self.sides[1]
         return cells
 
+    def places(self) -> tuple[Ints, Ints]:
+        """Return where cell (0, 0) of the map would be in a table of all, and the row pitch."""
+        (y, x), pitch = self.begin, self.sides[1]
+        return np.cumsum(self.cells) - self.cells - y * pitch - x, pitch
 
-def lay_out_table(
-    regions: Sequence[Region], geometry: Geometry, dtype: DTypeLike, space: Workspace
-) -> tuple[ChannelsLastTable, Iterator[Copy]]:
+
+def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable, Iterator[Copy]]:
     """Return the table of cells that RoIs touch, and the copies that fill it.
 
-    The RoIs of a region follow those of the one before. A region is copied as a whole, or window
-    by window where that is less.
+    A region is copied as a whole, or window by window where that is less.
     """
-    owner = np.repeat(np.arange(len(regions)), [region.rois for region in regions])
-    leads = _leads(geometry, owner)
-    blocks = _blocks(geometry, owner, leads)
-    at = np.cumsum(blocks.cells) - blocks.cells
+    owner = np.repeat(np.arange(len(rois.regions)), [region.rois for region in rois.regions])
+    leads = _leads(rois.geometry, owner)
+    blocks = _blocks(rois.geometry, owner, leads)
+    shape = int(blocks.cells.sum()), len(rois.regions[0].features)
+    cells = space.table.array(shape, rois.dtype)
+    base, pitch = blocks.places()
     block = np.cumsum(leads) - 1  # of each RoI
-    (y, x), pitch = blocks.begin[:, block], blocks.sides[1, block]
-    shape = int(blocks.cells.sum()), regions[0].features.shape[0]
-    cells = space.table.array(shape, np.dtype(dtype))
-    table = ChannelsLastTable(cells=cells, base=at[block] - y * pitch - x, pitch=pitch)
-    return table, _copies(regions, blocks, cells)
+    table = ChannelsLastTable(cells=cells, base=base[block], pitch=pitch[block])
+    return table, _copies(rois.regions, blocks, cells)
 
 
 def _leads(geometry: Geometry, owner: Ints) -> Bools:
@@ -146,7 +146,7 @@ def _is_worth_staging(copy: Copy) -> bool:
     now, (channels, height, width), distance = tuning.current, copy.part.shape, copy.part.strides[0]
     many = channels >= now.staged_channels and height * width >= now.staged_cells
     crowded = bool(distance) and distance % now.crowded_stride_bytes == 0
-    return many and (crowded or copy.part.dtype != copy.place.dtype)
+    return now.staged_copies and many and (crowded or copy.part.dtype != copy.place.dtype)
 
 
 def from_channels_last(space: Workspace, copy: Copy) -> None:

@@ -5,21 +5,20 @@ RoI of a batch is weighted by products of its own, whose sizes its neighbours ha
 its crop has the same bits anywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from lucid.roi.engines import Region
+from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.buffers import Buffers, buffers_for
 from lucid.roi.engines.numpy.channels_last import ChannelsLastTable, lay_out_table, to_channels_last
 from lucid.roi.engines.numpy.passes import CropsPass
-from lucid.roi.engines.numpy.weights import Batch, batches_of, gapless_runs, parts_of
+from lucid.roi.engines.numpy.weights import Batch, batches_by_part, gapless_runs
 from lucid.roi.engines.numpy.workspace import Workspace
-from lucid.roi.geometry import Geometry
 from lucid.roi.types import Array, Indices
 from lucid.roi.workers import Workers
 
@@ -32,29 +31,21 @@ class Window(NamedTuple):
     cells: Array  # (rows, columns * C)
 
 
-def pool(
-    regions: Sequence[Region],
-    geometry: Geometry,
-    crops: Array,
-    rows: Indices,
-    dtype: DTypeLike,
-    workers: Workers[Workspace],
-) -> None:
-    """Write the crops of RoIs into `crops[rows]`; see `lucid.roi.engines.Engine`."""
-    if not len(geometry):
+def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
+    """Write crops into their rows; see `lucid.roi.engines.Engine`."""
+    if not len(rois.geometry):
         return
-    table, copies = lay_out_table(regions, geometry, dtype, workers.space)
-    work = partial(_write_crops, crops, rows, table)
+    table, copies = lay_out_table(rois, workers.space)
+    work = partial(_write_crops, crops, rois.rows, table)
     # Lists: threads that lay weights out would keep the others from going on. In a list, RoIs that
     # are weighted in place come first, and so to one thread: many threads that each make short
     # calls would wait for each other.
-    batches = (list(batches_of(geometry, part, table, CropsPass())) for part in parts_of(geometry))
+    lists = map(list, batches_by_part(rois.geometry, table, CropsPass()))
     small = table.cells.nbytes < tuning.current.batch_bytes
     with workers.in_background(to_channels_last, copies, alone=small):
-        first = next(batches)
-    workers.each(work, first)
-    for listed in batches:
-        workers.each(work, listed)
+        first = next(lists)
+    for batches in chain([first], lists):
+        workers.each(work, batches)
 
 
 def _write_crops(

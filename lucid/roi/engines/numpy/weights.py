@@ -77,6 +77,13 @@ def parts_of(geometry: Geometry) -> Iterator[Indices]:
         yield order[begin : (begin := max(end, begin + 1))]
 
 
+def batches_by_part(
+    geometry: Geometry, table: ChannelsLastTable, way: Pass
+) -> Iterator[Iterator[Batch]]:
+    """Yield the batches of each part of RoIs whose weights are computed at once."""
+    return (batches_of(geometry, part, table, way) for part in parts_of(geometry))
+
+
 def batches_of(
     geometry: Geometry, rois: Indices, table: ChannelsLastTable, way: Pass
 ) -> Iterator[Batch]:
