@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lucid import errors, models, nn, random, roi
+    from lucid._config import show_config
     from lucid._graph import no_grad
     from lucid._tensor import Tensor
     from lucid.errors import (
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
-    from lucid.roi.threads import get_num_threads, set_num_threads
+    from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ __all__ = [
     "Tensor",
     "errors",
     "extract",
+    "free_buffers",
     "get_num_threads",
     "models",
     "nn",
@@ -49,15 +51,18 @@ __all__ = [
     "random",
     "roi",
     "set_num_threads",
+    "show_config",
 ]
 
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
 _HOMES = {
     "Tensor": "lucid._tensor",
     "extract": "lucid.stream.extract",
+    "free_buffers": "lucid.roi.threads",
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
     "set_num_threads": "lucid.roi.threads",
+    "show_config": "lucid._config",
 }
 _MODULES = ("errors", "models", "nn", "random", "roi")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lucid._tensor import Tensor
 
 Array = NDArray[Any]
-Pull = Callable[[Array], tuple[Array | None, ...]]
+Pull = Callable[[Array], tuple[Array, ...]]
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
@@ -46,7 +46,10 @@ def is_recording() -> bool:
 
 
 class Node:
-    """How one value came about: its parents, and the rule that pulls a gradient back to them."""
+    """How one value came about: its parents, and the rule that pulls a gradient back to them.
+
+    Parents are the operands that required a gradient when the operation was recorded.
+    """
 
     __slots__ = ("parents", "pull")
 
@@ -65,18 +68,18 @@ def backward(root: Tensor, seed: Array) -> None:
         gradient = pending.pop(id(tensor)).astype(tensor.dtype, copy=False)
         node = tensor._node
         if node is None:
-            tensor.grad = np.array(gradient if tensor.grad is None else tensor.grad + gradient)
+            if tensor.requires_grad:  # it may have been set back since
+                tensor.grad = np.array(gradient if tensor.grad is None else tensor.grad + gradient)
             continue
         pull, parents = node.pull, node.parents
         node.pull, node.parents = None, ()
         for parent, share in zip(parents, pull(gradient) if pull else (), strict=True):
-            if share is not None:
-                before = pending.get(id(parent))
-                pending[id(parent)] = share if before is None else before + share
+            before = pending.get(id(parent))
+            pending[id(parent)] = share if before is None else before + share
 
 
 def _outputs_first(root: Tensor) -> Iterator[Tensor]:
-    """Yield every tensor that requires a gradient after all that were computed from it."""
+    """Yield every tensor that the root was computed from, after all computed from it."""
     uses: dict[int, int] = {id(root): 0}
     stack = [root]
     while stack:
@@ -99,6 +102,4 @@ def _outputs_first(root: Tensor) -> Iterator[Tensor]:
 
 
 def _parents(tensor: Tensor) -> tuple[Tensor, ...]:
-    if tensor._node is None:
-        return ()
-    return tuple(parent for parent in tensor._node.parents if parent.requires_grad)
+    return () if tensor._node is None else tensor._node.parents

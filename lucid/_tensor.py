@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import compress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,7 +40,8 @@ class Tensor:
     Notes
     -----
     Tensors exist so that a loss on crops reaches features and boxes; they have what this takes.
-    Arrays and numbers that meet a Tensor in an operation are constants.
+    Arrays and numbers that meet a Tensor in an operation are constants. So is a Tensor that does
+    not require a gradient at that time: setting `requires_grad` acts on later operations.
 
     Examples
     --------
@@ -237,17 +239,21 @@ def apply(name: str, *operands: Operand, **options: Any) -> Tensor:
 def record(out: Array, operands: tuple[Operand, ...], pull: Any) -> Tensor:
     """Return `out` as a Tensor, in the graph if an operand requires a gradient.
 
-    `pull(g, wanted)` gives each operand's share of the gradient, None where it is not wanted.
+    `pull(g, wanted)` gives each operand's share of the gradient, None where it is not wanted. The
+    operands that require a gradient now are its parents; one that does so later is a constant here.
     """
     result = Tensor(out)
     wanted = [isinstance(operand, Tensor) and operand.requires_grad for operand in operands]
     if any(wanted) and _graph.is_recording():
-        parents = tuple(
-            operand if isinstance(operand, Tensor) else Tensor(operand) for operand in operands
-        )
+        parents = tuple(o for o in operands if isinstance(o, Tensor) and o.requires_grad)
         result.requires_grad = True
-        result._node = _graph.Node(parents, partial(pull, wanted=wanted))
+        result._node = _graph.Node(parents, partial(_wanted_shares, pull, wanted))
     return result
+
+
+def _wanted_shares(pull: Any, wanted: list[bool], g: Array) -> tuple[Array, ...]:
+    """Return the shares of a gradient that are wanted."""
+    return tuple(compress(pull(g, wanted), wanted))
 
 
 def _raw(operand: Operand) -> Any:

@@ -3,8 +3,9 @@
 Arrays come in by `pooling`, files by `lucid.stream`; both meet in `geometry` and `kernel`.
 """
 
-from lucid.roi.geometry import Geometry, lay_out
-from lucid.roi.operator import Operator, compute_dtype, crop_dtype
+from lucid.roi.geometry import Geometry, Operator, lay_out
+from lucid.roi.operator import compute_dtype, crop_dtype
+from lucid.roi.operators import RoiAlign
 from lucid.roi.pooling import box_gradient, check_features, pool, pool_adjoint
 from lucid.roi.table import RoiReport, RoiTable, as_rois
 from lucid.roi.threads import get_num_threads, set_num_threads
@@ -12,6 +13,7 @@ from lucid.roi.threads import get_num_threads, set_num_threads
 __all__ = [
     "Geometry",
     "Operator",
+    "RoiAlign",
     "RoiReport",
     "RoiTable",
     "as_rois",

@@ -1,7 +1,6 @@
-"""The parameters that say what a crop is, checked once."""
+"""The arguments of operators, checked once, and the dtypes that crops have."""
 
 import math
-from dataclasses import dataclass
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -15,38 +14,6 @@ MAX_OUTPUT_SIZE = 1 << 16
 
 OutputSize = int | tuple[int, int]
 SpatialScale = float | tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """RoIAlign with its parameters fixed; pairs are height before width."""
-
-    output_size: tuple[int, int]
-    spatial_scale: tuple[float, float]
-    sampling_ratio: int
-    aligned: bool
-
-    @classmethod
-    def checked(
-        cls,
-        output_size: OutputSize,
-        spatial_scale: SpatialScale = 1.0,
-        sampling_ratio: SupportsIndex = -1,
-        aligned: bool = False,
-    ) -> "Operator":
-        """Return the operator that a caller asked for, or say which argument cannot be.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has no meaning.
-        """
-        return cls(
-            as_output_size(output_size),
-            as_spatial_scale(spatial_scale),
-            as_sampling_ratio(sampling_ratio),
-            bool(aligned),
-        )
 
 
 def as_output_size(value: OutputSize) -> tuple[int, int]:
@@ -70,7 +37,7 @@ def as_size(value: Any, name: str) -> tuple[int, int]:
 
 
 def as_spatial_scale(value: SpatialScale) -> tuple[float, float]:
-    """Return the factors (y, x) from box units to cells; one number means both."""
+    """Return the factors (y, x) from input coordinates to cells; one number means both."""
     vertical, horizontal = _pair(value, "spatial_scale")
     try:
         scale = float(vertical), float(horizontal)

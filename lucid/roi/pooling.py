@@ -1,24 +1,25 @@
-"""Many maps in an array and a RoI table to crops, and back: image by image through the kernel."""
+"""Maps in an array and a RoI table to crops, and back: image by image through an engine."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucid.errors import ShapeError
-from lucid.roi import backward, kernel
-from lucid.roi.cells import Region
-from lucid.roi.geometry import Geometry, lay_out
-from lucid.roi.operator import Operator, compute_dtype, crop_dtype
+from lucid.roi.engines import Engine, PlacedRois, Region
+from lucid.roi.engines import numpy as numpy_engine
+from lucid.roi.geometry import Geometry, Operator, lay_out
+from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
+from lucid.roi.types import Array, Floats, Indices
 
-Array = NDArray[Any]
+engine: Engine = numpy_engine  # the one that is used
 
-FEW = 4096  # RoIs; more on an image repay the array operations made for it
-TOGETHER = 1 << 23  # numbers of maps that are worked on together
+BATCH_ROIS = 4096  # more on an image repay the array operations made for it
+SMALL_MAPS_VALUES = 1 << 23  # of maps that are worked on together
+COPIED_BYTES = 64 << 20  # of a map that are copied at once, unless a RoI's window is larger
 
 
 def check_features(features: Array, name: str = "features") -> Array:
@@ -41,27 +42,70 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
-    dtype = compute_dtype(features.dtype)
     with working_threads() as workers:
-        for images in _together(features, rois):
-            rows = np.concatenate([rows for _, rows in images])
-            regions = [Region(features[image], len(rows)) for image, rows in images]
-            geometry = _geometry(features, rois, rows, operator)
-            kernel.pool(regions, geometry, crops, rows, dtype, workers)
+        for placed in _batches(features, rois, operator):
+            engine.pool(placed, crops, workers)
     return crops
 
 
-def _together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, NDArray[np.intp]]]]:
+def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[PlacedRois]:
+    """Yield RoIs that are worked on at once."""
+    for images in _images_together(features, rois):
+        rows = np.concatenate([rows for _, rows in images])
+        regions = [Region(features=features[image], rois=len(own)) for image, own in images]
+        placed = _placed(regions, rois, rows, operator)
+        yield from [placed] if len(images) > 1 else _strips(placed)
+
+
+def _placed(regions: list[Region], rois: RoiTable, rows: Indices, operator: Operator) -> PlacedRois:
+    """Return some rows of a table on the maps they lie on."""
+    features = regions[0].features
+    dtype = compute_dtype(features.dtype)
+    geometry = lay_out(rois.boxes[rows], operator, features.shape[1:], dtype)
+    return PlacedRois(regions=regions, geometry=geometry, rows=rows, dtype=dtype)
+
+
+def _images_together(features: Array, rois: RoiTable) -> Iterator[list[tuple[int, Indices]]]:
     """Yield images with their rows: small maps of few RoIs together, for their work is small."""
-    most = max(TOGETHER // max(math.prod(features.shape[1:]), 1), 1)
-    images: list[tuple[int, NDArray[np.intp]]] = []
+    most = max(SMALL_MAPS_VALUES // max(math.prod(features.shape[1:]), 1), 1)
+    images: list[tuple[int, Indices]] = []
+    held = 0
     for image, rows in rois.by_image():
-        if images and (len(images) >= most or sum(len(rows) for _, rows in images) >= FEW):
+        if images and (len(images) >= most or held >= BATCH_ROIS):
             yield images
-            images = []
+            images, held = [], 0
         images.append((image, rows))
+        held += len(rows)
     if images:
         yield images
+
+
+def _strips(rois: PlacedRois) -> Iterator[PlacedRois]:
+    """Yield RoIs of one map whose windows together are small enough to be copied at once."""
+    features, geometry = rois.regions[0].features, rois.geometry
+    most = COPIED_BYTES // max(len(features) * rois.dtype.itemsize, 1)
+    if math.prod(part.stop - part.start for part in geometry.bounds()) <= most:
+        yield rois
+        return
+    for some in _runs_within(geometry, most):
+        region = Region(features=features, rois=len(some))
+        yield rois._replace(regions=[region], geometry=geometry[some], rows=rois.rows[some])
+
+
+def _runs_within(geometry: Geometry, most: int) -> Iterator[Indices]:
+    """Yield RoIs from top to bottom, as many as lie within so many cells, or one."""
+    some = geometry.touched() > 0
+    begin = np.where(some, geometry.first, geometry.size)
+    until = np.where(some, geometry.first + geometry.count, 0)
+    order = np.argsort(begin[0], kind="stable")
+    edges = np.concatenate([-begin, until]).T[order]  # so that the largest are the outermost
+    start, strip = 0, edges[0]
+    for end, window in enumerate(edges):
+        strip = np.maximum(strip, window)
+        if end > start and math.prod((strip[:2] + strip[2:]).tolist()) > most:
+            yield order[start:end]
+            start, strip = end, window
+    yield order[start:]
 
 
 def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Array:
@@ -70,29 +114,22 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
     """
     _require_gradient(gradient, features, rois, operator)
-    dtype = compute_dtype(features.dtype)
-    result = np.empty(features.shape, dtype)
+    result = np.empty(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
-            geometry = _geometry(features, rois, rows, operator)
-            backward.pool_adjoint(gradient, rows, geometry, result[image], dtype, workers)
+            region = Region(features=result[image], rois=len(rows))
+            engine.pool_adjoint(_placed([region], rois, rows, operator), gradient, workers)
     return result
 
 
-def box_gradient(
-    gradient: Array, features: Array, rois: RoiTable, operator: Operator
-) -> NDArray[np.float64]:
+def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Floats:
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
     _require_gradient(gradient, features, rois, operator)
-    dtype = compute_dtype(features.dtype)
     result = np.zeros((len(rois), 4))
     with working_threads(1) as workers:
-        for image, rows in rois.by_image():
-            geometry = _geometry(features, rois, rows, operator)
-            result[rows] = backward.box_gradient(
-                gradient, rows, features[image], geometry, dtype, workers
-            )
+        for placed in _batches(features, rois, operator):
+            result[placed.rows] = engine.box_gradient(placed, gradient, workers)
     return result
 
 
@@ -102,10 +139,3 @@ def _require_gradient(gradient: Array, features: Array, rois: RoiTable, operator
         raise ShapeError(
             f"gradient must have the shape of the crops, {shape}, got {gradient.shape}"
         )
-
-
-def _geometry(
-    features: Array, rois: RoiTable, rows: NDArray[np.intp], operator: Operator
-) -> Geometry:
-    size = features.shape[2], features.shape[3]
-    return lay_out(rois.boxes[rows], operator, size, compute_dtype(features.dtype))

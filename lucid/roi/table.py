@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lucid.errors import DTypeError, RoiError, ShapeError
-
-Array = NDArray[Any]
+from lucid.roi.operator import as_invalid
+from lucid.roi.types import Array, Bools, Floats, Indices, Ints
 
 SHOWN = 5  # rows of each kind that a report names
 COLUMNS = ("batch_index", "x1", "y1", "x2", "y2")
@@ -20,14 +20,14 @@ COLUMNS = ("batch_index", "x1", "y1", "x2", "y2")
 class RoiTable:
     """RoIs that are safe to use: an invalid row is the empty box of image 0, and marked."""
 
-    batch_index: NDArray[np.int64]  # (K,)
-    boxes: NDArray[np.float64]  # (K, 4) x1, y1, x2, y2 in box units
-    valid: NDArray[np.bool_]  # (K,)
+    batch_index: Ints  # (K,)
+    boxes: Floats  # (K, 4) x1, y1, x2, y2 in input coordinates
+    valid: Bools  # (K,)
 
     def __len__(self) -> int:
         return len(self.batch_index)
 
-    def __getitem__(self, rows: NDArray[np.intp]) -> "RoiTable":
+    def __getitem__(self, rows: Indices) -> "RoiTable":
         return RoiTable(self.batch_index[rows], self.boxes[rows], self.valid[rows])
 
     @classmethod
@@ -39,7 +39,7 @@ class RoiTable:
             np.concatenate([table.valid for table in tables]),
         )
 
-    def by_image(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    def by_image(self) -> Iterator[tuple[int, Indices]]:
         """Yield each image that has valid RoIs, with their rows in ascending order."""
         rows = np.flatnonzero(self.valid)
         rows = rows[np.argsort(self.batch_index[rows], kind="stable")]
@@ -97,7 +97,7 @@ def as_rois(
     Parameters
     ----------
     rois : array_like of shape (K, 5)
-        Rows batch_index, x1, y1, x2, y2; coordinates in box units.
+        Rows batch_index, x1, y1, x2, y2; coordinates in input coordinates.
     images : int
         How many images there are to point to.
     invalid : {'raise', 'zero'}
@@ -111,14 +111,17 @@ def as_rois(
         If it is not a table of five columns of real numbers.
     RoiError
         If a row is invalid and `invalid` is 'raise'.
+    ValueError
+        If `invalid` is neither.
 
     Examples
     --------
     >>> as_rois([[0, 4, 4, 24, 24]], images=1).boxes
     array([[ 4.,  4., 24., 24.]])
     """
+    policy = as_invalid(invalid)
     table, report = examine(check_table(rois, name), images)
-    if invalid == "raise":
+    if policy == "raise":
         report.require_valid(name)
     return table
 
@@ -172,8 +175,8 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
 
 
 def _exclusive(
-    masks: Iterable[tuple[str, NDArray[np.bool_]]],
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    masks: Iterable[tuple[str, Bools]],
+) -> Iterator[tuple[str, Bools]]:
     """Count every row under the first kind that it falls under."""
     seen: Array = np.zeros((), bool)
     for kind, mask in masks:

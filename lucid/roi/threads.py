@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import index
 from threading import Lock
-from typing import ClassVar
 
-from lucid.roi.blas import thread_count
+from lucid.roi.engines.numpy.blas import thread_count
+from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.workers import Workers
 
-KEPT = 8 << 20  # bytes of an array that is kept from call to call
+KEPT_BYTES = 32 << 20  # of all threads' buffers together, from one call to the next
 
 
 class _Setting:
@@ -18,8 +19,8 @@ class _Setting:
     threads: int | None = None  # None: as many as OMP_NUM_THREADS says, or cores
     lock = Lock()
     working = 0  # calls that are going on
-    before = 1  # threads of BLAS when the first of them began
-    idle: ClassVar[list[Workers]] = []  # whose arrays the next call uses again
+    blas_threads = 1  # of BLAS when the first of them began
+    idle: Workers[Workspace] | None = None  # whose buffers the next call uses again
 
 
 def get_num_threads() -> int:
@@ -49,16 +50,22 @@ def set_num_threads(threads: int) -> None:
 
     Raises
     ------
+    TypeError
+        If it is not a whole number.
     ValueError
-        If it is less.
+        If it is less than 1.
 
     Examples
     --------
     >>> set_num_threads(get_num_threads())
     """
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
-    _Setting.threads = threads
+    try:
+        count = int(index(threads))
+    except TypeError:
+        raise TypeError(f"threads must be an int, got {threads!r}") from None
+    if count < 1:
+        raise ValueError(f"threads must be at least 1, got {count}")
+    _Setting.threads = count
 
 
 def cores() -> int:
@@ -69,28 +76,56 @@ def cores() -> int:
 
 
 @contextmanager
-def working_threads(threads: int | None = None) -> Iterator[Workers]:
-    """Yield threads to work on; meanwhile BLAS has one thread in each.
+def working_threads(threads: int | None = None) -> Iterator[Workers[Workspace]]:
+    """Yield `threads` workers, `get_num_threads()` unless given, each with one thread of BLAS.
 
     A RoI's products are small: threads inside them cost more than they bring, and the last bits
     of a crop would depend on how many there are.
     """
+    with _one_blas_thread():
+        workers = _taken(threads or get_num_threads())
+        try:
+            yield workers
+        finally:
+            workers.keep_at_most(KEPT_BYTES)
+            with _Setting.lock:
+                _Setting.idle = workers
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS at one thread while any call is inside."""
     get, put = thread_count()
     with _Setting.lock:
         if not _Setting.working:
-            _Setting.before = get()
+            _Setting.blas_threads = get()
             put(1)
         _Setting.working += 1
-        count = threads or get_num_threads()
-        fitting = [workers for workers in _Setting.idle if len(workers) == count]
-        workers = fitting[0] if fitting else Workers(count)
-        _Setting.idle = []
     try:
-        yield workers
+        yield
     finally:
-        workers.let_go(KEPT)
         with _Setting.lock:
-            _Setting.idle = [workers]
             _Setting.working -= 1
             if not _Setting.working:
-                put(_Setting.before)
+                put(_Setting.blas_threads)
+
+
+def _taken(count: int) -> Workers[Workspace]:
+    """Return `count` workers: the idle ones, if they are so many."""
+    with _Setting.lock:
+        idle, _Setting.idle = _Setting.idle, None
+    return idle if idle and len(idle) == count else Workers(count, Workspace)
+
+
+def free_buffers() -> None:
+    """Free the memory that is kept from one call to the next, at most 32 MiB.
+
+    Calls on arrays keep their working memory for the next call, as the first touch of fresh
+    memory costs as much as the arithmetic.
+
+    Examples
+    --------
+    >>> free_buffers()
+    """
+    with _Setting.lock:
+        _Setting.idle = None

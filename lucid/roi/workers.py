@@ -1,84 +1,63 @@
-"""Threads that share a list of work, each with arrays of its own that it uses again."""
+"""Threads that share a list of work, each with working memory of its own that it uses again."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from math import prod
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+AHEAD_ITEMS = 1024  # listed at least, so that both ends are worth taking from
+
+
+class Workspace(Protocol):
+    """Working memory of a thread."""
+
+    def keep_at_most(self, size: int) -> None:
+        """Free memory until at most `size` bytes are held."""
+
 
 Item = TypeVar("Item")
-
-SMALL = 1 << 20  # numbers
-AHEAD = 1024  # items that are listed at least, so that both ends are worth taking from
+Space = TypeVar("Space", bound=Workspace)
 
 
-class Workspace:
-    """Arrays that are used again: the first touch of fresh memory costs as much as arithmetic."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, NDArray[Any]] = {}
-        self.last: tuple[Any, Any] = (None, None)  # what was made of them last, and for what
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array that is not initialized and good until the next of that name."""
-        size = prod(shape)
-        held = self._held.get(name)
-        if held is None or held.dtype != dtype or held.size < size:
-            del held  # never two at a time
-            self._held.pop(name, None)
-            # Small ones a power of two, so that they grow few times.
-            room = 1 << (size - 1).bit_length() if 0 < size <= SMALL else size
-            held = self._held[name] = np.empty(room, dtype)
-        return held[:size].reshape(shape)
-
-    def let_go(self, most: int) -> None:
-        """Keep only arrays of at most so many bytes."""
-        self._held = {name: held for name, held in self._held.items() if held.nbytes <= most}
-        self.last = (None, None)
-
-
-class Workers:
+class Workers(Generic[Space]):
     """Some threads; the calling one is the first of them."""
 
-    def __init__(self, count: int = 1) -> None:
-        self._spaces = [Workspace() for _ in range(count)]
+    def __init__(self, count: int, workspace: Callable[[], Space]) -> None:
+        self._spaces = [workspace() for _ in range(count)]
 
     def __len__(self) -> int:
         return len(self._spaces)
 
-    def let_go(self, most: int) -> None:
-        """Keep only arrays of at most so many bytes."""
+    def keep_at_most(self, size: int) -> None:
+        """Free memory until that of all threads is at most `size` bytes."""
         for space in self._spaces:
-            space.let_go(most)
+            space.keep_at_most(size // len(self._spaces))
 
     @property
-    def space(self) -> Workspace:
-        """The arrays of the calling thread."""
+    def space(self) -> Space:
+        """The working memory of the calling thread."""
         return self._spaces[0]
 
-    def each(self, work: Callable[[Workspace, Item], None], items: Iterable[Item]) -> None:
+    def each(self, work: Callable[[Space, Item], None], items: Iterable[Item]) -> None:
         """Call `work` with every item, on whichever thread is free."""
-        with self.beginning(work, items):
+        with self.in_background(work, items):
             pass
 
     @contextmanager
-    def beginning(
-        self, work: Callable[[Workspace, Item], None], items: Iterable[Item], alone: bool = False
+    def in_background(
+        self, work: Callable[[Space, Item], None], items: Iterable[Item], alone: bool = False
     ) -> Iterator[None]:
         """Call `work` with every item; the calling thread takes part from the end of a block on.
 
         That thread takes the first items, the others take the last of those listed ahead. One item
-        is not worth starting a thread for.
+        is not worth starting a thread for; with `alone` the calling thread does all.
         """
         shared = Shared(items)
 
-        def drain(space: Workspace) -> None:
+        def drain(space: Space) -> None:
             try:
                 for item in shared.taken(last=space is not self.space):
                     work(space, item)
@@ -126,7 +105,7 @@ class Shared(Generic[Item]):
 
     def _has(self, count: int) -> bool:
         if len(self._ahead) < count:
-            self._ahead += islice(self._items, max(AHEAD, count))
+            self._ahead += islice(self._items, max(AHEAD_ITEMS, count))
         return len(self._ahead) >= count
 
     def stop(self) -> None:

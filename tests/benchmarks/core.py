@@ -33,7 +33,7 @@ CALLS = {"W1": 100}  # in a turn, where one is short
 class Turns:
     """An implementation in a process of its own."""
 
-    def __init__(self, implementation, name, threads):
+    def __init__(self, implementation, name, threads, checkout=ROOT):
         code = "from tests.benchmarks.core import serve; serve()"
         variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class Turns:
             cwd=ROOT,
             env=os.environ | KEPT | dict.fromkeys(variables, str(threads)),
         )
-        self.crops = self._ask((implementation, name))
+        self.crops = self._ask((implementation, name, str(checkout)))
 
     def seconds(self):
         """Return the time of one call."""
@@ -65,7 +65,8 @@ def serve():
     sys.path.insert(0, str(ROOT / "tests"))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    implementation, name = pickle.load(sys.stdin.buffer)
+    implementation, name, checkout = pickle.load(sys.stdin.buffer)
+    sys.path.insert(0, checkout)  # whose lucid is imported
     call, calls = calls_of(implementation, workload(name)), CALLS.get(name, 1)
     crops = call()
     answer = crops.ravel()[:: max(crops.size // SHOWN, 1)].copy()
@@ -91,6 +92,8 @@ def calls_of(implementation, arguments):
         from lucid.models.utils import roi_align
 
         return lambda: roi_align(*arguments)
+    if implementation in ("features", "boxes"):
+        return gradient_of(implementation, *arguments)
     if implementation == "overhead":  # the same call, with next to nothing to compute
         from lucid.models.utils import roi_align
 
@@ -99,6 +102,38 @@ def calls_of(implementation, arguments):
     import peers
 
     return lambda: getattr(peers, implementation)(*arguments)
+
+
+def gradient_of(what, features, rois, *operator):
+    """Return the gradient of features or boxes as a function without arguments."""
+    from lucid import roi
+
+    table = roi.as_rois(rois, len(features))
+    fixed = getattr(roi, "RoiAlign", roi.Operator).checked(*operator)  # the name before it
+    g = np.ones((len(rois), features.shape[1], *fixed.output_size), np.float32)
+    call = roi.pool_adjoint if what == "features" else roi.box_gradient
+    return lambda: call(g, features, table, fixed)
+
+
+def compare_checkouts(names, threads, rounds, other):
+    """Print how long crops and gradients take here and in another checkout, in turns."""
+    print(f"{'workload':10}{'threads':>8}  {'what':10}{'ms':>9}{'before':>9}{'ratio':>8}"
+          f"{'least':>9}{'before':>9}{'ratio':>8}   bits")  # fmt: skip
+    each = [(name, count, "lucid") for name in names for count in threads]
+    each += [(name, 1, what) for name in names for what in ("features", "boxes")]
+    for name, count, what in each:
+        turns = [Turns(what, name, count, checkout) for checkout in (ROOT, Path(other).resolve())]
+        times = [[], []]
+        for _ in range(rounds):
+            for turn, own in zip(turns, times, strict=True):
+                own.append(turn.seconds() * 1e3)
+        (now, before), (least, least_before) = map(median, times), map(min, times)
+        same = "same" if np.array_equal(*(turn.crops for turn in turns)) else "others"
+        print(f"{name:10}{count:8}  {what.replace('lucid', 'crops'):10}{now:9.2f}{before:9.2f}"
+              f"{now / before:8.2f}{least:9.2f}{least_before:9.2f}{least / least_before:8.2f}"
+              f"   {same}", flush=True)  # fmt: skip
+        for turn in turns:
+            turn.end()
 
 
 def compare(names, threads, rounds):
@@ -136,7 +171,7 @@ def gradients(names, rounds):
           f"{'boxes ms':>10}{'ratio':>7}")  # fmt: skip
     for name in names:
         features, rois, *operator = workload(name)
-        table, fixed = roi.as_rois(rois, len(features)), roi.Operator.checked(*operator)
+        table, fixed = roi.as_rois(rois, len(features)), roi.RoiAlign.checked(*operator)
         g = np.ones((len(rois), features.shape[1], *fixed.output_size), np.float32)
         calls = (
             lambda f=features, t=table, o=fixed: roi.pool(f, t, o),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import lucid
 from lucid import DTypeError, MemoryLimitError, RoiError, ShapeError, SinkError, SourceError
 from lucid.models.utils import roi_align
-from lucid.roi import kernel
+from lucid.roi.engines import numpy as engine
 
 FEATURES = ["f.npy", "f.h5", "f.h5::deep/zipped", "f.h5::channels"]
 
@@ -357,8 +357,10 @@ def test_threads_may_run_at_once(files):
 def test_small_maps_are_worked_on_together(files, monkeypatch):
     """Or else the array operations made for each would be most of the work."""
     calls = []
-    pool = kernel.pool
-    monkeypatch.setattr(kernel, "pool", lambda *given: calls.append(len(given[0])) or pool(*given))
+    pool = engine.pool
+    monkeypatch.setattr(
+        engine, "pool", lambda *given: calls.append(len(given[0].regions)) or pool(*given)
+    )
     lucid.extract("f.npy", "r.npy", "c.npy")
     assert calls == [len(files.features)]
     np.testing.assert_array_equal(crops_in("c.npy"), roi_align(files.features, files.rois, 7))

@@ -5,21 +5,30 @@ import pytest
 from hypothesis import given
 from strategies import operators, rois
 
-import lucid.roi.geometry
-from lucid.roi import Operator, lay_out
-from lucid.roi.weights import groups
+from lucid.roi import RoiAlign, lay_out
+from lucid.roi.engines.numpy import tuning
+from lucid.roi.engines.numpy.channels_last import ChannelsLastTable
+from lucid.roi.engines.numpy.passes import CropsPass
+from lucid.roi.engines.numpy.weights import groups, parts_of
 
 SIZE = 6, 9
 
 
 def geometry_of(table, operator):
-    return lay_out(table[:, 1:], Operator.checked(**operator), SIZE, np.float64)
+    return lay_out(table[:, 1:], RoiAlign.checked(**operator), SIZE, np.float64)
+
+
+def groups_of(geometry, rois, dtype):
+    """Return some RoIs with their weights, for crops of one channel."""
+    nowhere = np.zeros(len(geometry), np.int64)
+    table = ChannelsLastTable(cells=np.zeros((0, 1), dtype), base=nowhere, pitch=nowhere)
+    return groups(geometry, rois, table, CropsPass())
 
 
 def listed(geometry):
     """Return the bands of each RoI: cells and weights of its rows and of its columns."""
     found = {}
-    for group in groups(geometry, np.float64, 8, np.arange(len(geometry))):
+    for group in groups_of(geometry, np.arange(len(geometry)), np.float64):
         for k, roi in enumerate(group.rois.tolist()):
             assert roi not in found
             found[roi] = [*band_by_band(group.rows, k), *band_by_band(group.cols, k)]
@@ -51,10 +60,10 @@ def test_windows_lie_on_the_map_and_rows_of_weights_sum_to_the_share_in_range(ta
 
 @given(rois(images=1, least=1, most=8), operators())
 def test_parts_cover_every_roi_once_and_do_not_change_weights(monkeypatch, table, operator):
-    monkeypatch.setattr(lucid.roi.geometry, "PART", 50)
+    monkeypatch.setattr(tuning, "current", tuning.Tuning(laid_out_values=50))
     geometry = geometry_of(table, operator)
     pieces = {}
-    for part in geometry.parts():
+    for part in parts_of(geometry):
         assert not pieces.keys() & set(part.tolist())
         pieces |= zip(part.tolist(), listed(geometry[part]), strict=True)
     assert sorted(pieces) == list(range(len(geometry)))
@@ -67,7 +76,7 @@ def test_maps_of_differing_size_are_laid_out_together_as_each_alone(rng):
     corner = rng.uniform(-3, 20, (30, 2))
     boxes = np.c_[corner, corner + rng.uniform(0, 30, (30, 2))]
     sizes = rng.integers(1, 30, (2, 30))
-    operator = Operator.checked((3, 2), 0.7)
+    operator = RoiAlign.checked((3, 2), 0.7)
     together = lay_out(boxes, operator, sizes, np.float32)
     for k in range(30):
         alone = lay_out(boxes[k : k + 1], operator, sizes[:, k], np.float32)
@@ -78,7 +87,7 @@ def test_maps_of_differing_size_are_laid_out_together_as_each_alone(rng):
 @pytest.mark.parametrize("ratio", [1, 2, 4])
 def test_few_samples_of_a_large_box_list_few_cells(ratio):
     """A box of 10^4 cells whose bins have so many samples touches two cells for each."""
-    geometry = lay_out(np.array([[0.0, 0, 1e4, 1e4]]), Operator.checked(7, 1, ratio), (10**4,) * 2,
+    geometry = lay_out(np.array([[0.0, 0, 1e4, 1e4]]), RoiAlign.checked(7, 1, ratio), (10**4,) * 2,
                        np.float32)  # fmt: skip
     (rows, _, cols, _), = listed(geometry)  # fmt: skip
     assert np.unique(rows).size == 14 * ratio
@@ -88,14 +97,14 @@ def test_few_samples_of_a_large_box_list_few_cells(ratio):
 def test_parts_bound_what_is_laid_out_at_once():
     """A thousand boxes that each touch 10^4 cells are laid out a few at a time."""
     table = np.tile([0.0, 0, 0, 1e4, 1e4], (1000, 1))
-    geometry = lay_out(table[:, 1:], Operator.checked(7), (10**4, 10**4), np.float32)
-    for part in geometry.parts():
-        group = next(iter(groups(geometry[part], np.float32, 4, part)))
+    geometry = lay_out(table[:, 1:], RoiAlign.checked(7), (10**4, 10**4), np.float32)
+    for part in parts_of(geometry):
+        group = next(iter(groups_of(geometry, part, np.float32)))
         assert group.rows.weights.size + group.cols.weights.size < 1 << 20
 
 
 def test_parts_bound_what_is_laid_out_of_boxes_that_touch_nothing():
     table = np.tile([0.0, 100, 100, 105, 105], (1000, 1))
-    geometry = lay_out(table[:, 1:], Operator.checked((1, 4096)), (10, 10), np.float32)
-    for part in geometry.parts():
-        assert len(part) * 2 * 4096 <= lucid.roi.geometry.PART
+    geometry = lay_out(table[:, 1:], RoiAlign.checked((1, 4096)), (10, 10), np.float32)
+    for part in parts_of(geometry):
+        assert len(part) * 2 * 4096 <= tuning.current.laid_out_values

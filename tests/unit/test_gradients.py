@@ -8,8 +8,10 @@ from strategies import jobs
 
 from lucid import ShapeError, Tensor
 from lucid.models.utils import ROIAlign, roi_align
-from lucid.roi import Operator, as_rois, backward, bands, box_gradient, pool_adjoint
-from lucid.roi import blas as blas_of_numpy
+from lucid.roi import RoiAlign, as_rois, box_gradient, pool_adjoint
+from lucid.roi.engines.numpy import tuning
+from lucid.roi.engines.numpy.passes import fills_window
+from lucid.roi.engines.numpy.tuning import Tuning
 
 
 def random_like(array, seed=7):
@@ -30,9 +32,8 @@ def test_the_gradient_of_features_is_the_exact_adjoint(job, apart):
     g = random_like(crops)
     with pytest.MonkeyPatch.context() as patch:
         if apart:  # bin by bin to cells with others between them
-            patch.setattr(bands, "ADD_APART", 0)
-            patch.setattr(bands, "ADD_ROI", 0)
-            patch.setattr(backward, "LARGE", 0)
+            scattered = Tuning(add_scattered_factor=0, add_roi_bytes=0, add_by_bin_bytes=0)
+            patch.setattr(tuning, "current", scattered)
         for_features, _ = gradients(features, table, operator, g)
     assert np.vdot(g, crops) == pytest.approx(np.vdot(for_features, features), abs=1e-10)
 
@@ -84,13 +85,15 @@ def test_what_is_added_in_pieces_is_the_same_gradient(
     operator = {"output_size": (3, 4), "sampling_ratio": ratio}
     features, g = np.zeros((1, 5, 30, 40)), rng.standard_normal((20, 5, 3, 4))
     whole, _ = gradients(features, table, operator, g)
-    monkeypatch.setattr(bands, "ADD_APART", apart)
-    monkeypatch.setattr(bands, "ADD_ROI", 0)
-    monkeypatch.setattr(backward, "LARGE", large)
-    monkeypatch.setattr(backward, "PATCH", piece)
-    monkeypatch.setattr(blas_of_numpy, "PIECE", piece)
-    if not blas:
-        monkeypatch.setattr(backward, "addition", lambda dtype: blas_of_numpy._add_products)
+    other = Tuning(
+        add_scattered_factor=apart,
+        add_roi_bytes=0,
+        add_by_bin_bytes=large,
+        scattered_bytes=piece,
+        product_bytes=piece,
+        blas_gemm=blas,
+    )
+    monkeypatch.setattr(tuning, "current", other)
     pieces, _ = gradients(features, table, operator, g)
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-12)
 
@@ -119,7 +122,7 @@ def test_the_gradient_is_zero_where_no_roi_is(rng, monkeypatch):
 @pytest.mark.parametrize("shape", [(2, 3, 2, 2), (2, 4, 2, 3), (1, 4, 2, 2), (4, 2, 2)])
 def test_a_gradient_of_another_shape_is_refused(shape):
     features, table = np.zeros((1, 4, 9, 9)), as_rois([[0, 1, 1, 5, 5], [0, 2, 2, 6, 6]], 1)
-    operator = Operator.checked(2)
+    operator = RoiAlign.checked(2)
     with pytest.raises(ShapeError, match="gradient must have the shape of the crops"):
         pool_adjoint(np.ones(shape), features, table, operator)
     with pytest.raises(ShapeError, match="gradient must have the shape of the crops"):
@@ -140,8 +143,8 @@ def test_maps_of_no_channels_have_a_gradient_of_none():
 def test_all_of_a_window_is_added_to_only_where_that_is_less_work():
     touched = np.array([[28, 28, 8, 28], [28, 28, 128, 28]])
     window = np.array([[36, 300, 8, 300], [36, 300, 470, 300]])
-    assert bands.add_to_all(touched, window, 7, 1024).tolist() == [True, False, False, False]
-    assert not bands.add_to_all(touched, window, 1000, 1024).any()
+    assert fills_window(touched, window, 7, 1024).tolist() == [True, False, False, False]
+    assert not fills_window(touched, window, 1000, 1024).any()
 
 
 def slope(features, table, operator, direction, g, step=1e-6):

@@ -1,5 +1,7 @@
 """Crops against plain loops, published cases and properties."""
 
+import tracemalloc
+
 import numpy as np
 import oracles
 import pytest
@@ -7,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import jobs, maps, operators, rois
 
+import lucid
 from lucid import DTypeError, ShapeError, Tensor
 from lucid.models.utils import roi_align
-from lucid.roi import bands, kernel
+from lucid.roi.engines.numpy import tuning
 
 
 def scale_of(features):
@@ -291,15 +294,33 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     monkeypatch, chunk, call, job
 ):
     """Chunks of one RoI and less, and RoIs that are weighted where they lie."""
-    monkeypatch.setattr(kernel, "CHUNK", chunk)
-    monkeypatch.setattr(bands, "CALL", call)
-    monkeypatch.setattr(bands, "LARGE", call)
+    other = tuning.Tuning(batch_bytes=chunk, call_bytes=call, in_place_bytes=call)
+    monkeypatch.setattr(tuning, "current", other)
     features, table, operator = job
     together = roi_align(features, table, **operator)
     expected = oracles.roi_align(features, table, **operator)
     np.testing.assert_allclose(together, expected, rtol=0, atol=2e-6 * scale_of(features))
     alone = [roi_align(features, table[k : k + 1], **operator)[0] for k in range(len(table))]
     np.testing.assert_array_equal(together, alone)
+
+
+def test_a_large_map_is_copied_part_by_part(rng):
+    """A hundred boxes all over a map of 256 MiB, in parts of at most 64; no bit depends on it."""
+    channel = rng.standard_normal((1, 1, 1024, 1024), np.float32)
+    features = np.broadcast_to(channel, (1, 64, 1024, 1024))
+    corner = rng.uniform(-20, 900, (100, 2))
+    table = np.c_[np.zeros(100), corner, corner + rng.uniform(0, 300, (100, 2))]
+    table[7, 1:] = 2000, 2000, 2001, 2001
+    lucid.free_buffers()
+    tracemalloc.start()
+    try:
+        crops = roi_align(features, table, 2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 << 20
+    alone = [roi_align(features, table[k : k + 1], 2)[0] for k in range(100)]
+    np.testing.assert_array_equal(crops, alone)
 
 
 @pytest.mark.parametrize("ratio", [-1, 2])

@@ -102,3 +102,8 @@ def test_a_report_on_pieces_equals_the_report_on_the_whole(table, cut):
     assert pieces.rois == len(table)
     assert pieces.invalid == whole.invalid
     assert pieces.defects == whole.defects
+
+
+def test_a_policy_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="invalid must be 'raise' or 'zero', got 'rasie'"):
+        as_rois([[9, 1, 1, 2, 2]], 1, invalid="rasie")

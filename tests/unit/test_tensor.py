@@ -226,3 +226,21 @@ def test_a_diamond_of_many_paths_is_walked_once():
         y = y * 0.5 + y * 0.5
     y.backward()
     assert x.grad == 1
+
+
+def test_a_leaf_of_later_is_a_constant_in_what_was_recorded_before():
+    x, w = Tensor([3.0]), Tensor([2.0], requires_grad=True)
+    y = x * w
+    x.requires_grad = True
+    (x * y).backward()
+    assert x.grad.tolist() == [6.0]
+    assert w.grad.tolist() == [9.0]
+
+
+def test_a_tensor_that_no_longer_requires_a_gradient_gets_none():
+    x, w = (Tensor([2.0], requires_grad=True) for _ in range(2))
+    y = x * w
+    x.requires_grad = False
+    y.backward()
+    assert x.grad is None
+    assert w.grad.tolist() == [2.0]

@@ -9,11 +9,14 @@ import pytest
 import lucid
 from lucid.models.utils import roi_align
 from lucid.roi import threads
-from lucid.roi.blas import thread_count
+from lucid.roi.engines.numpy.blas import thread_count
+from lucid.roi.engines.numpy.channels_last import ChannelsLastTable
+from lucid.roi.engines.numpy.passes import CropsPass
+from lucid.roi.engines.numpy.weights import groups
+from lucid.roi.engines.numpy.workspace import Scratch, Workspace
 from lucid.roi.geometry import lay_out
-from lucid.roi.operator import Operator
-from lucid.roi.weights import groups
-from lucid.roi.workers import Shared, Workers, Workspace
+from lucid.roi.operators import RoiAlign
+from lucid.roi.workers import Shared, Workers
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,47 @@ def test_the_environment_says_how_many_threads_there_are_at_first(monkeypatch):
         lucid.set_num_threads(0)
 
 
+@pytest.mark.parametrize("threads", [2.5, "2", None])
+def test_a_number_of_threads_that_is_not_whole_is_refused(threads):
+    with pytest.raises(TypeError, match="threads must be an int, got"):
+        lucid.set_num_threads(threads)
+    assert roi_align(np.ones((1, 2, 8, 8)), [[0, 1, 1, 3, 3]], 2).all()
+
+
+def test_blas_has_its_threads_back_after_an_error(monkeypatch):
+    def fails(count, workspace):
+        raise MemoryError
+
+    get, put = thread_count()
+    before = get()
+    put(2)
+    try:
+        expected = get()
+        monkeypatch.setattr(threads, "Workers", fails)
+        with pytest.raises(MemoryError), threads.working_threads(7):
+            pass
+        assert get() == expected
+    finally:
+        put(before)
+
+
+def held_bytes():
+    idle = threads._Setting.idle
+    return sum(each.memory.nbytes for space in idle._spaces for each in space.held())
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_little_memory_is_kept_between_calls(rng, count):
+    maps = np.ones((2, 256, 50, 68), np.float32)
+    corner = rng.uniform(0, 30, (1000, 2))
+    table = np.c_[rng.integers(0, 2, 1000), corner, corner + rng.uniform(2, 30, (1000, 2))]
+    lucid.set_num_threads(count)
+    roi_align(maps, table, 7)
+    assert held_bytes() <= 32 << 20
+    lucid.free_buffers()
+    assert threads._Setting.idle is None
+
+
 def test_blas_has_one_thread_while_any_call_goes_on_and_then_as_many_as_before():
     get, put = thread_count()
     before = get()
@@ -74,7 +118,7 @@ def test_every_item_is_worked_on_once_whatever_the_threads():
     for count in (1, 2, 3, 8):
         for items in (0, 1, 2, 100, 3000):
             done.clear()
-            Workers(count).each(work, iter(range(items)))
+            Workers(count, Workspace).each(work, iter(range(items)))
             assert sorted(done) == list(range(items))
 
 
@@ -93,8 +137,10 @@ def test_rois_that_are_weighted_in_place_are_listed_first(rng):
     """Threads that each made their many short calls would wait for each other."""
     corner = rng.uniform(0, 80, (200, 2))
     boxes = np.c_[corner, corner + rng.uniform(0, 20, (200, 2)) ** 1.5]
-    geometry = lay_out(boxes, Operator.checked(7), (100, 100), np.float32)
-    in_place = [group.in_place for group in groups(geometry, np.float32, 1024, np.arange(200))]
+    geometry = lay_out(boxes, RoiAlign.checked(7), (100, 100), np.float32)
+    nowhere = np.zeros(200, np.int64)
+    table = ChannelsLastTable(np.zeros((0, 256), np.float32), nowhere, nowhere)
+    in_place = [each.in_place for each in groups(geometry, np.arange(200), table, CropsPass())]
     assert {True, False} == {*in_place}
     assert in_place == sorted(in_place, reverse=True)
 
@@ -109,7 +155,7 @@ def test_an_error_on_any_thread_arrives_and_the_rest_is_left(count):
         done.append(item)
 
     with pytest.raises(KeyError, match="five"):
-        Workers(count).each(work, iter(range(100_000)))
+        Workers(count, Workspace).each(work, iter(range(100_000)))
     assert len(done) < 99_000
 
 
@@ -124,11 +170,11 @@ def test_values_beyond_a_dtype_are_told_from_any_thread(rng):
 
 
 def test_an_array_that_grows_is_never_there_twice():
-    space = Workspace()
+    scratch = Scratch()
     tracemalloc.start()
     try:
-        space.array("some", (3 << 20,), np.float32)
-        space.array("some", (4 << 20,), np.float32)
+        scratch.array((3 << 20,), np.float32)
+        scratch.array((4 << 20,), np.float32)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

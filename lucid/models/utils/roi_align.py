@@ -9,7 +9,7 @@ from lucid import roi
 from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
 from lucid.nn.module import Module
-from lucid.roi.operator import OutputSize, SpatialScale, as_invalid, as_output_size
+from lucid.roi.operator import OutputSize, SpatialScale, as_output_size
 
 Array = NDArray[Any]
 
@@ -134,8 +134,8 @@ def roi_align(
              [14., 15.]]]])
     """
     maps = roi.check_features(_array(features, "features"))
-    operator = roi.Operator.checked(output_size, spatial_scale, sampling_ratio, aligned)
-    table = roi.as_rois(_array(rois, "rois"), len(maps), invalid=as_invalid(invalid))
+    operator = roi.RoiAlign.checked(output_size, spatial_scale, sampling_ratio, aligned)
+    table = roi.as_rois(_array(rois, "rois"), len(maps), invalid=invalid)
     crops = roi.pool(maps, table, operator)
     if not (isinstance(features, Tensor) or isinstance(rois, Tensor)):
         return crops

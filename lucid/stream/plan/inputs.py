@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import numpy as np
 
 from lucid.errors import SourceError
-from lucid.roi.operator import Operator, as_spatial_scale, crop_dtype
+from lucid.roi.operator import as_spatial_scale, crop_dtype
+from lucid.roi.operators import RoiAlign
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.memory import require_memory, table_bytes
 from lucid.stream.read.maps import Features, open_features
@@ -24,7 +25,7 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     table = RoiSource(settings.rois, settings, maps.images, settings.memory)
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
-    operator = Operator(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
+    operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
     job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
     require_memory(table_bytes(job), settings.memory)
     return job, scale_from

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry, lay_out
-from lucid.roi.operator import Operator, compute_dtype
+from lucid.roi.operator import compute_dtype
+from lucid.roi.operators import RoiAlign
 from lucid.stream.read.maps import Features
 from lucid.stream.read.rois import RoiSource
 
@@ -21,7 +22,7 @@ class Job:
 
     features: Features
     rois: RoiSource
-    operator: Operator
+    operator: RoiAlign
     dtype: np.dtype[Any]  # of the crops
 
     @property

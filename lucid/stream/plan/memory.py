@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lucid.errors import MemoryLimitError
+from lucid.roi.engines import WorkingBytes
 from lucid.roi.operator import compute_dtype
+from lucid.roi.pooling import engine
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.maps import Features
@@ -14,7 +16,12 @@ def fixed_bytes(job: Job) -> int:
     now = tuning.current
     table = now.slice_rows * (now.slice_row_bytes + now.selected_row_bytes)
     chunks = 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)
-    return max(now.work_bytes, _weights_bytes(job)) + table + table_bytes(job) + chunks
+    return (
+        max(now.work_bytes, _working_bytes(job, job.features.shape[2:]).weights)
+        + table
+        + table_bytes(job)
+        + chunks
+    )
 
 
 def table_bytes(job: Job) -> int:
@@ -35,19 +42,14 @@ def require_memory(least: int, memory: int, jobs: int = 1) -> None:
 
 def region_bytes(job: Job, height: int, width: int) -> int:
     """Return what a part of a map takes: as read, as laid out to be weighted, and a RoI's work."""
-    channels, pooled_height = job.features.channels, job.operator.output_size[0]
-    worked = compute_dtype(job.features.dtype).itemsize * (height + pooled_height) * width
-    return channels * (worked + read_bytes(job.features, height * width))
+    read = job.features.channels * read_bytes(job.features, height * width)
+    return read + _working_bytes(job, (height, width)).region
 
 
-def _weights_bytes(job: Job) -> int:
-    """Return what laying out the weights of one RoI takes, at worst."""
-    sizes, ratio = job.features.shape[2:], job.operator.sampling_ratio
-    cost = 0
-    for pooled, size in zip(job.operator.output_size, sizes, strict=True):
-        samples = pooled * ratio if ratio > 0 else 2 * size + pooled
-        cost = max(cost, 24 * pooled * size + 128 * samples)
-    return cost
+def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
+    """Return what the engine holds for a map, or a part of one, of `size` cells."""
+    dtype = compute_dtype(job.features.dtype)
+    return engine.working_bytes(job.operator, job.features.channels, size, dtype)
 
 
 def read_bytes(features: Features, cells: int) -> int:

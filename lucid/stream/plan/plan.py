@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.geometry import Geometry, Part
+from lucid.roi.geometry import Geometry
 from lucid.roi.threads import cores
+from lucid.roi.types import Part
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.memory import fixed_bytes, read_bytes, region_bytes, require_memory

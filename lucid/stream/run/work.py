@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import DTypeError
-from lucid.roi import kernel
-from lucid.roi.cells import Region
+from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import compute_dtype
+from lucid.roi.pooling import engine
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
 from lucid.stream.plan.job import Job
@@ -48,7 +48,7 @@ def _pool(
     crops: Array,
     place: Rows,
     job: Job,
-    workers: Workers,
+    workers: Workers[Any],
 ) -> None:
     regions = []
     for image, rows, _, (down, across) in pieces:
@@ -56,8 +56,9 @@ def _pool(
         regions.append(Region(features, len(rows), (down.start, across.start)))
     geometry = Geometry.joined([piece.geometry for piece in pieces])
     dtype = compute_dtype(job.features.dtype)
+    rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=dtype)
     try:
-        kernel.pool(regions, geometry, crops, place, dtype, workers)
+        engine.pool(rois, crops, workers)
     except FloatingPointError as error:
         raise DTypeError(
             f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"

@@ -5,8 +5,10 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lucid.models.utils import roi_align
-from lucid.roi import cells
-from lucid.roi.workers import Workspace
+from lucid.roi.engines.numpy import channels_last, tuning
+from lucid.roi.engines.numpy.channels_last import Copy, from_channels_last, to_channels_last
+from lucid.roi.engines.numpy.tuning import Tuning
+from lucid.roi.engines.numpy.workspace import Workspace
 
 LAYOUTS = {
     "whole": lambda maps: maps,
@@ -29,10 +31,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", ">f4", "u1"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, dtype, blas):
-    if not blas:
-        monkeypatch.setattr(cells, "transposition", lambda: None)
-    for name in ("LONG", "MANY", "LARGE", "STAGED"):
-        monkeypatch.setattr(cells, name, int(rng.integers(1, 200)))
+    names = "transposed_row_values", "staged_channels", "staged_cells", "staged_values"
+    sizes = dict(zip(names, rng.integers(1, 200, 4).tolist(), strict=True))
+    monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=blas, **sizes))
     for shape in ((1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)):
         part = LAYOUTS[layout](rng.integers(0, 100, shape).astype(dtype))
         table = np.zeros(
@@ -40,13 +41,13 @@ def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, la
         )
         place = table[:, 1:-2].reshape(*part.shape[1:], len(part))
         assert place.base is not None
-        cells.copy(Workspace(), (part, place))
+        to_channels_last(Workspace(), Copy(part, place))
         np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
         assert not table[:, [0, -2, -1]].any()
         if part.dtype == place.dtype and part.flags.writeable:
             expected = part.copy()
             part[...] = 0
-            cells.move(Workspace(), (part, place))
+            from_channels_last(Workspace(), Copy(part, place))
             np.testing.assert_array_equal(part, expected)
 
 
@@ -54,7 +55,7 @@ def test_numbers_that_lie_at_odd_addresses_are_laid_out(rng):
     part = np.empty(4 * 8 * 20 * 120 + 1, np.uint8)[1:].view(np.float32).reshape(8, 20, 120)
     part[...] = rng.standard_normal(part.shape)
     place = np.empty((20, 120, 8), np.float32)
-    cells.copy(Workspace(), (part, place))
+    to_channels_last(Workspace(), Copy(part, place))
     np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
 
 
@@ -75,8 +76,8 @@ def test_crops_do_not_depend_on_where_the_channels_of_a_map_lie(rng, dtype):
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
 def test_nothing_is_copied_of_nothing(shape, capfd):
     part, place = np.zeros(shape, np.float32), np.zeros((*shape[1:], shape[0]), np.float32)
-    cells.copy(Workspace(), (part, place))
-    cells.move(Workspace(), (part, place))
+    to_channels_last(Workspace(), Copy(part, place))
+    from_channels_last(Workspace(), Copy(part, place))
     assert capfd.readouterr() == ("", "")  # nor does BLAS complain
 
 
@@ -84,17 +85,17 @@ def test_channels_that_share_places_of_the_cache_are_set_apart_where_blas_does_n
     rng, monkeypatch
 ):
     distances = []
-    staggered = cells._staggered
+    staggered = channels_last._staggered
 
     def seen(*arguments):
         copied = staggered(*arguments)
         distances.append(copied.strides[0])
         return copied
 
-    monkeypatch.setattr(cells, "_staggered", seen)
-    monkeypatch.setattr(cells, "transposition", lambda: None)
+    monkeypatch.setattr(channels_last, "_staggered", seen)
+    monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=False))
     part, place = rng.standard_normal((64, 32, 32), np.float32), np.empty((32, 32, 64), np.float32)
-    cells.copy(Workspace(), (part, place))
+    to_channels_last(Workspace(), Copy(part, place))
     np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
     assert distances
-    assert all(distance % cells.CROWDED for distance in distances)
+    assert all(distance % tuning.current.crowded_stride_bytes for distance in distances)

@@ -1,0 +1,41 @@
+"""What lucid works with: versions, threads, and which way its engine takes."""
+
+import platform
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from lucid.roi.engines.numpy.blas import thread_count, ways
+from lucid.roi.threads import get_num_threads
+
+
+def show_config() -> str:
+    """Return a text that says what lucid works with, to be printed in a bug report.
+
+    Its lines are the versions, the number of threads, NumPy's BLAS, and for each task of BLAS
+    whether one of its functions is called directly or NumPy does it, and why. The environment
+    variable `LUCID_ROIALIGN_BLAS=off`, set before the first call, makes NumPy do all.
+
+    Examples
+    --------
+    >>> print(show_config())  # doctest: +ELLIPSIS
+    lucid-roialign ...
+    """
+    version = import_module("lucid").__version__
+    get_blas_threads, _ = thread_count()
+    lines = [
+        f"lucid-roialign {version}, Python {platform.python_version()}, NumPy {np.__version__}",
+        f"{platform.system()} {platform.machine()}",
+        f"threads: {get_num_threads()} for a call on arrays",
+        f"NumPy's BLAS: {_blas_name()}, {get_blas_threads()} threads outside of calls",
+    ]
+    lines += [f"{task}: {way.describe()}" for task, way in ways().items()]
+    return "\n".join(lines)
+
+
+def _blas_name() -> str:
+    """Return the name and version of the library that NumPy was built with."""
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()

@@ -1,0 +1,63 @@
+"""Engines: what computes crops and gradients from an operator's taps.
+
+An engine is a module with the functions of `Engine`; it asks a geometry's operator for taps, and
+knows no operator. What uses engines chooses one: see `lucid.roi.pooling`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lucid.roi.geometry import Geometry, Operator
+from lucid.roi.types import Array, Floats, Indices
+from lucid.roi.workers import Workers
+
+
+class Region(NamedTuple):
+    """A map, or a part of one, and how many of the RoIs of a geometry lie on it."""
+
+    features: Array  # (C, h, w)
+    rois: int
+    origin: tuple[int, int] = (0, 0)  # the cell of the map that the part begins at
+
+
+class PlacedRois(NamedTuple):
+    """RoIs and what they lie on: those of a region follow those of the region before."""
+
+    regions: Sequence[Region]
+    geometry: Geometry
+    rows: Indices  # (K,) of each RoI in the crops (.., C, PH, PW), or in their gradient
+    dtype: np.dtype[Any]  # to weight in
+
+
+class WorkingBytes(NamedTuple):
+    """What an engine holds while it works."""
+
+    region: int  # for a part of a map, and a RoI on all of it
+    weights: int  # for the weights of one RoI, at worst
+
+
+class Engine(Protocol):
+    """What makes crops and gradients of RoIs; workers have a workspace of the engine's own."""
+
+    def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
+        """Write crops into their rows.
+
+        Raises
+        ------
+        FloatingPointError
+            If `crops` are of a dtype that cannot hold a value.
+        """
+
+    def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
+        """Write the gradient of the features from that of the crops to all of the only region."""
+
+    def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
+        """Return the gradient of the boxes (K, 4) from that of the crops."""
+
+    def working_bytes(
+        self, operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
+    ) -> WorkingBytes:
+        """Return what is held for RoIs on a map, or a part of one, of `size` cells."""

@@ -1,0 +1,64 @@
+"""The memory of a thread, which it uses again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lucid.roi.types import Array
+
+SMALL_VALUES = 1 << 20
+
+
+class Scratch:
+    """Memory that is used again: the first touch of fresh memory costs as much as arithmetic."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self) -> None:
+        self.memory: Array = np.empty(0, np.float32)
+
+    def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Return an array that is not initialized, and good until the next one."""
+        size = prod(shape)
+        if self.memory.dtype != dtype or self.memory.size < size:
+            self.free()  # never two at a time
+            # Small ones a power of two, so that they grow few times.
+            room = 1 << (size - 1).bit_length() if 0 < size <= SMALL_VALUES else size
+            self.memory = np.empty(room, dtype)
+        return self.memory[:size].reshape(shape)
+
+    def free(self) -> None:
+        """Hold nothing."""
+        self.memory = np.empty(0, np.float32)
+
+
+@dataclass(slots=True)
+class Workspace:
+    """The memory of one thread."""
+
+    table: Scratch = field(default_factory=Scratch)  # of cells
+    patch: Scratch = field(default_factory=Scratch)  # gathered cells
+    by_row: Scratch = field(default_factory=Scratch)  # weighted by row
+    bins: Scratch = field(default_factory=Scratch)  # weighted by row and column
+    staged: Scratch = field(default_factory=Scratch)  # of a map, while it is copied
+    scattered: Scratch = field(default_factory=Scratch)  # cells with others between them
+    last: tuple[Any, Any] = (None, None)  # the buffers of the batch before, and for what
+
+    def held(self) -> Iterator[Scratch]:
+        """Yield the memory of each purpose."""
+        return (
+            value for each in fields(self) if isinstance(value := getattr(self, each.name), Scratch)
+        )
+
+    def keep_at_most(self, size: int) -> None:
+        """Free memory, the largest arrays first, until at most `size` bytes are held."""
+        self.last = None, None
+        total = 0
+        for scratch in sorted(self.held(), key=lambda scratch: scratch.memory.nbytes):
+            total += scratch.memory.nbytes
+            if total > size:
+                scratch.free()

@@ -1,0 +1,195 @@
+"""RoIAlign: each bin is the mean of bilinear samples on a regular grid inside it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+
+from lucid.roi.geometry import Geometry, Windows, as_column, clip
+from lucid.roi.operator import (
+    OutputSize,
+    SpatialScale,
+    as_output_size,
+    as_sampling_ratio,
+    as_spatial_scale,
+)
+from lucid.roi.taps import Taps
+from lucid.roi.types import Array, Bools, Floats, Ints
+
+FAR_CELLS = 2.0**1020  # positions are held inside, so that sums of them stay finite
+MAX_BIN_SAMPLES = 2.0**40  # a bin of more averages to zero on any map that can exist
+
+
+class Grids(NamedTuple):
+    """The grid of samples of each RoI along each axis, (2, K)."""
+
+    start: Floats  # in cells
+    bin: Floats  # length of a bin in cells
+    min_extent: Bools  # whether the extent is the minimum of one cell, whatever the end
+    samples: Ints  # per bin
+
+
+class Samples(NamedTuple):
+    """Samples in range, (n,) each."""
+
+    line: Ints
+    bin: Ints
+    per_bin: Ints  # samples of its bin, in range or not
+    bins_from_start: Floats
+    position: Floats  # in cells
+    last: Ints  # cell of the map
+
+
+@dataclass(frozen=True, slots=True)
+class RoiAlign:
+    """RoIAlign with its parameters fixed; pairs are height before width."""
+
+    output_size: tuple[int, int]
+    spatial_scale: tuple[float, float]
+    sampling_ratio: int
+    aligned: bool
+
+    @classmethod
+    def checked(
+        cls,
+        output_size: OutputSize,
+        spatial_scale: SpatialScale = 1.0,
+        sampling_ratio: SupportsIndex = -1,
+        aligned: bool = False,
+    ) -> "RoiAlign":
+        """Return the operator that a caller asked for, or say which argument cannot be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has no meaning.
+        """
+        return cls(
+            as_output_size(output_size),
+            as_spatial_scale(spatial_scale),
+            as_sampling_ratio(sampling_ratio),
+            bool(aligned),
+        )
+
+    def windows(self, edges: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
+        """Return the windows of boxes, with their grids as notes."""
+        pooled = as_column(self.output_size)
+        start, extent = self._extent(edges, np.dtype(np.float64))
+        min_extent = (extent < 1) & (not self.aligned)
+        bins = np.where(min_extent, 1, extent) / pooled
+        samples = self._samples_per_bin(edges, dtype)
+        first, count = _outermost(start, bins, samples, pooled, sizes)
+        grids = Grids(start=start, bin=bins, min_extent=min_extent, samples=samples)
+        return Windows(first=first, count=count, notes=grids)
+
+    def _extent(self, edges: Floats, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        """Return start and end - start in cells, each step rounded to `dtype`, never infinite."""
+        largest = float(np.finfo(dtype).max)
+        far = min(FAR_CELLS, largest / 8)
+        scale = np.minimum(as_column(self.spatial_scale), largest).astype(dtype)
+        with np.errstate(over="ignore", under="ignore"):
+            scaled = clip(edges, -largest, largest).astype(dtype) * scale
+        start, end = clip(scaled, -far, far) - dtype.type(0.5 * self.aligned)
+        return start, end - start
+
+    def _samples_per_bin(self, edges: Floats, dtype: np.dtype[Any]) -> Ints:
+        """Return the samples per bin (2, K), counted in `dtype` as the reference kernels count.
+
+        A side of exactly 14 cells must not become 15 samples because float64 sees what float32
+        rounds away.
+        """
+        if self.sampling_ratio > 0:
+            return np.full(edges.shape[1:], self.sampling_ratio)
+        _, extent = self._extent(edges, dtype)
+        extent = extent if self.aligned else np.maximum(extent, dtype.type(1))
+        samples = np.ceil(extent / as_column(self.output_size).astype(dtype))
+        counts: Ints = np.minimum(samples, MAX_BIN_SAMPLES).astype(np.int64)
+        return counts
+
+    def most_taps(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return how many samples a RoI may have in range along each axis."""
+        (PH, PW), (height, width), ratio = self.output_size, size, self.sampling_ratio
+        return (PH * ratio, PW * ratio) if ratio > 0 else (2 * height + PH, 2 * width + PW)
+
+    def tap_counts(self, geometry: Geometry) -> Ints:
+        """Return how many samples may be in range, (2, K)."""
+        return self._near(geometry)[1]
+
+    def _near(self, geometry: Geometry) -> tuple[Ints, Ints]:
+        """Return, per axis and RoI, the first sample that may be in range and how many may be.
+
+        A RoI's samples are numbered through its bins. A box may be far larger than the map; only
+        the samples near it are ever listed, two more on each side than arithmetic asks for.
+        """
+        grids = Grids._make(geometry.windows.notes)
+        total = (grids.samples * as_column(self.output_size)).astype(np.float64)
+        step = grids.bin / np.maximum(grids.samples, 1)
+        spread = step > 0
+        step = np.where(spread, step, 1)
+        with np.errstate(over="ignore"):
+            low = np.ceil((-1 - grids.start) / step - 0.5) - 2
+            high = np.floor((geometry.size - grids.start) / step - 0.5) + 3
+        low = clip(np.where(spread, low, 0), 0, total).astype(np.int64)
+        high = clip(np.where(spread, high, total), 0, total).astype(np.int64)
+        return low, np.where(geometry.count > 0, np.maximum(high - low, 0), 0)
+
+    def taps(self, geometry: Geometry, slopes: bool) -> Taps:
+        """Return the samples in range; each reads two cells."""
+        samples = self._in_range(geometry)
+        clamped, share = clip(samples.position, 0, samples.last), 1 / samples.per_bin
+        cell = clamped.astype(np.int64)
+        fraction = clamped - cell
+        return Taps(
+            line=samples.line,
+            bin=samples.bin,
+            cell=cell,
+            weights=np.stack([(1 - fraction) * share, fraction * share]),
+            slopes=self._slopes(geometry, samples) if slopes else (),
+        )
+
+    def _in_range(self, geometry: Geometry) -> Samples:
+        """Return the samples in range of all RoIs, sorted by line and position."""
+        low, near = (column.ravel() for column in self._near(geometry))
+        grids = Grids._make(column.ravel() for column in geometry.windows.notes)
+        line = np.repeat(np.arange(len(near)), near)
+        number = np.arange(len(line)) + np.repeat(low - (np.cumsum(near) - near), near)
+        per_bin, size = grids.samples[line], geometry.size.ravel()[line]
+        of_bin = number // per_bin
+        from_start = of_bin + (number - of_bin * per_bin + 0.5) / per_bin
+        position = grids.start[line] + from_start * grids.bin[line]
+        found = Samples(
+            line=line,
+            bin=of_bin,
+            per_bin=per_bin,
+            bins_from_start=from_start,
+            position=position,
+            last=size - 1,
+        )
+        some = np.flatnonzero((position >= -1) & (position <= size))
+        if len(some) == len(line):
+            return found
+        return Samples._make(values[some] for values in found)
+
+    def _slopes(self, geometry: Geometry, samples: Samples) -> tuple[Floats, Floats]:
+        """Return what weights gain per input coordinate of the start, and of the end."""
+        line, position, K = samples.line, samples.position, len(geometry)
+        moves = (position >= 0) & (position < samples.last)  # not clamped
+        rise = np.repeat(self.spatial_scale, K)[line] * moves / samples.per_bin
+        min_extent = Grids._make(geometry.windows.notes).min_extent.ravel()[line]
+        along = samples.bins_from_start / np.repeat(self.output_size, K)[line]
+        by_end = np.where(min_extent, 0, rise * along)
+        by_start = rise - by_end
+        return np.stack([-by_start, by_start]), np.stack([-by_end, by_end])
+
+
+def _outermost(
+    start: Floats, bins: Floats, samples: Ints, pooled: Ints, size: Ints
+) -> tuple[Ints, Ints]:
+    """Return the first touched cell and the number of them, from the outermost samples."""
+    some = np.maximum(samples, 1)
+    lowest = start + 0.5 / some * bins
+    highest = start + (pooled - 1 + (some - 0.5) / some) * bins
+    first = np.floor(clip(lowest, 0, size - 1)).astype(np.int64)
+    last = np.minimum(np.floor(clip(highest, 0, size - 1)).astype(np.int64) + 1, size - 1)
+    touches = (samples > 0) & (lowest <= size) & (highest >= -1)
+    return first, np.where(touches, last - first + 1, 0)

@@ -1,0 +1,21 @@
+"""What bins read along one axis: an operator lists it, an engine computes with it."""
+
+from typing import NamedTuple
+
+from lucid.roi.types import Floats, Ints
+
+
+class Taps(NamedTuple):
+    """The n taps of K RoIs along both axes; a tap reads T adjacent cells for one bin.
+
+    Tap i adds `weights[t, i]` times cell `cell[i] + t` to bin `bin[i]` of line `line[i]`. Line k
+    is the rows of RoI k, line K + k its columns. Taps are sorted by line, then by bin; along a
+    line cells ascend, but a bin may begin with cells that the one before has read. A tap may end
+    beyond the map's last cell, which then is weighted in its place.
+    """
+
+    line: Ints  # (n,)
+    bin: Ints  # (n,)
+    cell: Ints  # (n,) the first that is read
+    weights: Floats  # (T, n)
+    slopes: tuple[Floats, ...]  # (T, n) each: d weights / d start, end in input coordinates; or ()
