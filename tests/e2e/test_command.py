@@ -271,7 +271,7 @@ def test_what_is_made_from_the_table_names_no_option_of_it(module):
 
 def test_the_help_of_the_library_names_keywords_and_that_of_the_command_flags(files):
     assert "Coordinates are fractions of the image; needs image_size." in lucid.extract.__doc__
-    assert "needs --image-size." in run("extract", "--help").stdout
+    assert "needs --image-size." in run_here("extract", "--help", text=True).stdout
 
 
 def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
@@ -280,7 +280,7 @@ def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
     lucid.extract("f.h5", "r.npy", "library.h5", blocks=7)
     assert Path("old.h5").read_bytes() == Path("new.h5").read_bytes()
     assert Path("old.h5").read_bytes() == Path("library.h5").read_bytes()
-    assert "--blocks" not in run("extract", "--help").stdout
+    assert "--blocks" not in run_here("extract", "--help", text=True).stdout
 
 
 @pytest.mark.parametrize("name", ["aligned", "checksum", "trust_input"])

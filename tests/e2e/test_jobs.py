@@ -104,11 +104,12 @@ def test_usage_errors(files, arguments, message):
 def long_run(tmp_path, rng, monkeypatch):
     """A run of a few seconds, and the bytes that it ends in."""
     monkeypatch.chdir(tmp_path)
-    np.save("f.npy", rng.standard_normal((40, 64, 32, 32), np.float32))
-    corner = rng.uniform(0, 16, (30_000, 2))
-    np.save("r.npy", np.c_[rng.integers(0, 40, 30_000), corner, corner + 12].astype(np.float32))
-    lucid.extract("f.npy", "r.npy", "whole.npy", jobs=1)
-    return [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "--jobs", "2", "-q", "-o", "c.npy"]
+    np.save("f.npy", rng.standard_normal((40, 4, 32, 32), np.float32))
+    corner = rng.uniform(0, 16, (12_000, 2))
+    np.save("r.npy", np.c_[rng.integers(0, 40, 12_000), corner, corner + 12].astype(np.float32))
+    lucid.extract("f.npy", "r.npy", "whole.npy", jobs=1, sampling_ratio=24)
+    return [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "--sampling-ratio", "24",
+            "--jobs", "2", "-q", "-o", "c.npy"]  # fmt: skip
 
 
 def begun(command):
@@ -205,5 +206,5 @@ def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_p
     count = tuning.current.slice_rows + 1
     np.save("f.npy", np.ones((1, 2, 32, 32), np.float32))
     np.save("r.npy", np.tile(np.array([0, 3, 4, 8, 9], np.float32), (count, 1)))
-    lucid.extract("f.npy", "r.npy", "c.npy", output_size=2, jobs=5)
+    lucid.extract("f.npy", "r.npy", "c.npy", output_size=2, jobs=2)
     np.testing.assert_array_equal(np.load("c.npy"), np.ones((count, 2, 2, 2), np.float32))
