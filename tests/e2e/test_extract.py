@@ -43,7 +43,8 @@ def small_batches(rows, work_bytes=0):
 
 
 @pytest.mark.parametrize("features", FEATURES)
-@pytest.mark.parametrize(("piece", "memory"), [(1, 10**6), (7, 32_000), (7, 60_000), (60, 32_000)])
+@pytest.mark.parametrize("piece", [1, 7, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("memory", [32_000, pytest.param(60_000, marks=pytest.mark.slow), 10**6])
 def test_the_bytes_do_not_depend_on_memory_or_pieces(files, tuned, features, piece, memory):
     lucid.extract(features, "r.npy", "once.npy", spatial_scale=1 / 16, output_size=2)
     tuned(**small_batches(piece))

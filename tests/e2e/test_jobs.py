@@ -157,14 +157,8 @@ def test_a_process_that_is_killed_ends_the_run_which_can_be_resumed(long_run):
     finish(long_run)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.kill),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.kill),
-    ],
-)
+@pytest.mark.kill
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_a_run_that_is_ended_and_it_can_be_resumed(long_run, number):
     process = begun(long_run)
     helpers = children(process)
