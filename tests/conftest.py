@@ -7,11 +7,27 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+# `pytest --hypothesis-profile=ci -m hypothesis` draws more, and the same each time.
 settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "quick",
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=bool(os.environ.get("CI")),
 )
-settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, max_examples=200)
+settings.load_profile("quick")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(request, monkeypatch):
+    """Sync nothing in this process: what that guarantees, only a power cut would show.
+
+    Processes that a test starts do sync.
+    """
+    if not request.node.get_closest_marker("slow"):
+        for name in {"fsync", "fdatasync"} & set(dir(os)):
+            monkeypatch.setattr(os, name, lambda file: os.fstat(file) and None)
 
 
 @pytest.fixture

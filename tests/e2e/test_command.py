@@ -15,23 +15,21 @@ import click
 import h5py
 import numpy as np
 import pytest
+from command import PATIENCE, RUN, run, run_here
 from lucid_cli import main as command_line
 
 import lucid
 from lucid.stream.options import Options
 
 ROOT = Path(__file__).parents[2]
-RUN = [sys.executable, "-c", "from lucid_cli.main import main; main()"]
 
 
-def run(*arguments, **options):
-    return subprocess.run(
-        [*RUN, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options
-    )
+def info(*arguments):
+    return run_here("info", *arguments, text=True)
 
 
-def extract(*arguments, **options):
-    return run("extract", "--features", "f.h5", "--rois", "r.npy", *arguments, **options)
+def extract(*arguments, how=run_here):
+    return how("extract", "--features", "f.h5", "--rois", "r.npy", *arguments, text=True)
 
 
 def test_command_and_library_write_the_same_bytes(files):
@@ -41,7 +39,7 @@ def test_command_and_library_write_the_same_bytes(files):
     done = extract(
         "-o", "command.h5", "--output-size", "3x4", "--spatial-scale", "0.5,0.25",
         "--sampling-ratio", 2, "--aligned", "--invalid", "zero", "--memory", "128M",
-        "--dtype", "float64",
+        "--dtype", "float64", how=run,
     )  # fmt: skip
     assert done.returncode == 0
     assert "Error" not in done.stderr
@@ -147,7 +145,7 @@ def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
 def test_a_mistake_ends_in_one_clear_line_and_leaves_no_output(files, arguments, code, message):
     np.save("bad.npy", [[0, 1, 1, 2, 2], [9, 1, 1, 2, 2]])
     before = {path: path.read_bytes() for path in files.path.iterdir()}
-    done = run("extract", *arguments)
+    done = run_here("extract", *arguments, text=True)
     assert done.returncode == code
     if code:
         assert done.stdout == ""
@@ -160,7 +158,7 @@ def test_a_mistake_ends_in_one_clear_line_and_leaves_no_output(files, arguments,
 
 
 def test_quiet_and_json_contradict_each_other(files):
-    done = extract("--quiet", "--json")
+    done = extract("--quiet", "--json", how=run)
     assert done.returncode == 2
     assert "--quiet and --json contradict each other" in done.stderr
 
@@ -168,7 +166,7 @@ def test_quiet_and_json_contradict_each_other(files):
 def test_what_is_printed_onto_a_full_disk_is_one_line(files):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*RUN, "info", "f.h5"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            [*RUN, "info", "f.h5"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
         )
     assert done.returncode == 1
     assert done.stderr.startswith("Error: cannot write what is printed: No space left on device")
@@ -178,7 +176,7 @@ def test_what_is_printed_onto_a_full_disk_is_one_line(files):
 def test_an_existing_output_is_kept_unless_overwrite(files):
     assert extract().returncode == 0
     before = Path("crops.h5").read_bytes()
-    done = extract("--output-size", 3)
+    done = extract("--output-size", 3, how=run)
     assert done.returncode == 1
     assert done.stderr == "Error: crops.h5 exists; pass --overwrite to replace it\n"
     assert Path("crops.h5").read_bytes() == before
@@ -195,7 +193,7 @@ def test_a_full_disk_is_one_line_and_no_file(files):
             [sys.executable, "-c", limit + ignore + RUN[2],
              "extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "1/32",
              "-o", output],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 1
         assert done.stderr.startswith(f"Error: {output} cannot be written: ")
@@ -212,12 +210,12 @@ def test_a_signal_ends_the_run_as_itself_and_leaves_nothing(files, number):
         [*RUN, "extract", "--features", "f.npy", "--rois", "many.npy", "-o", "c.npy"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while not list(files.path.glob("c.npy*")):
         assert time.monotonic() < until
         time.sleep(0.005)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == -number
     assert "Traceback" not in stderr
     assert not list(files.path.glob("c.npy*"))
@@ -227,7 +225,7 @@ def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*RUN, "info", "f.h5"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+        [*RUN, "info", "f.h5"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
     )
     os.close(write)
     assert done.returncode == -signal.SIGPIPE
@@ -235,7 +233,7 @@ def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
 
 
 def test_info_lists_the_arrays_of_a_file(files):
-    done = run("info", "f.h5")
+    done = info("f.h5")
     assert done.stdout == (
         "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  usable as features\n"
         "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  usable as features\n"
@@ -243,23 +241,23 @@ def test_info_lists_the_arrays_of_a_file(files):
         "usable as features\n"
         "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
     )
-    assert run("info", "r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
-    (described,) = json.loads(run("info", "r.npy", "--json").stdout)
+    assert info("r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
+    (described,) = json.loads(info("r.npy", "--json").stdout)
     assert described["roles"] == ["rois"]
 
 
 def test_info_says_what_is_wrong_with_a_file(files):
     Path("note.txt").write_text("hello")
     for name in ("gone.h5", "note.txt"):
-        done = run("info", name)
+        done = info(name)
         assert done.returncode == 1
         assert re.fullmatch(f"Error: {name} .*\n", done.stderr)
     h5py.File("bare.h5", "w").close()
-    assert run("info", "bare.h5").stdout == "bare.h5 holds no arrays\n"
+    assert info("bare.h5").stdout == "bare.h5 holds no arrays\n"
 
 
 def test_the_version_is_the_library_s():
-    assert run("--version").stdout == f"lucid-roialign, version {lucid.__version__}\n"
+    assert run("--version", text=True).stdout == f"lucid-roialign, version {lucid.__version__}\n"
 
 
 def options_of(name):
@@ -294,7 +292,7 @@ def test_what_is_made_from_the_table_names_no_option_of_it(module):
 
 def test_the_help_of_the_library_names_keywords_and_that_of_the_command_flags(files):
     assert "Coordinates are fractions of the image; needs image_size." in lucid.extract.__doc__
-    assert "needs --image-size." in run("extract", "--help").stdout
+    assert "needs --image-size." in run_here("extract", "--help", text=True).stdout
 
 
 def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
@@ -303,7 +301,7 @@ def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
     lucid.extract("f.h5", "r.npy", "library.h5", blocks=7)
     assert Path("old.h5").read_bytes() == Path("new.h5").read_bytes()
     assert Path("old.h5").read_bytes() == Path("library.h5").read_bytes()
-    assert "--blocks" not in run("extract", "--help").stdout
+    assert "--blocks" not in run_here("extract", "--help", text=True).stdout
 
 
 @pytest.mark.parametrize("name", ["aligned", "checksum", "trust_input"])

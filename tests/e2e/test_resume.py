@@ -25,6 +25,8 @@ OUTPUTS = [
     ("c.h5", {"chunks": 7, "checksum": True}),
 ]
 
+SLOW = pytest.mark.slow
+
 
 class Stopped(Exception):
     """What ends a run in these tests."""
@@ -54,7 +56,7 @@ def bytes_of_an_undisturbed_run(output, options):
 
 
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
-@pytest.mark.parametrize("rows", [1, 30, 60])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=SLOW), 30, pytest.param(60, marks=SLOW)])
 def test_a_resumed_run_gives_the_bytes_of_an_undisturbed_one(files, output, options, rows):
     expected = bytes_of_an_undisturbed_run(output, options)
     leave_after(rows, output, **options)
@@ -145,6 +147,8 @@ def test_nothing_is_left_in_the_way_of_later_runs(files):
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
 
 
+@pytest.mark.kill
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("step", ["replace", "unlink"])
 @pytest.mark.parametrize("number", range(4))
 def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypatch, step, number):
@@ -229,7 +233,7 @@ def prepared(**more):
     return prepare(Settings(features="f.h5", rois="r.npy", output="c.h5", **more))
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"compression": "gzip"}, marks=SLOW)])
 @pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
 @pytest.mark.parametrize("unfinished_before", [False, True])
 def test_of_two_runs_planned_at_once_only_the_first_begins(
@@ -370,13 +374,13 @@ def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files):
     corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
     process = subprocess.Popen([*RUN, "-o", "c.h5"], stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 30
-    while not Path("c.h5.part.journal").exists():
+    journals, until = set(), time.monotonic() + 120
+    while len(journals) < 3:  # the first says that nothing is done
+        journals |= {path.read_bytes() for path in files.path.glob("c.h5.part.journal")}
         assert time.monotonic() < until
         time.sleep(0.01)
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=5)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGINT
     assert re.fullmatch(
         r"Interrupted with \d+ of 300000 crops done; "

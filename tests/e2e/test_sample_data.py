@@ -21,6 +21,7 @@ def make():
     return module
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_files_that_are_there(make):
     with h5py.File(SAMPLE / "features.h5") as file:
         np.testing.assert_allclose(file["features"][...], make.features(8), atol=1e-3)

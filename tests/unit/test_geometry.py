@@ -95,8 +95,8 @@ def test_few_samples_of_a_large_box_list_few_cells(ratio):
 
 
 def test_parts_bound_what_is_laid_out_at_once():
-    """A thousand boxes that each touch 10^4 cells are laid out a few at a time."""
-    table = np.tile([0.0, 0, 0, 1e4, 1e4], (1000, 1))
+    """Two hundred boxes that each touch 10^4 cells are laid out a few at a time."""
+    table = np.tile([0.0, 0, 0, 1e4, 1e4], (200, 1))
     geometry = lay_out(table[:, 1:], RoiAlign.checked(7), (10**4, 10**4), np.float32)
     for part in parts_of(geometry):
         group = next(iter(groups_of(geometry, part, np.float32)))

@@ -75,7 +75,10 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
 @pytest.mark.parametrize("apart", [0, 3.0])
 @pytest.mark.parametrize("large", [0, 1 << 20])
 @pytest.mark.parametrize("blas", [True, False])
-@pytest.mark.parametrize("piece", [1, 1 << 10, 1 << 12, 1 << 14])
+@pytest.mark.parametrize(
+    "piece",
+    [1, 1 << 12, *(pytest.param(piece, marks=pytest.mark.slow) for piece in (1 << 10, 1 << 14))],
+)
 def test_what_is_added_in_pieces_is_the_same_gradient(
     rng, monkeypatch, piece, blas, ratio, apart, large
 ):

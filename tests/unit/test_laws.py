@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,16 @@ FILE_ROOMS = (
 MODULES = sorted([*ROOT.glob("lucid/**/*.py"), *ROOT.glob("cli/**/*.py")])
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path):
     """Return the modules that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -35,11 +42,7 @@ def imports(path):
 
 def calls(path):
     """Return the names that a file calls."""
-    return {
-        ast.unparse(node.func)
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-    }
+    return {ast.unparse(node.func) for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)}
 
 
 def within(folder):
@@ -146,9 +149,7 @@ def test_only_main_knows_exit_codes(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_nothing_is_validated_by_assert(path):
-    assert not [
-        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)
-    ]
+    assert not [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Assert)]
 
 
 def loaded_after(code):

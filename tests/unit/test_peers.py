@@ -7,6 +7,7 @@ from peers import onnxruntime
 from lucid.models.utils import roi_align
 
 
+@pytest.mark.slow  # and in need of what only `dev` installs
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize("ratio", [2, 3, -1])
 def test_onnxruntime_agrees_to_2e4_of_the_scale(rng, aligned, ratio):

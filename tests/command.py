@@ -1,0 +1,45 @@
+"""The command: as a process of its own or, where such a one proves nothing more, in this one."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from unittest import mock
+
+from lucid_cli.main import main
+
+RUN = [sys.executable, "-c", "from lucid_cli.main import main; main()"]
+PATIENCE = 120  # seconds that a busy machine may take for what takes one
+
+
+def run(*arguments, **options):
+    """Return a finished process: what has its own signals, streams and exit code."""
+    options = {"capture_output": True, "timeout": PATIENCE} | options
+    return subprocess.run([*RUN, *map(str, arguments)], **options)
+
+
+def run_here(*arguments, stdin=b"", text=False):
+    """Return the same without the start of a process, which takes longer than most runs."""
+    arguments = ["lucid-roialign", *map(str, arguments)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    streams = {
+        "stdin": io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))),
+        "stdout": out,
+        "stderr": err,
+    }
+    handlers = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        with mock.patch.multiple(sys, argv=arguments, **streams), mock.patch.dict(os.environ):
+            main()
+    except SystemExit as end:
+        printed = [stream.buffer.getvalue() for stream in (out, err)]
+        if text:
+            printed = [some.decode() for some in printed]
+        return subprocess.CompletedProcess(arguments, end.code, *printed)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
