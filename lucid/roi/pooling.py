@@ -52,8 +52,8 @@ def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[Pl
     """Yield RoIs that are worked on at once."""
     for images in _images_together(features, rois):
         rows = np.concatenate([rows for _, rows in images])
-        regions = [Region(features=features[image], rois=len(own)) for image, own in images]
-        placed = _placed(regions, rois, rows, operator)
+        on = [Region(features=features[image], rois=len(own)) for image, own in images]
+        placed = _placed(on, rois, rows, operator)
         yield from [placed] if len(images) > 1 else _strips(placed)
 
 

@@ -153,14 +153,7 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
     index, boxes = rois[:, 0], rois[:, 1:].astype(np.float64)
     if index.dtype.kind == "f":  # a number of images may be more than float16 can hold
         index = index.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        masks = {
-            "not integral": ~np.isfinite(index) | (index != np.floor(index)),
-            "no such image": (index < 0) | (index >= images),
-            "not finite": ~np.isfinite(boxes).all(axis=1),
-            "x2 < x1": boxes[:, 2] < boxes[:, 0],
-            "y2 < y1": boxes[:, 3] < boxes[:, 1],
-        }
+    masks = _masks(index, boxes, images)
     bad = np.logical_or.reduce(list(masks.values()))
     report = RoiReport(len(rois), int(bad.sum()))
     for kind, mask in _exclusive(masks.items()):
@@ -172,6 +165,18 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
             report.defects[kind] = Defect(len(rows), first, fact)
     boxes[bad] = 0
     return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report
+
+
+def _masks(index: Array, boxes: Floats, images: int) -> dict[str, Bools]:
+    """Return which rows are invalid, by kind."""
+    with np.errstate(invalid="ignore"):
+        return {
+            "not integral": ~np.isfinite(index) | (index != np.floor(index)),
+            "no such image": (index < 0) | (index >= images),
+            "not finite": ~np.isfinite(boxes).all(axis=1),
+            "x2 < x1": boxes[:, 2] < boxes[:, 0],
+            "y2 < y1": boxes[:, 3] < boxes[:, 1],
+        }
 
 
 def _exclusive(

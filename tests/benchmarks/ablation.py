@@ -21,12 +21,9 @@ FORMS = {
     "strided": {"cols_strided": False},
     "cols by bin": {"cols_by_bin": False},
     "in place": {"rows_in_place": False},
-    "staged": {"staged_copies": False},
     "gemm": {"blas_gemm": False},
     "transpose": {"blas_transpose": False},
-    "both": {"blas_transpose": False, "staged_copies": False},
     "scattered": {"add_scattered_factor": 1e9},
-    "add by bin": {"add_by_bin_bytes": 1 << 60},
     "padding": {"padding_values": 0},
     "half batch": {"batch_bytes": 3 << 20},
 }

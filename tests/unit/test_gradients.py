@@ -31,8 +31,8 @@ def test_the_gradient_of_features_is_the_exact_adjoint(job, apart):
     crops = roi_align(features, table, **operator)
     g = random_like(crops)
     with pytest.MonkeyPatch.context() as patch:
-        if apart:  # bin by bin to cells with others between them
-            scattered = Tuning(add_scattered_factor=0, add_roi_bytes=0, add_by_bin_bytes=0)
+        if apart:  # to cells with others between them
+            scattered = Tuning(add_scattered_factor=0, add_roi_bytes=0)
             patch.setattr(tuning, "current", scattered)
         for_features, _ = gradients(features, table, operator, g)
     assert np.vdot(g, crops) == pytest.approx(np.vdot(for_features, features), abs=1e-10)
@@ -73,15 +73,12 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
 
 @pytest.mark.parametrize("ratio", [-1, 1, 2])
 @pytest.mark.parametrize("apart", [0, 3.0])
-@pytest.mark.parametrize("large", [0, 1 << 20])
 @pytest.mark.parametrize("blas", [True, False])
 @pytest.mark.parametrize(
     "piece",
     [1, 1 << 12, *(pytest.param(piece, marks=pytest.mark.slow) for piece in (1 << 10, 1 << 14))],
 )
-def test_what_is_added_in_pieces_is_the_same_gradient(
-    rng, monkeypatch, piece, blas, ratio, apart, large
-):
+def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, blas, ratio, apart):
     """Also where NumPy multiplies and adds, as it does with a BLAS that is not found."""
     corner = rng.uniform(-3, 20, (20, 2))
     table = np.c_[np.zeros(20), corner, corner + rng.uniform(0, 40, (20, 2))]
@@ -91,7 +88,6 @@ def test_what_is_added_in_pieces_is_the_same_gradient(
     other = Tuning(
         add_scattered_factor=apart,
         add_roi_bytes=0,
-        add_by_bin_bytes=large,
         scattered_bytes=piece,
         product_bytes=piece,
         blas_gemm=blas,

@@ -76,10 +76,13 @@ class RoiAlign:
         pooled = as_column(self.output_size)
         start, extent = self._extent(edges, np.dtype(np.float64))
         min_extent = (extent < 1) & (not self.aligned)
-        bins = np.where(min_extent, 1, extent) / pooled
-        samples = self._samples_per_bin(edges, dtype)
-        first, count = _outermost(start, bins, samples, pooled, sizes)
-        grids = Grids(start=start, bin=bins, min_extent=min_extent, samples=samples)
+        grids = Grids(
+            start=start,
+            bin=np.where(min_extent, 1, extent) / pooled,
+            min_extent=min_extent,
+            samples=self._samples_per_bin(edges, dtype),
+        )
+        first, count = _outermost(grids, pooled, sizes)
         return Windows(first=first, count=count, notes=grids)
 
     def _extent(self, edges: Floats, dtype: np.dtype[Any]) -> tuple[Array, Array]:
@@ -149,10 +152,8 @@ class RoiAlign:
 
     def _in_range(self, geometry: Geometry) -> Samples:
         """Return the samples in range of all RoIs, sorted by line and position."""
-        low, near = (column.ravel() for column in self._near(geometry))
+        line, number = _numbered(*(column.ravel() for column in self._near(geometry)))
         grids = Grids._make(column.ravel() for column in geometry.windows.notes)
-        line = np.repeat(np.arange(len(near)), near)
-        number = np.arange(len(line)) + np.repeat(low - (np.cumsum(near) - near), near)
         per_bin, size = grids.samples[line], geometry.size.ravel()[line]
         of_bin = number // per_bin
         from_start = of_bin + (number - of_bin * per_bin + 0.5) / per_bin
@@ -182,14 +183,19 @@ class RoiAlign:
         return np.stack([-by_start, by_start]), np.stack([-by_end, by_end])
 
 
-def _outermost(
-    start: Floats, bins: Floats, samples: Ints, pooled: Ints, size: Ints
-) -> tuple[Ints, Ints]:
+def _numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Return the lines of samples, and their numbers: so many on each from a first one on."""
+    line = np.repeat(np.arange(len(count)), count)
+    before = np.cumsum(count) - count
+    return line, np.arange(len(line)) + np.repeat(first - before, count)
+
+
+def _outermost(grids: Grids, pooled: Ints, size: Ints) -> tuple[Ints, Ints]:
     """Return the first touched cell and the number of them, from the outermost samples."""
-    some = np.maximum(samples, 1)
-    lowest = start + 0.5 / some * bins
-    highest = start + (pooled - 1 + (some - 0.5) / some) * bins
+    some = np.maximum(grids.samples, 1)
+    lowest = grids.start + 0.5 / some * grids.bin
+    highest = grids.start + (pooled - 1 + (some - 0.5) / some) * grids.bin
     first = np.floor(clip(lowest, 0, size - 1)).astype(np.int64)
     last = np.minimum(np.floor(clip(highest, 0, size - 1)).astype(np.int64) + 1, size - 1)
-    touches = (samples > 0) & (lowest <= size) & (highest >= -1)
+    touches = (grids.samples > 0) & (lowest <= size) & (highest >= -1)
     return first, np.where(touches, last - first + 1, 0)

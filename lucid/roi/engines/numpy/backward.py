@@ -1,6 +1,6 @@
 """From the gradient of crops to those of features and boxes: the forward steps in reverse."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ from lucid.roi.engines.numpy.channels_last import (
     to_channels_last,
 )
 from lucid.roi.engines.numpy.forward import gather, weighted_by_row, windows
-from lucid.roi.engines.numpy.passes import BoxGradientPass, FeatureGradientPass
-from lucid.roi.engines.numpy.weights import AxisWeights, Batch, batches_by_part
+from lucid.roi.engines.numpy.passes import BoxGradientPass, FeatureGradientPass, Pass
+from lucid.roi.engines.numpy.weights import Batch, batches_by_part
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Bools, Floats, Ints
 from lucid.roi.workers import Workers
@@ -53,11 +53,15 @@ def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
     total[...] = 0
     nowhere = np.zeros(len(rois.geometry), np.int64)
     table = ChannelsLastTable(total.reshape(-1, len(features)), base=nowhere, pitch=nowhere)
-    for batch in chain.from_iterable(batches_by_part(rois.geometry, table, FeatureGradientPass())):
+    for batch in _batches(rois, table, FeatureGradientPass()):
         if batch.rows.cells.size * batch.cols.cells.size:
             bins = _channels_last(gradient[rois.rows[batch.rois]], space, rois.dtype)
             _add_batch(bins, batch, total, (down.start, across.start), space)
-    from_channels_last(space, Copy(part=inside, place=total))
+    from_channels_last(Copy(part=inside, place=total))
+
+
+def _batches(rois: PlacedRois, table: ChannelsLastTable, way: Pass) -> Iterator[Batch]:
+    return chain.from_iterable(batches_by_part(rois.geometry, table, way))
 
 
 def _add_batch(
@@ -104,35 +108,14 @@ def _add_scattered(
 ) -> None:
     """Add the rows (M, w * C) of a band to cells with others between them, at (L, w) places."""
     width = places.shape[1] * cells.shape[1]
-    by_bin = places.size * cells.shape[1] * cells.itemsize >= tuning.current.add_by_bin_bytes
-    edges = _edges(weights) if by_bin else [(0, len(places))]  # as each touches but a few rows
-    a, b = (np.expand_dims(each, int(by_bin)) for each in (weights, by_row))
     step = max(tuning.current.scattered_bytes // (width * cells.itemsize), 1)
     for begin in range(0, len(places), step):
         some = places[begin : begin + step]
         gathered = space.scattered.array((*some.shape, cells.shape[1]), cells.dtype)
         cells.take(some, 0, gathered, "clip")
-        rectangles = _cut(edges, begin, begin + len(some), width)
-        gemm_accumulate(a, b, gathered.reshape(len(some), -1), rectangles)
+        part = Rectangle(pair=0, first=begin, top=0, left=0, height=len(some), width=width)
+        gemm_accumulate(weights[None], by_row[None], gathered.reshape(len(some), -1), [part])
         cells[some] = gathered
-
-
-def _cut(edges: Iterable[tuple[int, int]], begin: int, end: int, width: int) -> Iterator[Rectangle]:
-    """Yield what each bin adds to rows from begin to end."""
-    for pair, (top, bottom) in enumerate(edges):
-        first, height = max(top, begin), min(bottom, end) - max(top, begin)
-        if height > 0:
-            yield Rectangle(
-                pair=pair, first=first, top=first - begin, left=0, height=height, width=width
-            )
-
-
-def _edges(weights: Array) -> list[tuple[int, int]]:
-    """Return the first row that each bin touches, and where those rows end."""
-    filled = weights != 0
-    tops, after = filled.argmax(axis=1), filled[:, ::-1].argmax(axis=1)
-    ends = (weights.shape[1] - after) * filled.any(axis=1)
-    return list(zip(tops.tolist(), ends.tolist(), strict=True))
 
 
 def _spread_by_col(bins: Array, batch: Batch, space: Workspace) -> Array:
@@ -155,20 +138,20 @@ def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
     result = np.zeros((len(rois.geometry), 4))
     table, copies = lay_out_table(rois, workers.space)
     workers.each(to_channels_last, copies)
-    for batch in chain.from_iterable(batches_by_part(rois.geometry, table, BoxGradientPass())):
-        own = gradient[rois.rows[batch.rois]]
-        by_row, by_col = _by_weights(own, batch, table, workers.space)
-        result[batch.rois] = np.stack([
-            *_by_edges(batch.cols, by_col),
-            *_by_edges(batch.rows, by_row),
-        ])[[0, 2, 1, 3]].T  # fmt: skip
+    for batch in _batches(rois, table, BoxGradientPass()):
+        its_own = gradient[rois.rows[batch.rois]]
+        result[batch.rois] = _by_edges(batch, *_by_weights(its_own, batch, table, workers.space))
     return result
 
 
-def _by_edges(side: AxisWeights, by_weights: Array) -> list[Array]:
-    """Return the gradients of the start and the end from that of weights, (G,) each."""
-    kept = (slope[:, :, : by_weights.shape[2]] for slope in side.slopes)  # the rest weighs nothing
-    return [np.einsum("gbml,gbml->g", slope, by_weights) for slope in kept]
+def _by_edges(batch: Batch, by_row: Array, by_col: Array) -> Array:
+    """Return the gradients of x1, y1, x2, y2 from those of weights, (G, 4)."""
+    ends = (
+        np.einsum("gbml,gbml->g", slope[:, :, : by.shape[2]], by)  # the rest weighs nothing
+        for slopes in zip(batch.cols.slopes, batch.rows.slopes, strict=True)
+        for slope, by in zip(slopes, (by_col, by_row), strict=True)
+    )
+    return np.stack(list(ends), axis=1)
 
 
 def _by_weights(

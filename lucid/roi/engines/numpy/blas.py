@@ -173,10 +173,9 @@ def _require(dtype: np.dtype[Any], *arrays: Array) -> None:
 
 
 def _require_inside(where: Rectangle, a: Array, b: Array, total: Array) -> None:
-    pair, first, top, left, height, width = where
-    (rows, columns), (count, _, held), wide = total.shape, a.shape, b.shape[2]
-    inside = top + height <= rows and left + width <= columns and pair < count
-    if not inside or first + height > held or width > wide or min(where) < 0:
+    inside = where.top + where.height <= len(total) and where.left + where.width <= total.shape[1]
+    held = where.first + where.height <= a.shape[2] and where.width <= b.shape[2]
+    if not (inside and held) or where.pair >= len(a) or min(where) < 0:
         raise IndexError(f"no rectangle: {where}")
 
 
@@ -197,11 +196,16 @@ def _accumulates(accumulate: Gemm, dtype: np.dtype[Any]) -> bool:
         a = (np.arange(2 * inner * m) % 29).astype(dtype).reshape(2, inner, m)
         b = (np.arange(2 * inner * n) % 31).astype(dtype).reshape(2, inner, n)
         totals = np.ones((2, m + 3, 2 * n + 1), dtype)
-        first = m // 2
         for total, way in zip(totals, (accumulate, gemm_by_numpy), strict=True):
-            whole = Rectangle(pair=1, first=0, top=2, left=n, height=m, width=n)
-            part = Rectangle(pair=0, first=first, top=0, left=1, height=m - first, width=n // 2)
-            way(a, b, total, [whole, part])
+            way(
+                a,
+                b,
+                total,
+                [
+                    Rectangle(pair=1, first=0, top=2, left=n, height=m, width=n),
+                    Rectangle(pair=0, first=m // 2, top=0, left=1, height=m - m // 2, width=n // 2),
+                ],
+            )
         if not np.array_equal(*totals):
             return False
     return True
@@ -210,12 +214,15 @@ def _accumulates(accumulate: Gemm, dtype: np.dtype[Any]) -> bool:
 def gemm_by_numpy(a: Array, b: Array, total: Array, rectangles: Iterable[Rectangle]) -> None:
     """Do what `gemm_accumulate` does, with a copy of each product."""
     multiply = np.multiply if a.shape[1] == 1 else np.matmul  # slower by ten for one row
-    for pair, first, top, left, height, width in rectangles:
-        step = max(tuning.current.product_bytes // max(width * total.itemsize, 1), 1)
-        for row in range(0, height, step):
-            end = min(row + step, height)
-            product = multiply(a[pair, :, first + row : first + end].T, b[pair, :, :width])
-            total[top + row : top + end, left : left + width] += product
+    for each in rectangles:
+        step = max(tuning.current.product_bytes // max(each.width * total.itemsize, 1), 1)
+        across = slice(each.left, each.left + each.width)
+        for row in range(0, each.height, step):
+            end = min(row + step, each.height)
+            some = a[each.pair, :, each.first + row : each.first + end]
+            total[each.top + row : each.top + end, across] += multiply(
+                some.T, b[each.pair, :, : each.width]
+            )
 
 
 @cache

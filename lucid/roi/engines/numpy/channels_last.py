@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,6 @@ from lucid.roi.engines.numpy.blas import transpose_f32
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
 from lucid.roi.types import Array, Bools, Ints
-
-CACHE_LINE_BYTES = 64
 
 
 class Copy(NamedTuple):
@@ -60,25 +58,26 @@ def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable
 
     A region is copied as a whole, or window by window where that is less.
     """
-    owner = np.repeat(np.arange(len(rois.regions)), [region.rois for region in rois.regions])
-    leads = _leads(rois.geometry, owner)
-    blocks = _blocks(rois.geometry, owner, leads)
-    shape = int(blocks.cells.sum()), len(rois.regions[0].features)
-    cells = space.table.array(shape, rois.dtype)
+    blocks, block = _blocks_of(rois)
+    channels = len(rois.regions[0].features)
+    cells = space.table.array((int(blocks.cells.sum()), channels), rois.dtype)
     base, pitch = blocks.places()
-    block = np.cumsum(leads) - 1  # of each RoI
     table = ChannelsLastTable(cells=cells, base=base[block], pitch=pitch[block])
     return table, _copies(rois.regions, blocks, cells)
 
 
-def _leads(geometry: Geometry, owner: Ints) -> Bools:
-    """Return of which RoIs a block begins: the first of a region, or all where that is less."""
+def _blocks_of(rois: PlacedRois) -> tuple[Blocks, Ints]:
+    """Return the blocks that hold all windows, and that of each RoI, (K,).
+
+    A block begins at the first RoI of a region, or at all of its RoIs where that is less.
+    """
+    owner = np.repeat(np.arange(len(rois.regions)), [region.rois for region in rois.regions])
     leads = np.ones(len(owner), bool)
     leads[1:] = owner[1:] != owner[:-1]
-    together = _blocks(geometry, owner, leads).cells
-    each_alone = np.add.reduceat(geometry.touched(), np.flatnonzero(leads)) <= together
-    mask: Bools = leads | each_alone[owner]
-    return mask
+    together = _blocks(rois.geometry, owner, leads)
+    each_alone = np.add.reduceat(rois.geometry.touched(), np.flatnonzero(leads))
+    leads |= (each_alone <= together.cells)[owner]
+    return _blocks(rois.geometry, owner, leads), np.cumsum(leads) - 1
 
 
 def _blocks(geometry: Geometry, owner: Ints, leads: Bools) -> Blocks:
@@ -119,17 +118,19 @@ def _slices(size: int, step: int) -> list[slice]:
 
 def to_channels_last(space: Workspace, copy: Copy) -> None:
     """Copy a part of a map to its place in a table."""
-    part, place = copy
     if _transposed(copy):
         return
-    if not _is_worth_staging(copy):
+    if copy.part.dtype == copy.place.dtype:
         _copy_some_channels(copy)
         return
-    channels, height, width = part.shape
-    for rows in _slices(height, max(tuning.current.staged_values // (channels * width), 1)):
-        staged = Copy(_staggered(part[:, rows], place.dtype, space), place[rows])
-        if not _transposed(staged):
-            _copy_some_channels(staged)
+    channels, height, width = copy.part.shape
+    for rows in _slices(height, max(tuning.current.staged_values // max(channels * width, 1), 1)):
+        part = copy.part[:, rows]
+        staged = space.staged.array(part.shape, copy.place.dtype)
+        staged[...] = part  # cast first: BLAS transposes float32 only
+        cast = Copy(part=staged, place=copy.place[rows])
+        if not _transposed(cast):
+            _copy_some_channels(cast)
 
 
 def _copy_some_channels(copy: Copy) -> None:
@@ -138,30 +139,11 @@ def _copy_some_channels(copy: Copy) -> None:
         copy.place[:, :, some] = copy.part[some].transpose(1, 2, 0)
 
 
-def _is_worth_staging(copy: Copy) -> bool:
-    """Return whether to cast first, or to set channels apart that share a few lines of the cache.
-
-    Channels that lie at a multiple of a power of two do; many of them drive each other out.
-    """
-    now, (channels, height, width), distance = tuning.current, copy.part.shape, copy.part.strides[0]
-    many = channels >= now.staged_channels and height * width >= now.staged_cells
-    crowded = bool(distance) and distance % now.crowded_stride_bytes == 0
-    return now.staged_copies and many and (crowded or copy.part.dtype != copy.place.dtype)
-
-
-def from_channels_last(space: Workspace, copy: Copy) -> None:
+def from_channels_last(copy: Copy) -> None:
     """Copy cells of a table back to their part of a map."""
-    part, place = copy
-    if _transposed(copy, back=True):
-        return
-    for y, some in product(
-        range(place.shape[0]), _slices(place.shape[1], tuning.current.row_cells)
-    ):
-        cells = place[y, some]
-        wider = len(cells), len(part) + CACHE_LINE_BYTES // cells.itemsize
-        padded = space.staged.array(wider, cells.dtype)[:, : len(part)]
-        padded[...] = cells  # or else cells would share a few lines of the cache
-        part[:, y, some] = padded.T
+    if not _transposed(copy, back=True):
+        for y, row in enumerate(copy.place):  # as NumPy copies all at once ten times more slowly
+            copy.part[:, y] = row.T
 
 
 def _transposed(copy: Copy, back: bool = False) -> bool:
@@ -184,13 +166,3 @@ def _transposed(copy: Copy, back: bool = False) -> bool:
         return False
     matrices = part.swapaxes(0, 1), place
     return transpose_f32(*(reversed(matrices) if back else matrices))
-
-
-def _staggered(part: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
-    """Return a copy of channels that lie at a distance by which they share the cache evenly."""
-    channels, cells = len(part), part.shape[1] * part.shape[2]
-    lines = -(-cells * dtype.itemsize // CACHE_LINE_BYTES) | 1
-    rows = space.staged.array((channels, lines * CACHE_LINE_BYTES // dtype.itemsize), dtype)
-    copied = rows[:, :cells].reshape(part.shape)
-    copied[...] = part
-    return copied

@@ -117,15 +117,15 @@ def windows(batch: Batch, table: ChannelsLastTable) -> Iterator[Window]:
 
 def _weight_by_pieces(batch: Batch, table: ChannelsLastTable, out: Array) -> None:
     """Weight the rows of a RoI whose cells are too many to be gathered at once."""
-    (_, R, _, L), step, C = batch.rows.weights.shape, batch.rows.step, table.cells.shape[1]
     columns = batch.cols.cells[0]
-    few = max(tuning.current.batch_bytes // max(L * table.cell_bytes, 1), 1)
-    for band in range(R):
-        places = batch.places[0, band * step : band * step + L, None]
+    for band, weights in enumerate(batch.rows.weights[0]):
+        height, begin = weights.shape[1], band * batch.rows.step
+        places = batch.places[0, begin : begin + height, None]
+        few = max(tuning.current.batch_bytes // max(height * table.cell_bytes, 1), 1)
+        done = 0
         for col in range(0, len(columns), few):
-            part = table.cells[places + columns[col : col + few]].reshape(L, -1)
-            here = out[0, band, :, col * C :][:, : part.shape[1]]
-            np.matmul(batch.rows.weights[0, band], part, out=here)
+            part = table.cells[places + columns[col : col + few]].reshape(height, -1)
+            np.matmul(weights, part, out=out[0, band, :, done : (done := done + part.shape[1])])
 
 
 def _without_overflow(batch: Batch, table: ChannelsLastTable, space: Workspace) -> Array:

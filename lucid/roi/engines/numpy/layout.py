@@ -78,19 +78,24 @@ def spans_of(geometry: Geometry, taps: Taps, fills: Bools | None = None) -> Span
     slot = _slots(taps)
     if fills is not None:
         slot = np.where(np.tile(fills, 2)[taps.line], _offsets(taps), slot)
-    owner = taps.line * bins + taps.bin
-    first, last = _runs(owner)
-    lowest, highest = np.full((2, lines * bins), [[NOTHING], [-1]])
-    lowest[owner[first]] = slot[first]
-    highest[owner[last]] = slot[last] + len(taps.weights) - 1
-    highest = highest.reshape(lines, bins)
+    lowest, highest = _outermost_slots(taps, slot, (lines, bins))
     return Spans(
         slot=slot,
         slots=highest.max(axis=1) + 1,
         gapless=_gapless(taps, slot, lines),
-        lowest=lowest.reshape(lines, bins),
+        lowest=lowest,
         highest=highest,
     )
+
+
+def _outermost_slots(taps: Taps, slot: Ints, shape: tuple[int, int]) -> tuple[Ints, Ints]:
+    """Return the first and the last slot of each line's bins, (2K, bins)."""
+    owner = taps.line * shape[1] + taps.bin
+    first, last = _runs(owner)
+    lowest, highest = np.full(shape, NOTHING), np.full(shape, -1)
+    lowest.ravel()[owner[first]] = slot[first]
+    highest.ravel()[owner[last]] = slot[last] + len(taps.weights) - 1
+    return lowest, highest
 
 
 def _slots(taps: Taps) -> Ints:

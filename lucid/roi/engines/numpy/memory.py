@@ -13,8 +13,10 @@ def working_bytes(
     operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
 ) -> WorkingBytes:
     """Return what is held for RoIs on a part of a map; see `lucid.roi.engines.Engine`."""
-    (height, width), pooled = size, operator.output_size
-    cells = (height + pooled[0]) * width  # channels last, and weighted by row
-    axes = zip(pooled, size, operator.most_taps(size), strict=True)
-    weights = max(WEIGHT_BYTES * bins * side + TAP_BYTES * taps for bins, side, taps in axes)
+    pooled = operator.output_size
+    cells = (size[0] + pooled[0]) * size[1]  # channels last, and weighted by row
+    weights = max(
+        WEIGHT_BYTES * bins * side + TAP_BYTES * taps
+        for bins, side, taps in zip(pooled, size, operator.most_taps(size), strict=True)
+    )
     return WorkingBytes(region=channels * cells * np.dtype(dtype).itemsize, weights=weights)

@@ -48,12 +48,11 @@ class BoxGradientPass:
         placeable = gapless & (width >= NARROW_BYTES) & now.rows_in_place
         large = placeable & (widest * width >= now.in_place_bytes)
         in_one, in_all = now.many_bins_factor * PH * total, now.one_bin_factor * PH * widest
-        call, never = now.call_bytes, np.inf
         costs = [
             (total + in_one) * width,
-            np.where(PH > 1, (widest * PH + in_all) * width, never),
-            np.where(placeable, call + in_one * width, never),
-            np.where(large & (PH > 1), call * PH + in_all * width, never),
+            np.where(PH > 1, (widest * PH + in_all) * width, np.inf),
+            np.where(placeable, now.call_bytes + in_one * width, np.inf),
+            np.where(large & (PH > 1), now.call_bytes * PH + in_all * width, np.inf),
         ]
         form = np.argmin(costs, axis=0)
         return RowForms(by_bin=form % 2 == 1, in_place=form >= 2, uncopied=form >= 2)

@@ -14,7 +14,6 @@ class Tuning:
     cols_by_bin: bool = True
     cols_strided: bool = True
     rows_in_place: bool = True
-    staged_copies: bool = True
     blas_gemm: bool = True
     blas_transpose: bool = True
 
@@ -40,18 +39,13 @@ class Tuning:
     add_scattered_factor: float = 3.0
     add_column_factor: float = 1.5
     add_roi_bytes: int = 20_000
-    add_by_bin_bytes: int = 256 << 10  # scattered cells of a band that repay a call for each bin
 
     # Copies between maps and tables of cells.
     copied_values: int = 1 << 20  # at once
     copied_channels: int = 256  # side by side at once
     copied_streams: int = 64  # channels that NumPy reads at once: it would read more too slowly
     transposed_row_values: int = 1 << 14  # of a map's row that repay a call
-    staged_values: int = 1 << 18  # at once
-    staged_channels: int = 32  # at least, and
-    staged_cells: int = 256  # at least: fewer do not drive each other out of the cache
-    crowded_stride_bytes: int = 1 << 10  # channels at a multiple share a few places of the cache
-    row_cells: int = 256  # copied back at once
+    staged_values: int = 1 << 18  # cast at once, before they are transposed
     padding_values: int = 16  # between cells: a power of two apart they would share places, too
 
 

@@ -89,12 +89,17 @@ def batches_of(
 ) -> Iterator[Batch]:
     """Yield some RoIs of a geometry with their weights, as many at a time as the cache holds."""
     for group in groups(geometry, rois, table, way):
-        (PH, PW), (G, listed), width = group.pooled, group.places.shape, group.cols.cells.shape[1]
-        cells = width * (listed if way.gathers and not group.in_place else PH) + PH * PW
-        size = cells * (table.cell_bytes + group.places.itemsize)
-        step = max(tuning.current.batch_bytes // size, 1)
-        for start in range(0, G, step):
+        step = _rois_at_once(group, table.cell_bytes, way.gathers)
+        for start in range(0, len(group.rois), step):
             yield group.part(slice(start, start + step))
+
+
+def _rois_at_once(group: Batch, cell_bytes: int, gathers: bool) -> int:
+    """Return how many RoIs of a group to work on at once, so that the cache holds their cells."""
+    (PH, PW), width = group.pooled, group.cols.cells.shape[1]
+    height = group.places.shape[1] if gathers and not group.in_place else PH
+    size = (width * height + PH * PW) * (cell_bytes + group.places.itemsize)
+    return max(tuning.current.batch_bytes // int(size), 1)
 
 
 def groups(
