@@ -17,14 +17,9 @@ from numpy.typing import NDArray
 from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.checks import PIPE, PathLike
-from lucid.stream.read.arrays import (
-    Check,
-    Source,
-    open_source,
-    open_stdin,
-    require_rois,
-)
+from lucid.stream.read.arrays import open_source, open_stdin
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+from lucid.stream.read.source import Check, Source, require_rois
 from lucid.stream.settings import Settings
 
 Array = NDArray[Any]
