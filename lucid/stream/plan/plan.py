@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.errors import MemoryLimitError
 from lucid.roi.geometry import Geometry
 from lucid.roi.threads import cores
 from lucid.roi.types import Part
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.memory import fixed_bytes, read_bytes, region_bytes, require_memory
+from lucid.stream.plan.memory import (
+    Need,
+    fixed_bytes,
+    needs,
+    read_bytes,
+    region_bytes,
+    require_memory,
+)
 from lucid.stream.plan.survey import Survey, pending
 
 Window = tuple[slice, slice]  # rows and columns
@@ -121,28 +131,49 @@ class Plan:
         return edges.area * item + seek <= cells * item + seek * reads
 
 
-def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int = 1) -> Plan:
-    """Return how to do a job on `jobs` processes that hold `memory` bytes together.
+def make_plan(
+    job: Job, survey: Survey, memory: int, packing: int = 0, among: Sequence[int] = (1,)
+) -> Plan:
+    """Return how to do a job on processes that hold `memory` bytes together.
 
-    `packing` is what its output takes at the end.
+    Their number is the first one listed that this is enough for. `packing` is what the output
+    takes at the end.
 
     Raises
     ------
     MemoryLimitError
-        If that is too little; it says the least that works.
+        If it is not enough for the last either; it says the least that is.
     """
-    memory //= jobs
+    largest = cache(lambda: _largest_window(job, survey))  # reads the table: at most once
+    *rather, last = among
+    for jobs in rather:
+        with suppress(MemoryLimitError):
+            return _plan(job, survey, memory // jobs, packing, jobs, largest)
+    return _plan(job, survey, memory // last, packing, last, largest)
+
+
+def _plan(
+    job: Job,
+    survey: Survey,
+    memory: int,
+    packing: int,
+    jobs: int,
+    largest_window: Callable[[], int],
+) -> Plan:
+    """Return how to do a job on so many processes that hold `memory` bytes each."""
     fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
     height, width = job.features.shape[2:]
     region = free // 2
     together = min(tuning.current.small_maps_bytes, region // 2)
-    whole = region_bytes(job, height, width)
-    if whole <= region or job.features.sequential:
-        largest = whole if job.features.sequential else 0
-    else:
-        largest = _largest_window(job, survey)
-    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory, jobs)
+    largest = whole = region_bytes(job, height, width)
+    if not job.features.sequential:
+        largest = 0 if whole <= region else largest_window()
+    window = Need(nbytes=2 * largest, whose=f"for the largest part of a map of {job.features.name}")
+    crops = Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.crops_shape} of {job.dtype}")
+    chunks = Need(nbytes=packing, whose="for chunks of the output; make those smaller")
+    at_once = max(window, crops, chunks)
+    require_memory(fixed + at_once.nbytes, memory, [*needs(job), at_once], jobs)
     return Plan(
         job,
         survey,

@@ -21,6 +21,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
@@ -31,7 +32,7 @@ from lucid.errors import SinkError
 from lucid.stream import tuning
 from lucid.stream.plan.inputs import plan_inputs
 from lucid.stream.plan.partition import tasks
-from lucid.stream.plan.plan import Plan, make_plan
+from lucid.stream.plan.plan import Plan
 from lucid.stream.run.work import crops_of
 from lucid.stream.settings import Settings
 from lucid.stream.write.sinks import Place, RowFile
@@ -54,7 +55,7 @@ def rows_written(plan: Plan, settings: Settings, place: Place) -> Iterator[Rows]
         If one of them was ended or stopped.
     """
     work: Iterator[Any] = tasks(plan)
-    setup = settings, plan.survey, plan.memory, place
+    setup = settings, replace(plan, job=None), place  # type: ignore[arg-type] # opens its own
     with ExitStack() as ended:
         started = [ended.enter_context(Process(setup)) for _ in range(plan.jobs)]
         waiting = {process.channel: process for process in started}
@@ -190,9 +191,9 @@ def serve(channel: int) -> None:
     with Connection(channel) as caller, ExitStack() as opened:
         try:
             caller.send(None)
-            settings, survey, memory, place = caller.recv()
+            settings, plan, place = caller.recv()
             job, _ = plan_inputs(settings, opened)
-            plan = make_plan(job, survey, memory)
+            plan = replace(plan, job=job)
             file = opened.enter_context(RowFile(place))
             while True:
                 caller.send(None)
