@@ -219,19 +219,18 @@ def at_start(files, monkeypatch):
     return lambda line: Path("site/sitecustomize.py").write_text(SITE.format(line))
 
 
-@pytest.mark.parametrize("line", ["print('hello')", "sys.stdout.write('I')", "sys.stdin.read()"])
-def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start, line):
-    at_start(line)
+def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start):
+    at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
     done = subprocess.run(
         [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0
     assert "hello" not in done.stdout
-    assert ("hello" in done.stderr) == ("hello" in line)
+    assert "hello" in done.stderr
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_processes_need_no_standard_streams(at_start, closed):
     at_start("print('hello', flush=True)")
     expected = run("whole.npy", 1, "f.npy")

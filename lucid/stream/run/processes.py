@@ -19,33 +19,27 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self
 
 from lucid.errors import SinkError
 from lucid.stream import tuning
-from lucid.stream.plan.inputs import plan_inputs
-from lucid.stream.plan.partition import tasks
+from lucid.stream.plan.partition import Task, tasks
 from lucid.stream.plan.plan import Plan
-from lucid.stream.run.work import crops_of
+from lucid.stream.run.worker import Setup
 from lucid.stream.settings import Settings
-from lucid.stream.write.sinks import Place, RowFile
+from lucid.stream.types import Rows
+from lucid.stream.write.sinks import FileSink
 
-Rows = NDArray[np.intp]
-
-SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.processes import serve; serve({})"
+SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.worker import serve; serve({})"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 LOOKS = 3  # in a row that find a process stopped; `fg` and batch systems wake a run one by one
 
 
-def rows_written(plan: Plan, settings: Settings, place: Place) -> Iterator[Rows]:
-    """Have processes write the crops of a plan to a place, and yield the rows as they are there.
+def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Rows, None, None]:
+    """Have processes write the crops of a plan, and yield the rows of each batch as they are there.
 
     Raises
     ------
@@ -54,10 +48,17 @@ def rows_written(plan: Plan, settings: Settings, place: Place) -> Iterator[Rows]
     SinkError
         If one of them was ended or stopped.
     """
-    work: Iterator[Any] = tasks(plan)
-    setup = settings, replace(plan, job=None), place  # type: ignore[arg-type] # opens its own
+    setup = Setup.of(settings, plan, sink.place)
+    with closing(_answers(setup, tasks(plan), plan.jobs)) as answers:
+        for rows in answers:
+            sink.mark(rows)
+            yield rows
+
+
+def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Rows, None, None]:
+    """Start processes, give each a task whenever it asks, and yield the rows that they write."""
     with ExitStack() as ended:
-        started = [ended.enter_context(Process(setup)) for _ in range(plan.jobs)]
+        started = [ended.enter_context(Process(setup)) for _ in range(jobs)]
         waiting = {process.channel: process for process in started}
         silence = 0.0
         while waiting:
@@ -88,8 +89,8 @@ def _look_after(waiting: Collection[Process], silence: float) -> float:
 class Process:
     """A process of the run, as the calling one sees it."""
 
-    def __init__(self, setup: Any) -> None:
-        self._setup = [setup]  # until it asks for it: it is then ready to read
+    def __init__(self, setup: Setup) -> None:
+        self._setup: list[Setup | Task] = [setup]  # until it asks for it: it is then ready to read
         self._stopped = 0
         self.channel, theirs = _connected()
         printed = _standard_error()
@@ -120,7 +121,7 @@ class Process:
         rows: Rows | None = answer
         return rows
 
-    def tell(self, work: Iterator[Any]) -> bool:
+    def tell(self, work: Iterator[Task]) -> bool:
         """Give it the next of what is to be done, and return whether there was any."""
         for task in self._setup or work:
             self._setup = []
@@ -182,25 +183,3 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def serve(channel: int) -> None:
-    """Do what the calling process says, until it says no more or is gone."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # if the caller is gone, so is this process
-    os.set_inheritable(channel, False)
-    with Connection(channel) as caller, ExitStack() as opened:
-        try:
-            caller.send(None)
-            settings, plan, place = caller.recv()
-            job, _ = plan_inputs(settings, opened)
-            plan = replace(plan, job=job)
-            file = opened.enter_context(RowFile(place))
-            while True:
-                caller.send(None)
-                for rows, crops in crops_of(plan, caller.recv()):
-                    file.write(rows, crops)
-                    caller.send(rows)
-        except EOFError:
-            return
-        except Exception as error:
-            caller.send(error)
