@@ -15,7 +15,7 @@ from lucid.stream.read.maps import Features
 
 
 def fixed_bytes(job: Job) -> int:
-    """Return what a run holds whatever its pieces are."""
+    """Return what a run holds however it is cut."""
     now = tuning.current
     table = now.slice_rows * (now.slice_row_bytes + now.selected_row_bytes)
     chunks = 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)

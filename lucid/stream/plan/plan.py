@@ -1,4 +1,4 @@
-"""From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
+"""From a bound on memory to how a run is cut: which images, which RoIs, which part of a map."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Edges(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The pieces of a run. Nothing here depends on a pixel, and no crop depends on it."""
+    """How a run is cut. Nothing here depends on a pixel, and no crop depends on it."""
 
     job: Job
     survey: Survey
@@ -82,7 +82,7 @@ class Plan:
             begin = end
 
     def in_one_chunk(self, first: int, image: int) -> bool:
-        """Return whether two images can be held at once although their block is, too."""
+        """Return whether two images can be held at once although their chunk is, too."""
         return self.images == 1 or first // self.images == image // self.images
 
     def regions(self, geometry: Geometry) -> Iterator[tuple[Part, Window]]:
@@ -163,20 +163,16 @@ def _plan(
     """Return how to do a job on so many processes that hold `memory` bytes each."""
     fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
-    height, width = job.features.shape[2:]
     region = free // 2
     together = min(tuning.current.small_maps_bytes, region // 2)
-    largest = whole = region_bytes(job, height, width)
+    largest = whole = region_bytes(job, *job.features.shape[2:])
     if not job.features.sequential:
         largest = 0 if whole <= region else largest_window()
-    window = Need(nbytes=2 * largest, whose=f"for the largest part of a map of {job.features.name}")
-    crops = Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.crops_shape} of {job.dtype}")
-    chunks = Need(nbytes=packing, whose="for chunks of the output; make those smaller")
-    at_once = max(window, crops, chunks)
+    at_once = _at_once(job, largest, packing)
     require_memory(fixed + at_once.nbytes, memory, [*needs(job), at_once], jobs)
     return Plan(
-        job,
-        survey,
+        job=job,
+        survey=survey,
         selected=max(free // 8 // tuning.current.selected_row_bytes, tuning.current.slice_rows),
         crops=max(min(free // 4, tuning.current.crops_bytes) // 2 // max(job.crop_bytes, 1), 1),
         region=region,
@@ -185,6 +181,16 @@ def _plan(
         images=_images_at_once(job, region, together),
         memory=memory,
         jobs=jobs,
+    )
+
+
+def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
+    """Return the most that is needed at any one time, beside what is held all the time."""
+    whose = f"for the largest part of a map of {job.features.name}"
+    return max(
+        Need(nbytes=2 * part_bytes, whose=whose),
+        Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.crops_shape} of {job.dtype}"),
+        Need(nbytes=packing, whose="for chunks of the output; make those smaller"),
     )
 
 
@@ -205,7 +211,7 @@ def maps_bytes(job: Job, survey: Survey) -> int:
 
 
 def _images_at_once(job: Job, region: int, together: int) -> int:
-    """Return how many images to read at once, so that no block of the file is read again."""
+    """Return how many images to read at once, so that no chunk of the file is read again."""
     chunks, (images, channels, height, width) = job.features.chunks, job.features.shape
     if chunks is None or chunks[0] == 1:
         return 1
@@ -217,8 +223,8 @@ def _images_at_once(job: Job, region: int, together: int) -> int:
 def _largest_window(job: Job, survey: Survey) -> int:
     """Return the bytes that the RoI with the largest window takes."""
     largest = 0
-    for piece in survey.pieces:
-        table = pending(job.rois, survey, piece)
+    for part in survey.slices:
+        table = pending(job.rois, survey, part)
         for image, rows in table.by_image():
             geometry = job.lay_out(table.boxes[rows], image)
             k = int(geometry.touched().argmax())
