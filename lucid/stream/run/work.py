@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
