@@ -1,6 +1,8 @@
 """What HDF5 files lead to: found by its name, refused unless trusted, and told where it is gone."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -162,3 +164,36 @@ def test_a_virtual_dataset_of_a_file_that_is_gone_is_an_error(files, folder):
         file["boxes"] = files.rois[30:]
     with pytest.raises(SourceError, match="all.h5::rois is made of rest.h5::rois, which is missin"):
         crops_of("f.npy", every, trust_input=True)
+
+
+def test_values_stored_in_another_file_must_all_be_there(files):
+    """HDF5 would read zeros beyond the end of a file."""
+    Path("raw.bin").write_bytes(b"....")
+    with open("raw.bin", "ab") as stream:
+        stream.write(files.features.tobytes())
+    size = files.features.nbytes
+    with h5py.File("stored.h5", "w") as file:
+        file.create_dataset("features", SHAPE, "f4", external=[("raw.bin", 4, size)])
+        unlimited = h5py.h5f.UNLIMITED
+        file.create_dataset(
+            "endless", SHAPE, "f4", external=[("raw.bin", 4, 8), ("raw.bin", 12, unlimited)]
+        )
+    for name in ("features", "endless"):
+        crops = crops_of(f"stored.h5::{name}", trust_input=True)
+        np.testing.assert_array_equal(crops, crops_of("f.npy"))
+    os.truncate("raw.bin", size)
+    for name in ("features", "endless"):
+        with pytest.raises(SourceError, match=f"stored.h5::{name} is stored in raw.bin, .* short"):
+            crops_of(f"stored.h5::{name}", trust_input=True)
+    Path("raw.bin").unlink()
+    with pytest.raises(SourceError, match="is stored in raw.bin, which is missing"):
+        crops_of("stored.h5::features", trust_input=True)
+
+
+def test_info_lists_what_links_lead_to_if_asked(files):
+    with h5py.File("links.h5", "w") as file:
+        file["features"] = h5py.ExternalLink("f.h5", "/features")
+    command = [str(Path(sys.executable).parent / "lucid-roialign"), "info", "links.h5"]
+    for options, said in (([], "links.h5 holds no arrays"), (["--trust-input"], "::features ")):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+        assert said in done.stdout

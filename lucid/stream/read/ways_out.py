@@ -67,7 +67,9 @@ def _require_whole(
         raise SourceError(f"{where} is a virtual dataset made of itself, or without end")
     if this in checked:
         return
-    if not trust:
+    if trust:
+        _require_external_storage(dataset, where)
+    else:
         _require_own_storage(dataset, where)
     for name, source in _virtual_sources(dataset):
         through = f"{where} (through {source!r})"
@@ -99,6 +101,20 @@ def _require_own_storage(dataset: h5py.Dataset, where: str) -> None:
         raise SourceError(
             f"{where} promises {dataset.nbytes} bytes, more than its file has or holds for it"
         )
+
+
+def _require_external_storage(dataset: h5py.Dataset, where: str) -> None:
+    """Raise unless files hold all values that are stored there; HDF5 would read zeros instead."""
+    prefix = os.environ.get("HDF5_EXTFILE_PREFIX", "")
+    folder = prefix.replace("${ORIGIN}", str(Path(dataset.file.filename).parent))
+    left = dataset.nbytes if dataset.external else 0
+    for name, begin, room in dataset.external or ():
+        path, size = Path(folder, name), min(room, left)  # the last may have room without limit
+        if not path.exists():
+            raise SourceError(f"{where} is stored in {name}, which is missing")
+        if path.stat().st_size < begin + size:
+            raise SourceError(f"{where} is stored in {name}, which is too short")
+        left -= size
 
 
 def is_open_ended(dataset: h5py.Dataset) -> bool:
