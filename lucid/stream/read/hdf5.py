@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,12 @@ class Hdf5:
         Links count as well, those to other files only if the file is trusted.
         """
         with _told_of(self._path):
-            infos = [_info(name, item, linked) for name, item, linked in self._walk()]
-        return sorted((info for info in infos if info), key=lambda info: info.dataset or "")
+            infos = [
+                _described(item, name, linked)
+                for name, item, linked in self._walk()
+                if _has_values(item)
+            ]
+        return sorted(infos, key=lambda info: info.dataset or "")
 
     def open(self, name: str | None) -> Source | None:
         """Return a dataset, None if there is none of this name.
@@ -63,7 +68,7 @@ class Hdf5:
             return self._source(name, self._file[name])
 
     def matching(self, pattern: str, place: str) -> dict[str, str]:
-        """Return the names of datasets that match, by what stands for `place`; links count too."""
+        """Return names that match, of datasets or not, by what stands for `place` in them."""
         parts = [part for part in pattern.split("/") if part]
         level = next(k for k, part in enumerate(parts) if place in part)
         before, after = parts[level].split(place)
@@ -71,9 +76,7 @@ class Hdf5:
         for key in self._keys("/".join(parts[:level])):
             inner = key[len(before) : len(key) - len(after)]
             if inner and key == before + inner + after:
-                name = "/".join([*parts[:level], key, *parts[level + 1 :]])
-                if self.open(name) is not None:
-                    found[inner] = name
+                found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
         return found
 
     def attribute(self, name: str) -> Any:
@@ -85,8 +88,7 @@ class Hdf5:
         self._file.close()
 
     def _source(self, name: str, item: h5py.Dataset) -> Source:
-        info = _info(name, item) or ArrayInfo(dataset=name, shape=item.shape, dtype=item.dtype)
-        return Hdf5Source(f"{self._path}::{name}", self._path, info, item, self)
+        return Hdf5Source(f"{self._path}::{name}", self._path, item, self)
 
     def _keys(self, name: str) -> list[str]:
         """Return the names in a group; bytes that are no text cannot be asked for."""
@@ -132,9 +134,10 @@ class Hdf5:
         where = f"{self._path}::{name}"
         if not self._trust:
             require_inside(self._file, name, where)
-        item, link = self._file.get(name), link_of(self._file, name)
-        if item is None and link is not None:
-            raise SourceError(f"{where} is a link that leads nowhere, to {link.path!r}")
+        item = self._file.get(name)
+        if item is None and (link := link_of(self._file, name)) is not None:
+            file = f"{link.filename}::" if isinstance(link, h5py.ExternalLink) else ""
+            raise SourceError(f"{where} is a link that leads nowhere, to {file}{link.path}")
         if isinstance(item, h5py.Dataset):
             require_whole(item, where, self._trust)
         return item
@@ -142,6 +145,12 @@ class Hdf5:
 
 class Hdf5Source(Source):
     """An open dataset."""
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the file says about the dataset."""
+        with _told_of(self.name):
+            return _described(self._array)
 
     @property
     def missing_chunks(self) -> int:
@@ -158,22 +167,23 @@ class Hdf5Source(Source):
         return attribute(self._array, name, self.name)
 
 
-def _info(name: str, item: h5py.Dataset, linked: bool = False) -> ArrayInfo | None:
-    """Describe a dataset; None if it has no values, or NumPy has no dtype for them."""
-    if item.shape is None:
-        return None
-    try:
-        dtype = item.dtype
-    except TypeError:
-        return None
+def _described(item: h5py.Dataset, name: str | None = None, linked: bool = False) -> ArrayInfo:
     return ArrayInfo(
-        dataset=name,
+        dataset=name or item.name.removeprefix("/"),
         shape=item.shape,
-        dtype=dtype,
+        dtype=item.dtype,
         chunks=item.chunks,
         compression=item.compression,
         linked=linked,
     )
+
+
+def _has_values(item: h5py.Dataset) -> bool:
+    """Return whether a dataset has any, and of a kind that NumPy has a dtype for."""
+    try:
+        return item.shape is not None and item.dtype is not None
+    except TypeError:
+        return False
 
 
 def _texts(group: h5py.Group) -> list[str]:

@@ -6,6 +6,7 @@ Whatever the file's layout is, a map is read as (C, h, w).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, PathLike
-from lucid.stream.read.arrays import open_array, open_container, open_source, open_stdin
+from lucid.stream.read.arrays import open_container, open_source, open_stdin
 from lucid.stream.read.ids import as_texts, natural, require_ids
 from lucid.stream.read.npy import PipedNpy
 from lucid.stream.read.source import Source, stamp_of
@@ -164,32 +165,43 @@ class MapPerImage(Features):
         self._file = open_container(self.paths[0], trust)
         self.stamp = stamp_of(self.paths[0])
         try:
-            self._names = self._find(pattern, ids, trust)
-            self._hold_against_the_first()
+            self._hold_against_the_first(self._sources(pattern, ids, trust))
         except BaseException:
             self.close()
             raise
 
-    def _find(self, pattern: str, ids: PathLike | None, trust: bool) -> list[str]:
-        """Return the name of each image's array, and note the images' ids."""
-        if ids is not None:
-            with open_source(ids, ("ids",), require_ids, trust=trust) as source:
-                self.ids = as_texts(source[:])
-                self.paths.append(source.path)
-                self.stamp += source.stamp
-            return [pattern.replace(PLACE, text) for text in self.ids]
-        found = self._file.matching(pattern, PLACE)
-        if not found:
+    def _sources(self, pattern: str, ids: PathLike | None, trust: bool) -> Iterator[Source]:
+        """Yield the array of each image, and note the images' ids and the arrays' names."""
+        self.ids, self._names = [], []
+        if ids is None:
+            found = self._file.matching(pattern, PLACE)
+            named = [(text, found[text]) for text in sorted(found, key=natural)]
+        else:
+            named = [(text, pattern.replace(PLACE, text)) for text in self._given(ids, trust)]
+        for text, name in named:
+            source = self._file.open(name)
+            if source is not None:
+                self.ids.append(text)
+                self._names.append(name)
+                yield source
+            elif ids is not None:
+                raise SourceError(f"{self.paths[0]} has no dataset {name!r}")
+        if ids is None and not self._names:
             raise SourceError(f"{self.name} matches no dataset; see what the file holds with info")
-        self.ids = sorted(found, key=natural)
-        return [found[text] for text in self.ids]
 
-    def _hold_against_the_first(self) -> None:
+    def _given(self, ids: PathLike, trust: bool) -> list[str]:
+        """Return the ids that the user gives."""
+        with open_source(ids, ("ids",), require_ids, trust=trust) as source:
+            self.paths.append(source.path)
+            self.stamp += source.stamp
+            return as_texts(source[:])
+
+    def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
         """Take down the sizes of all images; raise if channels or dtype differ."""
         shapes: list[tuple[int, ...]] = []
+        leading: list[int] = []
         self.channels, self.dtype = 0, np.dtype(np.float32)
-        for name in self._names:
-            source = open_array(self._file, self.paths[0], name)
+        for source in sources:
             shape = self._shape(source)
             if shapes and (shape[0], source.dtype) != (self.channels, self.dtype):
                 raise ShapeError(
@@ -202,8 +214,10 @@ class MapPerImage(Features):
                 chunk = self._axes.in_order((1, *source.info.chunks[-3:]))
                 self.chunks = max(self.chunks or (1, 0), chunk, key=math.prod)
             shapes.append(shape[1:])
+            leading.append(len(source.shape) - 3)
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
+        self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
 
     def _shape(self, source: Source) -> tuple[int, ...]:
         """Return (C, H, W) of an image's array; raise if it is no map."""
@@ -226,8 +240,7 @@ class MapPerImage(Features):
         self._file.close()
 
     def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
-        source = self._file.again(self._names[image])
-        return source, (0,) * (len(source.shape) - 3)
+        return self._file.again(self._names[image]), (0,) * int(self._leading[image])
 
 
 class PipedMaps(Features):

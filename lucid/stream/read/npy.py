@@ -42,7 +42,6 @@ class Npy:
 
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._array = path, map_npy(path)
-        self._info = ArrayInfo(None, self._array.shape, self._array.dtype)
 
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
@@ -51,7 +50,7 @@ class Npy:
 
     def infos(self) -> list[ArrayInfo]:
         """Return what the file says about its array."""
-        return [self._info]
+        return [self.open(None).info]
 
     def open(self, name: str | None) -> Source:
         """Return the array.
@@ -63,7 +62,7 @@ class Npy:
         """
         if name is not None:
             raise SourceError(f"{self._path} is a .npy file, without datasets; drop '::{name}'")
-        return Source(str(self._path), self._path, self._info, self._array, self)
+        return Source(str(self._path), self._path, self._array, self)
 
     def again(self, name: str) -> Source:
         """Return the array: it has no name that it could be asked for by."""

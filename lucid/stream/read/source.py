@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -61,11 +62,14 @@ class ArrayInfo:
 class Source:
     """An open array: `source[key]` reads a part of it."""
 
-    def __init__(
-        self, name: str, path: Path, info: ArrayInfo, array: Any, container: Container
-    ) -> None:
-        self.name, self.path, self.info = name, path, info
+    def __init__(self, name: str, path: Path, array: Any, container: Container) -> None:
+        self.name, self.path = name, path
         self._array, self._container = array, container
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the file says about the array."""
+        return ArrayInfo(dataset=None, shape=self._array.shape, dtype=self._array.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -145,7 +149,7 @@ class Container(Protocol):
         """Return an array that was opened before, without looking at it again."""
 
     def matching(self, pattern: str, place: str) -> dict[str, str]:
-        """Return the names of arrays that match, by what stands for `place` in them."""
+        """Return names that match, of arrays or not, by what stands for `place` in them."""
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the file, None where there is none."""
