@@ -7,8 +7,9 @@ from . import console, options
 
 @click.command()
 @click.argument("file")
+@options.trust_input
 @options.as_json
-def info(file: str, as_json: bool) -> None:
+def info(file: str, trust_input: bool | None, as_json: bool) -> None:
     """List the arrays of a file: shape, dtype, storage, and what each is usable as.
 
     \b
@@ -16,4 +17,4 @@ def info(file: str, as_json: bool) -> None:
     """  # noqa: D301 - click wants the control character
     from lucid.stream import list_arrays  # here, for --help needs no NumPy
 
-    console.show_arrays(file, list_arrays(file), as_json)
+    console.show_arrays(file, list_arrays(file, trust=bool(trust_input)), as_json)

@@ -97,6 +97,7 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
     return click.option(*flags, cls=GroupedOption, group=group, is_flag=True, help=about, **more)
 
 
+trust_input = _decorator("trust_input", OPTIONS["trust_input"])
 as_json = flag("--json", "as_json", group="Report", about="Print the report as JSON.")
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lucid.stream.extract import prepare
     from lucid.stream.extraction import Extraction
-    from lucid.stream.read.arrays import ArrayInfo, list_arrays
+    from lucid.stream.read.arrays import list_arrays
+    from lucid.stream.read.source import ArrayInfo
     from lucid.stream.report import ExtractReport
     from lucid.stream.settings import Settings
 
 # Fetched when first used, so that the table of options can be read without NumPy.
 _HOMES = {
-    "ArrayInfo": "read.arrays",
+    "ArrayInfo": "read.source",
     "ExtractReport": "report",
     "Extraction": "extraction",
     "Settings": "settings",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any, Unpack
 from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import FrameError, FrameWarning, MemoryLimitError, RoiError
+from lucid.errors import FrameError, FrameWarning, RoiError
 from lucid.stream.checks import PathLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
@@ -121,11 +121,9 @@ def prepare(settings: Settings) -> Extraction:
 def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
     """Return how to do a job, on as many processes as were asked for or are worth it."""
     if settings.jobs != "auto":
-        return make_plan(job, found, settings.memory, packing, int(settings.jobs))
-    for jobs in range(jobs_worth(job, found) if settings.can_resume else 1, 1, -1):
-        with suppress(MemoryLimitError):
-            return make_plan(job, found, settings.memory, packing, jobs)
-    return make_plan(job, found, settings.memory, packing)
+        return make_plan(job, found, settings.memory, packing, [int(settings.jobs)])
+    most = jobs_worth(job, found) if settings.can_resume else 1
+    return make_plan(job, found, settings.memory, packing, range(most, 0, -1))
 
 
 def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:

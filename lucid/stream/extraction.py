@@ -6,18 +6,13 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
-from lucid.stream.run.ahead import ahead
-from lucid.stream.run.processes import rows_written
-from lucid.stream.run.work import crops_of
+from lucid.stream.run import local, processes
 from lucid.stream.settings import Settings
+from lucid.stream.types import Rows
 from lucid.stream.write.sinks import FileSink, Sink
 
-Rows = NDArray[np.intp]
 Progress = Callable[[int], None]
 
 
@@ -39,7 +34,7 @@ class Extraction:
         self._sink, self._opened = sink, opened
 
     def run(self, on_progress: Progress | None = None) -> ExtractReport:
-        """Write the crops; tell `on_progress` after each chunk how many rows are done in all."""
+        """Write the crops; tell `on_progress` after each batch how many rows are done in all."""
         tell = on_progress or (lambda rows_done: None)
         tell(self.rows_done)  # invalid rows are zeros, as the output is laid out
         if self._sink is not None:
@@ -51,18 +46,10 @@ class Extraction:
         return self.report
 
     def _written(self, sink: Sink) -> Generator[Rows, None, None]:
-        """Write the crops chunk by chunk, here or in other processes, and yield their rows."""
+        """Write the crops batch by batch, here or in other processes, and yield their rows."""
         if self._plan.jobs > 1 and isinstance(sink, FileSink):
-            for rows in rows_written(self._plan, self._settings, sink.place):
-                sink.mark(rows)
-                yield rows
-        else:
-            made = crops_of(self._plan)
-            # A thread that waits for a pipe cannot be told to end.
-            sequential = self._plan.job.features.sequential
-            for rows, crops in made if sequential else ahead(made):
-                sink.write(rows, crops)
-                yield rows
+            return processes.rows_written(self._plan, self._settings, sink)
+        return local.rows_written(self._plan, sink)
 
     def close(self) -> None:
         """Close the inputs."""

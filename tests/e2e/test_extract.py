@@ -308,7 +308,7 @@ def test_each_map_is_read_once_in_the_order_of_the_file(files, monkeypatch):
 
 def test_maps_that_share_blocks_are_read_together(files, monkeypatch):
     keys = spied_run("f.h5::deep/zipped", "r.npy", monkeypatch, spatial_scale=1 / 16)
-    assert keys == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert [key[0] for key in keys] == [slice(0, 2), slice(2, 4), slice(4, 6)]
 
 
 def test_few_rois_on_a_plain_map_read_only_their_windows(files, monkeypatch):

@@ -202,3 +202,80 @@ def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_p
     np.save("r.npy", np.tile(np.array([0, 3, 4, 8, 9], np.float32), (count, 1)))
     lucid.extract("f.npy", "r.npy", "c.npy", output_size=2, jobs=2)
     np.testing.assert_array_equal(np.load("c.npy"), np.ones((count, 2, 2, 2), np.float32))
+
+
+SITE = """
+import sys
+if sys.argv[0] == "-c":  # in a process that works for another
+    {}
+"""
+
+
+@pytest.fixture
+def at_start(files, monkeypatch):
+    """Return what puts a line of Python into the start of each process that works for another."""
+    Path("site").mkdir()
+    monkeypatch.setenv("PYTHONPATH", "site")
+    return lambda line: Path("site/sitecustomize.py").write_text(SITE.format(line))
+
+
+def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start):
+    at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
+    done = subprocess.run(
+        [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "hello" not in done.stdout
+    assert "hello" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_processes_need_no_standard_streams(at_start, closed):
+    at_start("print('hello', flush=True)")
+    expected = run("whole.npy", 1, "f.npy")
+    command = " ".join([*COMMAND, "--features f.npy --rois r.npy -o c.npy --jobs 2",
+                        "--spatial-scale 0.0625", closed])  # fmt: skip
+    done = subprocess.run(command, shell=True, timeout=60)
+    assert done.returncode == 0
+    assert Path("c.npy").read_bytes() == expected
+
+
+def test_a_path_that_is_no_text_does_not_stop_processes(files, monkeypatch):
+    monkeypatch.syspath_prepend(Path())
+    sys.path.insert(0, Path())  # Python skips it
+    run("c.npy", 2)
+
+
+def test_ctrl_c_while_processes_start_prints_nothing_of_theirs(at_start):
+    at_start("import pathlib, time; pathlib.Path('starting').touch(); time.sleep(60)")
+    process = subprocess.Popen(
+        [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while not Path("starting").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in message
+
+
+def test_a_process_that_is_stopped_ends_the_run(files, tuned):
+    tuned(look_seconds=0.05, crops_bytes=1)
+
+    def stop(rows_done):
+        if rows_done:
+            me = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+            os.kill(int(me[0]), signal.SIGSTOP)
+
+    with pytest.raises(SinkError, match=r"process \d+ of the run was stopped \(SIGSTOP\)"):
+        lucid.extract("f.npy", "r.npy", "c.npy", jobs=2, on_progress=stop)
+
+
+def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, tuned):
+    at_start("import time; time.sleep(2)")
+    tuned(look_seconds=0.05, patience_seconds=0.1)
+    with pytest.warns(UserWarning, match=r"no process of the run has answered .* at work are \d+"):
+        run("c.npy", 2)

@@ -13,6 +13,8 @@ FILE_ROOMS = (
     "read/arrays",
     "read/npy",
     "read/hdf5",
+    "read/hdf5_file",
+    "read/ways_out",
     "read/maps",
     "write/outputs",
     "write/journal",
@@ -76,7 +78,9 @@ def test_the_stream_knows_neither_tensors_nor_the_command(path):
 
 
 ROOMS = ("read", "plan", "write", "run")  # each may import those before it
-LEAVES = tuple(f"lucid.stream.{leaf}" for leaf in ("checks", "options", "settings", "tuning"))
+LEAVES = tuple(
+    f"lucid.stream.{leaf}" for leaf in ("checks", "options", "settings", "tuning", "types")
+)
 
 
 def names_room(name):

@@ -111,6 +111,10 @@ REFUSED = {
     "head.npy": (lambda path: write(path, Path("f.npy").read_bytes()[:40]), "no valid .npy header"),
     "magic.npy": (lambda path: write(path, b"\x93NUMPY"), "no valid .npy header"),
     "v3.npy": (lambda path: write(path, b"\x93NUMPY\x03\x00abcd"), "no valid .npy header"),
+    "long.npy": (
+        lambda path: write(path, b"\x93NUMPY\x02\x00" + (2**31 - 1).to_bytes(4, "little")),
+        "no valid .npy header: it would be 2147483647 bytes long",
+    ),
     "code.npy": (lambda path: write(path, header("__import__('os')")), "no valid .npy header"),
     "minus.npy": (lambda path: write(path, npy_header("(-1, 1, 4, 4)")), "no valid .npy header"),
     "bomb.npy": (lambda path: write(path, npy_header("(9999999999, 9999, 99, 99)")), "truncated"),

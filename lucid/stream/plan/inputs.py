@@ -10,7 +10,7 @@ from lucid.errors import SourceError
 from lucid.roi.operator import as_spatial_scale, crop_dtype
 from lucid.roi.operators import RoiAlign
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.memory import require_memory, table_bytes
+from lucid.stream.plan.memory import image_needs, needs, require_memory, table_bytes
 from lucid.stream.read.maps import Features, open_features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.settings import Settings
@@ -21,13 +21,13 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     trust = settings.trust_input
     maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
     opened.callback(maps.close)
-    require_memory(maps.held_bytes, settings.memory)
+    require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
     table = RoiSource(settings.rois, settings, maps.images, settings.memory)
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
     job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-    require_memory(table_bytes(job), settings.memory)
+    require_memory(table_bytes(job), settings.memory, needs(job))
     return job, scale_from
 
 

@@ -18,7 +18,7 @@ from lucid.stream.read.rois import RoiSource
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done, before it is known in which pieces."""
+    """What is to be done, before it is known in which batches."""
 
     features: Features
     rois: RoiSource

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from lucid.errors import MemoryLimitError
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.operator import compute_dtype
@@ -12,7 +15,7 @@ from lucid.stream.read.maps import Features
 
 
 def fixed_bytes(job: Job) -> int:
-    """Return what a run holds whatever its pieces are."""
+    """Return what a run holds however it is cut."""
     now = tuning.current
     table = now.slice_rows * (now.slice_row_bytes + now.selected_row_bytes)
     chunks = 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)
@@ -30,13 +33,46 @@ def table_bytes(job: Job) -> int:
     return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
 
 
-def require_memory(least: int, memory: int, jobs: int = 1) -> None:
-    """Raise `MemoryLimitError` if each process of a run may hold less than it needs."""
+class Need(NamedTuple):
+    """What a part of a job takes, and whose part it is."""
+
+    nbytes: int
+    whose: str
+
+
+def image_needs(features: Features) -> Need:
+    """Return what is held about all images."""
+    whose = f"for the {features.images} images that {features.name} says it has"
+    return Need(nbytes=features.held_bytes, whose=whose)
+
+
+def needs(job: Job) -> list[Need]:
+    """Return what inputs ask for by what they say about themselves, which need not be true."""
+    maps, table = job.features, job.rois
+    kept = "for chunks of {}, as it says it is stored; h5repack stores it in smaller ones"
+    return [
+        image_needs(maps),
+        Need(
+            nbytes=table_bytes(job) - maps.held_bytes,
+            whose=f"for the {table.rois} RoIs that {table.name} says it has",
+        ),
+        Need(nbytes=2 * maps.chunk_bytes, whose=kept.format(maps.name)),
+        Need(nbytes=2 * table.chunk_bytes, whose=kept.format(table.name)),
+    ]
+
+
+def require_memory(least: int, memory: int, among: Sequence[Need], jobs: int = 1) -> None:
+    """Raise `MemoryLimitError` if each process of a run may hold less than it needs.
+
+    The error names what takes the most of it, if that is the most part.
+    """
     if memory < least:
         on = f" on {jobs} processes" if jobs > 1 else ""
+        most = max(among)
+        why = f"; {most.nbytes * jobs >> 20}M of it {most.whose}" if 2 * most.nbytes > least else ""
         raise MemoryLimitError(
             f"memory must be at least {-(-least >> 20) * jobs}M for this job{on}, "
-            f"got {memory * jobs / 2**20:.4g}M"
+            f"got {memory * jobs / 2**20:.4g}M{why}"
         )
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry
 from lucid.stream import tuning
 from lucid.stream.plan.memory import region_bytes
 from lucid.stream.plan.plan import Plan, Window
 from lucid.stream.plan.survey import Selection, select
-
-Rows = NDArray[np.intp]
+from lucid.stream.types import Rows
 
 
 class Task(NamedTuple):
@@ -34,19 +32,20 @@ def tasks(plan: Plan) -> Iterator[Task]:
     most = max(-(-int(counts.sum()) // (tuning.current.tasks_per_worker * jobs)), 1)
     begin = held = 0
     for image in np.flatnonzero(counts).tolist():
-        first = image - image % plan.images  # those of one block stay together
+        first = image - image % plan.images  # those of one chunk stay together
         if held >= most and first > begin:
-            yield Task(range(begin, first))
+            yield Task(images=range(begin, first))
             begin, held = first, 0
         if counts[image] > most * tuning.current.tasks_per_worker and plan.images == 1:
             if held:
-                yield Task(range(begin, image))
-            yield from (Task(range(image, image + 1), part, jobs) for part in range(jobs))
+                yield Task(images=range(begin, image))
+            this = range(image, image + 1)
+            yield from (Task(images=this, part=part, parts=jobs) for part in range(jobs))
             begin, held = image + 1, 0
         else:
             held += int(counts[image])
     if held:
-        yield Task(range(begin, len(counts)))
+        yield Task(images=range(begin, len(counts)))
 
 
 class RoiBatch(NamedTuple):
@@ -59,22 +58,22 @@ class RoiBatch(NamedTuple):
 
 
 def batches_of(plan: Plan, task: Task | None, most: int) -> Iterator[list[RoiBatch]]:
-    """Yield the pieces of a task, or of all, with at most so many RoIs.
+    """Yield batches of a task, or of all, that together have at most so many RoIs.
 
     Small ones come together: array operations are made for all at once.
     """
     held: list[RoiBatch] = []
     room = rois = 0
-    for piece in _batches(plan, task, most):
-        cost = region_bytes(plan.job, *(side.stop - side.start for side in piece.window))
-        fits = cost < room and len(piece.rows) <= rois
-        if held and not (fits and plan.in_one_chunk(held[0].image, piece.image)):
+    for batch in _batches(plan, task, most):
+        cost = region_bytes(plan.job, *(side.stop - side.start for side in batch.window))
+        fits = cost < room and len(batch.rows) <= rois
+        if held and not (fits and plan.in_one_chunk(held[0].image, batch.image)):
             yield held
             held = []
         if not held:
             room, rois = plan.together, min(tuning.current.batch_rois, most)
-        held.append(piece)
-        room, rois = room - cost, rois - len(piece.rows)
+        held.append(batch)
+        room, rois = room - cost, rois - len(batch.rows)
     if held:
         yield held
 
@@ -115,4 +114,4 @@ def _parts(plan: Plan, image: int, rows: Rows, geometry: Geometry, most: int) ->
         its, own = geometry[some], rows[some]
         for start in range(0, len(own), most):
             now = slice(start, start + most)
-            yield RoiBatch(image, own[now], its[now], window)
+            yield RoiBatch(image=image, rows=own[now], geometry=its[now], window=window)

@@ -1,20 +1,30 @@
-"""From a bound on memory to the pieces of a run: which images, which RoIs, which part of a map."""
+"""From a bound on memory to how a run is cut: which images, which RoIs, which part of a map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.errors import MemoryLimitError
 from lucid.roi.geometry import Geometry
 from lucid.roi.threads import cores
 from lucid.roi.types import Part
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.memory import fixed_bytes, read_bytes, region_bytes, require_memory
+from lucid.stream.plan.memory import (
+    Need,
+    fixed_bytes,
+    needs,
+    read_bytes,
+    region_bytes,
+    require_memory,
+)
 from lucid.stream.plan.survey import Survey, pending
 
 Window = tuple[slice, slice]  # rows and columns
@@ -45,7 +55,7 @@ class _Edges(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The pieces of a run. Nothing here depends on a pixel, and no crop depends on it."""
+    """How a run is cut. Nothing here depends on a pixel, and no crop depends on it."""
 
     job: Job
     survey: Survey
@@ -72,7 +82,7 @@ class Plan:
             begin = end
 
     def in_one_chunk(self, first: int, image: int) -> bool:
-        """Return whether two images can be held at once although their block is, too."""
+        """Return whether two images can be held at once although their chunk is, too."""
         return self.images == 1 or first // self.images == image // self.images
 
     def regions(self, geometry: Geometry) -> Iterator[tuple[Part, Window]]:
@@ -121,31 +131,48 @@ class Plan:
         return edges.area * item + seek <= cells * item + seek * reads
 
 
-def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int = 1) -> Plan:
-    """Return how to do a job on `jobs` processes that hold `memory` bytes together.
+def make_plan(
+    job: Job, survey: Survey, memory: int, packing: int = 0, among: Sequence[int] = (1,)
+) -> Plan:
+    """Return how to do a job on processes that hold `memory` bytes together.
 
-    `packing` is what its output takes at the end.
+    Their number is the first one listed that this is enough for. `packing` is what the output
+    takes at the end.
 
     Raises
     ------
     MemoryLimitError
-        If that is too little; it says the least that works.
+        If it is not enough for the last either; it says the least that is.
     """
-    memory //= jobs
+    largest = cache(lambda: _largest_window(job, survey))  # reads the table: at most once
+    *rather, last = among
+    for jobs in rather:
+        with suppress(MemoryLimitError):
+            return _plan(job, survey, memory // jobs, packing, jobs, largest)
+    return _plan(job, survey, memory // last, packing, last, largest)
+
+
+def _plan(
+    job: Job,
+    survey: Survey,
+    memory: int,
+    packing: int,
+    jobs: int,
+    largest_window: Callable[[], int],
+) -> Plan:
+    """Return how to do a job on so many processes that hold `memory` bytes each."""
     fixed = fixed_bytes(job)
     free = max(memory - fixed, 0)
-    height, width = job.features.shape[2:]
     region = free // 2
     together = min(tuning.current.small_maps_bytes, region // 2)
-    whole = region_bytes(job, height, width)
-    if whole <= region or job.features.sequential:
-        largest = whole if job.features.sequential else 0
-    else:
-        largest = _largest_window(job, survey)
-    require_memory(fixed + max(2 * largest, 8 * job.crop_bytes, packing), memory, jobs)
+    largest = whole = region_bytes(job, *job.features.shape[2:])
+    if not job.features.sequential:
+        largest = 0 if whole <= region else largest_window()
+    at_once = _at_once(job, largest, packing)
+    require_memory(fixed + at_once.nbytes, memory, [*needs(job), at_once], jobs)
     return Plan(
-        job,
-        survey,
+        job=job,
+        survey=survey,
         selected=max(free // 8 // tuning.current.selected_row_bytes, tuning.current.slice_rows),
         crops=max(min(free // 4, tuning.current.crops_bytes) // 2 // max(job.crop_bytes, 1), 1),
         region=region,
@@ -154,6 +181,16 @@ def make_plan(job: Job, survey: Survey, memory: int, packing: int = 0, jobs: int
         images=_images_at_once(job, region, together),
         memory=memory,
         jobs=jobs,
+    )
+
+
+def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
+    """Return the most that is needed at any one time, beside what is held all the time."""
+    whose = f"for the largest part of a map of {job.features.name}"
+    return max(
+        Need(nbytes=2 * part_bytes, whose=whose),
+        Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.crops_shape} of {job.dtype}"),
+        Need(nbytes=packing, whose="for chunks of the output; make those smaller"),
     )
 
 
@@ -174,7 +211,7 @@ def maps_bytes(job: Job, survey: Survey) -> int:
 
 
 def _images_at_once(job: Job, region: int, together: int) -> int:
-    """Return how many images to read at once, so that no block of the file is read again."""
+    """Return how many images to read at once, so that no chunk of the file is read again."""
     chunks, (images, channels, height, width) = job.features.chunks, job.features.shape
     if chunks is None or chunks[0] == 1:
         return 1
@@ -186,8 +223,8 @@ def _images_at_once(job: Job, region: int, together: int) -> int:
 def _largest_window(job: Job, survey: Survey) -> int:
     """Return the bytes that the RoI with the largest window takes."""
     largest = 0
-    for piece in survey.pieces:
-        table = pending(job.rois, survey, piece)
+    for part in survey.slices:
+        table = pending(job.rois, survey, part)
         for image, rows in table.by_image():
             geometry = job.lay_out(table.boxes[rows], image)
             k = int(geometry.touched().argmax())

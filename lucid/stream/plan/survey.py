@@ -1,7 +1,7 @@
-"""RoI tables in files, read piece by piece: what they hold in all, and who belongs to an image."""
+"""RoI tables in files, read slice by slice: what they hold in all, and who belongs to an image."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -22,17 +22,36 @@ class TableSlice(NamedTuple):
     last_image: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
 
-    report: RoiReport
     coverage: Coverage
+    done: NDArray[np.bool_]  # (K,) what is done or, as it is invalid, stays zeros
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image
     counts: NDArray[np.int64]  # (N,) those that are still to be done
-    pieces: list[TableSlice]  # that have some
-    done: NDArray[np.bool_]  # (K,) what is done or, as it is invalid, stays zeros
-    out_of_order: int | None  # the first valid row whose image is before that of one above it
+    report: RoiReport = field(default_factory=RoiReport)
+    slices: list[TableSlice] = field(default_factory=list)  # that have some of those
+    out_of_order: int | None = None  # the first valid row whose image is before that of one above
+    latest_image: int = 0  # of the last valid row so far
+
+    def add(self, start: int, table: RoiTable) -> None:
+        """Take in a slice of the table, whose coverage is known."""
+        stop = start + len(table.valid)
+        self.done[start:stop] |= ~table.valid
+        index = table.batch_index[table.valid]
+        _count(self.valid, index)
+        back = np.flatnonzero(np.diff(index, prepend=self.latest_image) < 0)
+        if self.out_of_order is None and len(back):
+            self.out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
+        self.latest_image = int(index[-1]) if len(index) else self.latest_image
+        index = table.batch_index[table.valid & ~self.done[start:stop]]
+        if len(index):
+            _count(self.counts, index)
+            first, last = int(index.min()), int(index.max())
+            self.slices.append(
+                TableSlice(start=start, stop=stop, first_image=first, last_image=last)
+            )
 
 
 class Selection(NamedTuple):
@@ -45,33 +64,22 @@ class Selection(NamedTuple):
     def part(self, number: int, parts: int) -> "Selection":
         """Return one of so many parts of about equal size."""
         begin, end = (len(self.rows) * each // parts for each in (number, number + 1))
-        return Selection(self.image, self.rows[begin:end], self.boxes[begin:end])
+        rows, boxes = self.rows[begin:end], self.boxes[begin:end]
+        return Selection(image=self.image, rows=rows, boxes=boxes)
 
 
 def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
     """Read the table once and return what it holds; `done` (K,) says which rows are done."""
-    done = done.copy()
-    report, pieces = RoiReport(), []
-    valid, counts = np.zeros(source.images, np.int64), np.zeros(source.images, np.int64)
-    latest, out_of_order = 0, None
+    valid, counts = np.zeros((2, source.images), np.int64)
+    found = Survey(coverage=coverage, done=done.copy(), valid=valid, counts=counts)
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
         rows = source.read(start, stop)
-        table, found = examine(rows, source.images, start)
-        report.add(found)
+        table, report = examine(rows, source.images, start)
+        found.report.add(report)
         coverage.add(table, rows)
-        done[start:stop] |= ~table.valid  # they stay zeros
-        index = table.batch_index[table.valid]
-        _count(valid, index)
-        back = np.flatnonzero(np.diff(index, prepend=latest) < 0)
-        if out_of_order is None and len(back):
-            out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
-        latest = int(index[-1]) if len(index) else latest
-        index = table.batch_index[table.valid & ~done[start:stop]]
-        if len(index):
-            _count(counts, index)
-            pieces.append(TableSlice(start, stop, int(index.min()), int(index.max())))
-    return Survey(report, coverage, valid, counts, pieces, done, out_of_order)
+        found.add(start, table)
+    return found
 
 
 def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
@@ -81,10 +89,10 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
         counts[first : last + 1] += np.bincount(index - first)
 
 
-def pending(source: RoiSource, survey: Survey, piece: TableSlice) -> RoiTable:
-    """Return the RoIs of a piece; those that are done already are not valid any more."""
-    table, _ = examine(source.read(piece.start, piece.stop), source.images)
-    table.valid[survey.done[piece.start : piece.stop]] = False
+def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
+    """Return the RoIs of a slice; those that are done already are not valid any more."""
+    table, _ = examine(source.read(part.start, part.stop), source.images)
+    table.valid[survey.done[part.start : part.stop]] = False
     return table
 
 
@@ -94,21 +102,21 @@ def select(source: RoiSource, survey: Survey, images: range, most: int) -> Itera
     The range has at most `most` RoIs, or is one image: that comes in several selections.
     """
     held: list[tuple[NDArray[np.intp], RoiTable]] = []
-    for piece in survey.pieces:
-        if piece.last_image < images.start or piece.first_image >= images.stop:
+    for part in survey.slices:
+        if part.last_image < images.start or part.first_image >= images.stop:
             continue
-        table = pending(source, survey, piece)
+        table = pending(source, survey, part)
         index = table.batch_index
         mine = np.flatnonzero(table.valid & (index >= images.start) & (index < images.stop))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:
             yield from _in_order(held)
             held = []
-        held.append((piece.start + mine, table[mine]))
+        held.append((part.start + mine, table[mine]))
     yield from _in_order(held)
 
 
 def _in_order(held: list[tuple[NDArray[np.intp], RoiTable]]) -> Iterator[Selection]:
-    """Yield the held rows image by image, no more at once than a piece has."""
+    """Yield the held rows image by image, no more at once than a slice has."""
     if not held:
         return
     rows = np.concatenate([rows for rows, _ in held])
@@ -116,4 +124,4 @@ def _in_order(held: list[tuple[NDArray[np.intp], RoiTable]]) -> Iterator[Selecti
     for image, mine in table.by_image():
         for start in range(0, len(mine), tuning.current.slice_rows):
             some = mine[start : start + tuning.current.slice_rows]
-            yield Selection(image, rows[some], table.boxes[some])
+            yield Selection(image=image, rows=rows[some], boxes=table.boxes[some])

@@ -1,188 +1,201 @@
-"""HDF5 files that may come from anywhere: what they hold, and what is refused.
+"""HDF5 files that may come from anywhere: their datasets, and the names that lead to them.
 
-A file can point to other files (external links, external storage, virtual datasets), ask for code
-to be loaded (filter plug-ins), and promise more values than it has. None of this is followed
-unless the caller trusts the file. A damaged one can make h5py fail in any way, with any exception.
+A damaged file can make h5py fail in any way, with any exception.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from lucid.errors import SourceError
-
-MOST_LINKS = 32  # that lead from one name to the next
-FILTERS = {
-    h5py.h5z.FILTER_DEFLATE,
-    h5py.h5z.FILTER_SHUFFLE,
-    h5py.h5z.FILTER_FLETCHER32,
-    h5py.h5z.FILTER_SZIP,
-    h5py.h5z.FILTER_NBIT,
-    h5py.h5z.FILTER_SCALEOFFSET,
-    h5py.h5z.FILTER_LZF,
-}  # those that come with HDF5 and h5py
+from lucid.stream.read.hdf5_file import attribute, damaged, identity, open_hdf5
+from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.ways_out import is_open_ended, link_of, require_inside, require_whole
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Open a file for reading.
+class Hdf5:
+    """An HDF5 file, open."""
 
-    Raises
-    ------
-    SourceError
-        If it is damaged.
-    """
-    try:
-        return h5py.File(path, "r")
-    except Exception as error:
-        raise damaged(str(path), error) from error
+    kind = "HDF5"
 
+    def __init__(self, path: Path, trust: bool) -> None:
+        self._path, self._trust = path, trust
+        self._file = open_hdf5(path)
 
-def damaged(name: str, error: BaseException) -> SourceError:
-    """Return the error about a file that HDF5 could not make sense of."""
-    fact = (str(error) or type(error).__name__).partition("\n")[0]
-    return SourceError(f"{name} cannot be read as HDF5: {fact}")
+    @staticmethod
+    def claims(path: Path, start: bytes) -> bool:
+        """Return whether a file is HDF5, which need not begin at its first byte."""
+        return bool(h5py.is_hdf5(path))
 
+    def infos(self) -> list[ArrayInfo]:
+        """Return what the file says about its datasets, in the order of their names.
 
-def datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
-    """Yield the datasets that are stored in a file, in the order of their names."""
-    names: list[str] = []
+        Links count as well, those to other files only if the file is trusted.
+        """
+        with _told_of(self._path):
+            infos = [
+                _described(item, name, linked)
+                for name, item, linked in self._walk()
+                if _has_values(item)
+            ]
+        return sorted(infos, key=lambda info: info.dataset or "")
 
-    def note(name: str | bytes, item: Any) -> None:
-        if isinstance(name, str) and _is_array(item):  # bytes are no text, and cannot be asked for
-            names.append(name)
+    def open(self, name: str | None) -> Source | None:
+        """Return a dataset, None if there is none of this name.
 
-    try:
-        file.visititems(note)
-        for name in sorted(names):
-            if _is_numbers(file[name]):
-                yield file[name]
-    except Exception as error:
-        raise damaged(file.filename, error) from error
+        Raises
+        ------
+        SourceError
+            If it is damaged, or one that is only read from files that are trusted.
+        """
+        name = name or ""
+        with _told_of(f"{self._path}::{name}"):
+            item = self._checked(name)
+            is_array = isinstance(item, h5py.Dataset) and item.shape is not None
+            return self._source(name, item) if is_array else None
 
+    def again(self, name: str) -> Source:
+        """Return a dataset that was opened before, without looking at it again."""
+        with _told_of(f"{self._path}::{name}"):
+            return self._source(name, self._file[name])
 
-def dataset_at(file: h5py.File, name: str, trust: bool) -> h5py.Dataset | None:
-    """Return a dataset, None if there is none of this name.
+    def matching(self, pattern: str, place: str) -> dict[str, str]:
+        """Return names that match, of datasets or not, by what stands for `place` in them."""
+        parts = [part for part in pattern.split("/") if part]
+        level = next(k for k, part in enumerate(parts) if place in part)
+        before, after = parts[level].split(place)
+        found = {}
+        for key in self._keys("/".join(parts[:level])):
+            inner = key[len(before) : len(key) - len(after)]
+            if inner and key == before + inner + after:
+                found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
+        return found
 
-    Raises
-    ------
-    SourceError
-        If it is damaged, or one that is only read from files that are trusted.
-    """
-    try:
-        if not trust:
-            _require_inside(file, name)
-        item = file.get(name)
-        if item is None or not _is_array(item):
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the file, None where there is none."""
+        return attribute(self._file, name, str(self._path))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _source(self, name: str, item: h5py.Dataset) -> Source:
+        return Hdf5Source(f"{self._path}::{name}", self._path, item, self)
+
+    def _keys(self, name: str) -> list[str]:
+        """Return the names in a group; bytes that are no text cannot be asked for."""
+        with _told_of(self._path):
+            if not self._trust:
+                require_inside(self._file, name, f"{self._path}::{name}")
+            group = self._file.get(name or "/")
+            return _texts(group) if isinstance(group, h5py.Group) else []
+
+    def _walk(self) -> Iterator[tuple[str, h5py.Dataset, bool]]:
+        """Yield names, the datasets there, and whether by a link: first what the file itself has.
+
+        Each group is entered once. It is held open until the end, for in a file that is closed and
+        opened again it would look like another.
+        """
+        entered = {identity(self._file): self._file}
+        ahead = deque((name, False) for name in _texts(self._file))
+        while ahead:
+            name, linked = ahead.popleft()
+            if not linked and link_of(self._file, name) is not None:
+                ahead.append((name, True))
+                continue
+            item = self._reached(name, linked)
+            if isinstance(item, h5py.Dataset):
+                yield name, item, linked
+            elif isinstance(item, h5py.Group) and identity(item) not in entered:
+                entered[identity(item)] = item
+                ahead.extendleft((f"{name}/{key}", linked) for key in _texts(item))
+
+    def _reached(self, name: str, linked: bool) -> object:
+        """Return what a name leads to, None if that is nothing, or not to be touched."""
+        if linked:
+            with suppress(Exception):
+                return self._checked(name)
             return None
-        if not trust:
-            _require_own_storage(item, f"{file.filename}::{name}")
-    except SourceError:
-        raise
-    except Exception as error:
-        raise damaged(f"{file.filename}::{name}", error) from error
-    return item
+        item = self._file.get(name)
+        if not self._trust and isinstance(item, h5py.Dataset) and is_open_ended(item):
+            return self._reached(name, True)
+        return item
+
+    def _checked(self, name: str) -> object:
+        """Return what a name leads to; raise if that is out of the file, or not there."""
+        where = f"{self._path}::{name}"
+        if not self._trust:
+            require_inside(self._file, name, where)
+        item = self._file.get(name)
+        if item is None and (link := link_of(self._file, name)) is not None:
+            file = f"{link.filename}::" if isinstance(link, h5py.ExternalLink) else ""
+            raise SourceError(f"{where} is a link that leads nowhere, to {file}{link.path}")
+        if isinstance(item, h5py.Dataset):
+            require_whole(item, where, self._trust)
+        return item
 
 
-def matching(file: h5py.File, pattern: str, place: str, trust: bool) -> dict[str, str]:
-    """Return the datasets whose names match, by what stands for `place`; links count as well."""
-    parts = [part for part in pattern.split("/") if part]
-    level = next(k for k, part in enumerate(parts) if place in part)
-    above, below = "/".join(parts[:level]), parts[level + 1 :]
-    before, after = parts[level].split(place)
-    try:
-        if above and not trust:
-            _require_inside(file, above)
-        group = file.get(above) if above else file
-        keys = [key for key in group if isinstance(key, str)] if _is_group(group) else []
-    except SourceError:
-        raise
-    except Exception as error:
-        raise damaged(file.filename, error) from error
-    found = {}
-    for key in keys:
-        inner = key[len(before) : len(key) - len(after)]
-        if inner and key == before + inner + after:
-            name = "/".join([*parts[:level], key, *below])
-            if dataset_at(file, name, trust) is not None:
-                found[inner] = name
-    return found
+class Hdf5Source(Source):
+    """An open dataset."""
 
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the file says about the dataset."""
+        with _told_of(self.name):
+            return _described(self._array)
 
-def missing_chunks(dataset: h5py.Dataset) -> int:
-    """Return how many chunks of a dataset were never written, and so read as its fill value."""
-    try:
-        if dataset.chunks is None or 0 in dataset.shape:
+    @property
+    def missing_chunks(self) -> int:
+        """How many chunks were never written, and read as zeros or what the file says."""
+        if self.info.chunks is None or 0 in self.shape:
             return 0
-        sides = zip(dataset.shape, dataset.chunks, strict=True)
-        chunks: int = math.prod(-(-length // side) for length, side in sides)
-        written: int = dataset.id.get_num_chunks()
-        return chunks - written
-    except Exception as error:
-        raise damaged(f"{dataset.file.filename}::{dataset.name}", error) from error
+        sides = zip(self.shape, self.info.chunks, strict=True)
+        with _told_of(self.name):
+            written: int = self._array.id.get_num_chunks()
+        return math.prod(-(-length // side) for length, side in sides) - written
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the dataset, None where there is none."""
+        return attribute(self._array, name, self.name)
 
 
-def _is_numbers(dataset: h5py.Dataset) -> bool:
-    """Return whether NumPy has a dtype for the values at all."""
+def _described(item: h5py.Dataset, name: str | None = None, linked: bool = False) -> ArrayInfo:
+    return ArrayInfo(
+        dataset=name or item.name.removeprefix("/"),
+        shape=item.shape,
+        dtype=item.dtype,
+        chunks=item.chunks,
+        compression=item.compression,
+        linked=linked,
+    )
+
+
+def _has_values(item: h5py.Dataset) -> bool:
+    """Return whether a dataset has any, and of a kind that NumPy has a dtype for."""
     try:
-        return dataset.dtype is not None
+        return item.shape is not None and item.dtype is not None
     except TypeError:
         return False
 
 
-def _is_group(item: Any) -> bool:
-    return isinstance(item, h5py.Group)
+def _texts(group: h5py.Group) -> list[str]:
+    return [key for key in group if isinstance(key, str)]
 
 
-def _is_array(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset) and item.shape is not None
-
-
-def _require_inside(file: h5py.File, name: str) -> None:
-    """Raise if a name leads to another file, through whatever groups and soft links."""
-    steps, where = [step for step in name.split("/") if step], ""
-    for _ in range(MOST_LINKS):
-        for k, step in enumerate(steps):
-            place = f"{where}/{step}"
-            link = file.get(place, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                raise _distrusted(
-                    f"{file.filename}::{name}", f"a link to another file, {link.filename!r}"
-                )
-            if isinstance(link, h5py.SoftLink):
-                target = link.path if link.path.startswith("/") else f"{where}/{link.path}"
-                steps = [part for part in target.split("/") if part and part != "."] + steps[
-                    k + 1 :
-                ]
-                where = ""
-                break
-            where = place
-        else:
-            return
-    raise SourceError(f"{file.filename}::{name} is a chain of more than {MOST_LINKS} links")
-
-
-def _require_own_storage(dataset: h5py.Dataset, name: str) -> None:
-    """Raise unless the values of a dataset are in its file, and can be read without new code."""
-    if dataset.external:
-        raise _distrusted(name, f"stored in another file, {dataset.external[0][0]!r}")
-    if dataset.is_virtual and any(part.file_name != "." for part in dataset.virtual_sources()):
-        raise _distrusted(name, "a virtual dataset made of other files")
-    space = dataset.id.get_create_plist()
-    kinds = {space.get_filter(k)[0] for k in range(space.get_nfilters())}
-    if kinds - FILTERS:
-        raise _distrusted(name, f"stored with filter {min(kinds - FILTERS)}, a plug-in")
-    stored = space.get_layout() == h5py.h5d.CONTIGUOUS and dataset.id.get_storage_size()
-    size = Path(dataset.file.filename).stat().st_size
-    if stored is not False and (stored < dataset.nbytes or size < dataset.nbytes):
-        raise SourceError(
-            f"{name} promises {dataset.nbytes} bytes, more than its file has or holds for it"
-        )
-
-
-def _distrusted(name: str, what: str) -> SourceError:
-    return SourceError(f"{name} is {what}; pass --trust-input if you know where it comes from")
+@contextmanager
+def _told_of(where: str | Path) -> Iterator[None]:
+    """Turn whatever h5py raises into an error about a damaged file."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        raise damaged(where, error) from error

@@ -1,4 +1,4 @@
-"""Feature maps as files have them: one array of all, one dataset per image, or a pipe.
+"""Feature maps as files have them: one array of all, one array per image, or a pipe.
 
 Whatever the file's layout is, a map is read as (C, h, w).
 """
@@ -6,28 +6,39 @@ Whatever the file's layout is, a map is read as (C, h, w).
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, PathLike
-from lucid.stream.read import hdf5
-from lucid.stream.read.arrays import (
-    Source,
-    attribute,
-    open_source,
-    open_stdin,
-    stamp_of,
-)
+from lucid.stream.read.arrays import open_container, open_source, open_stdin
+from lucid.stream.read.ids import as_texts, natural, require_ids
 from lucid.stream.read.npy import PipedNpy
+from lucid.stream.read.source import Source, stamp_of
+from lucid.stream.types import Array
 
-Array = NDArray[Any]
+
+class Axes(NamedTuple):
+    """Where arrays of maps have their channels: the only place that knows it."""
+
+    channels_last: bool
+
+    def in_order(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what the file has per axis in the order (..., C, H, W)."""
+        *first, height, width, channels = lengths
+        return (*first, channels, height, width) if self.channels_last else lengths
+
+    def part(self, array: Any, first: tuple[Any, ...], rows: slice, cols: slice) -> Array:
+        """Return (..., C, h, w) of the maps of an array that `first` chooses."""
+        if self.channels_last:
+            return np.moveaxis(array[(*first, rows, cols)], -1, -3)
+        part: Array = array[(*first, slice(None), rows, cols)]
+        return part
 
 
 class Features:
@@ -38,13 +49,18 @@ class Features:
     channels: int
     sizes: NDArray[np.int64]  # (N, 2) height and width, or (1, 2) if they are the same for all
     dtype: np.dtype[Any]
+    ids: list[str] | None = None  # what the file or its user calls the images, where that is known
     mapped: bool = False  # whether reading copies nothing into memory of its own
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
-    chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a unit of storage
+    chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a chunk of storage
     missing_chunks: int = 0  # that were never written
+    held_per_image: int = 16  # bytes: how many RoIs it has, and what is still to be done
 
     paths: list[Path]  # the files that are read
     stamp: Any  # what changes when they do
+
+    def __init__(self, axes: Axes) -> None:
+        self._axes = axes
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -54,27 +70,31 @@ class Features:
 
     @property
     def chunk_bytes(self) -> int:
-        """The size of a unit of storage, 0 where there are none."""
+        """The size of a chunk of storage, 0 where there are none."""
         return self.dtype.itemsize * math.prod(self.chunks) if self.chunks else 0
 
     @property
     def held_bytes(self) -> int:
-        """What is held about all images: how many RoIs they have, and what is still to be done."""
-        return 16 * self.images
+        """What is held about all images for as long as a run goes on."""
+        return self.held_per_image * self.images
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
-        raise NotImplementedError
+        return self._axes.part(*self._array(image), rows, cols)
 
     def read_several(self, images: slice) -> Array:
         """Return maps of one size, (n, C, H, W)."""
         raise NotImplementedError
 
     def attribute(self, name: str) -> Any:
-        """Return an attribute of the dataset, None where there is none."""
+        """Return an attribute of the array, None where there is none."""
 
     def close(self) -> None:
         """Close what is open."""
+
+    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
+        """Return the array that holds an image, and where in it."""
+        raise NotImplementedError
 
 
 def open_features(
@@ -94,142 +114,133 @@ def open_features(
     trust : bool
         As in `open_source`.
     """
+    axes = Axes(channels_last=layout == "nhwc")
     if spec == PIPE:
-        return PipedMaps(open_stdin("features"), layout)
+        return PipedMaps(open_stdin("features"), axes)
     if PLACE in str(spec):
-        return MapPerImage(str(spec), layout, ids, trust)
-    return Maps(open_source(spec, ("features",), require_features, trust=trust), layout)
-
-
-def _nchw(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
-    return (shape[0], shape[3], shape[1], shape[2]) if layout == "nhwc" else shape
+        return MapPerImage(str(spec), axes, ids, trust)
+    return Maps(open_source(spec, ("features",), require_features, trust=trust), axes)
 
 
 class Maps(Features):
     """All maps in one array."""
 
-    def __init__(self, source: Source, layout: str) -> None:
-        self._source, self._last = source, layout == "nhwc"
-        shape = _nchw(source.shape, layout)
+    def __init__(self, source: Source, axes: Axes) -> None:
+        super().__init__(axes)
+        self._source = source
+        self.images, self.channels, *size = axes.in_order(source.shape)
+        self.sizes = np.array([size], np.int64)
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
-        self.images, self.channels = shape[:2]
-        self.sizes = np.array([shape[2:]], np.int64)
-        chunks = source.info.chunks
-        self.chunks = None if chunks is None else _nchw(chunks, layout)
+        self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks, self.stamp = source.missing_chunks, source.stamp
         self.paths = [source.path]
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return a part of a map, (C, h, w)."""
-        if self._last:
-            return self._source[image, rows, cols].transpose(2, 0, 1)
-        return self._source[image, :, rows, cols]
-
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
-        maps = self._source[images]
-        return maps.transpose(0, 3, 1, 2) if self._last else maps
+        return self._axes.part(self._source, (images,), slice(None), slice(None))
 
     def attribute(self, name: str) -> Any:
-        """Return an attribute of the dataset, None where there is none."""
+        """Return an attribute of the array, None where there is none."""
         return self._source.attribute(name)
 
     def close(self) -> None:
         """Close the file."""
         self._source.close()
 
+    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
+        return self._source, (image,)
+
 
 class MapPerImage(Features):
-    """A dataset of three axes for each image, perhaps of differing height and width."""
+    """An array of three axes for each image, perhaps of differing height and width."""
 
-    def __init__(self, spec: str, layout: str, ids: PathLike | None, trust: bool) -> None:
+    held_per_image = 512  # also its names and size
+
+    def __init__(self, spec: str, axes: Axes, ids: PathLike | None, trust: bool) -> None:
+        super().__init__(axes)
         path, _, pattern = spec.rpartition("::")
         if not path or pattern.count(PLACE) != 1:
             raise SourceError(f"{spec} must be PATH::DATASET with one {PLACE} in the name")
-        self.name, self._layout = spec, layout
-        self._file = hdf5.open_hdf5(Path(path))
-        self.paths = [Path(path)]
-        self.stamp: Any = stamp_of(Path(path))
+        self.name, self.paths = spec, [Path(path)]
+        self._file = open_container(self.paths[0], trust)
+        self.stamp = stamp_of(self.paths[0])
         try:
-            self._names = self._find(pattern, ids, trust)
-            self._check(trust)
+            self._hold_against_the_first(self._sources(pattern, ids, trust))
         except BaseException:
             self.close()
             raise
 
-    def _find(self, pattern: str, ids: PathLike | None, trust: bool) -> list[str]:
-        """Return the dataset of each image."""
-        if ids is not None:
-            with open_source(ids, ("ids",), _require_ids, trust=trust) as source:
-                listed = source[:].tolist()
-                self.paths.append(source.path)
-                self.stamp += source.stamp
-            texts = (
-                one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else str(one)
-                for one in listed
-            )
-            return [pattern.replace(PLACE, text) for text in texts]
-        found = hdf5.matching(self._file, pattern, PLACE, trust)
-        if not found:
-            raise SourceError(f"{self.name} matches no dataset; see what the file holds with info")
-        return [found[text] for text in sorted(found, key=_natural)]
-
-    def _check(self, trust: bool) -> None:
-        """Hold the datasets of all images against the first."""
-        shapes: list[tuple[int, ...]] = []
-        self.channels, self.dtype = 0, np.dtype(np.float32)
-        for name in self._names:
-            dataset = hdf5.dataset_at(self._file, name, trust)
-            where = f"{self.paths[0]}::{name}"
-            if dataset is None:
+    def _sources(self, pattern: str, ids: PathLike | None, trust: bool) -> Iterator[Source]:
+        """Yield the array of each image, and note the images' ids and the arrays' names."""
+        self.ids, self._names = [], []
+        if ids is None:
+            found = self._file.matching(pattern, PLACE)
+            named = [(text, found[text]) for text in sorted(found, key=natural)]
+        else:
+            named = [(text, pattern.replace(PLACE, text)) for text in self._given(ids, trust)]
+        for text, name in named:
+            source = self._file.open(name)
+            if source is not None:
+                self.ids.append(text)
+                self._names.append(name)
+                yield source
+            elif ids is not None:
                 raise SourceError(f"{self.paths[0]} has no dataset {name!r}")
-            if dataset.ndim not in {3, 4} or (dataset.ndim == 4 and dataset.shape[0] != 1):
-                raise ShapeError(f"{where} must have shape (C, H, W), got {dataset.shape}")
-            shape = _nchw((1, *dataset.shape[-3:]), self._layout)[1:]
-            require_features((1, *shape), dataset.dtype, where)
-            if shapes and (shape[0], dataset.dtype) != (self.channels, self.dtype):
+        if ids is None and not self._names:
+            raise SourceError(f"{self.name} matches no dataset; see what the file holds with info")
+
+    def _given(self, ids: PathLike, trust: bool) -> list[str]:
+        """Return the ids that the user gives."""
+        with open_source(ids, ("ids",), require_ids, trust=trust) as source:
+            self.paths.append(source.path)
+            self.stamp += source.stamp
+            return as_texts(source[:])
+
+    def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
+        """Take down the sizes of all images; raise if channels or dtype differ."""
+        shapes: list[tuple[int, ...]] = []
+        leading: list[int] = []
+        self.channels, self.dtype = 0, np.dtype(np.float32)
+        for source in sources:
+            shape = self._shape(source)
+            if shapes and (shape[0], source.dtype) != (self.channels, self.dtype):
                 raise ShapeError(
-                    f"{where} must have {self.channels} channels of {self.dtype} "
-                    f"as the first map has, got {shape[0]} of {dataset.dtype}"
+                    f"{source.name} must have {self.channels} channels of {self.dtype} "
+                    f"as the first map has, got {shape[0]} of {source.dtype}"
                 )
-            self.channels, self.dtype = shape[0], dataset.dtype
-            self.missing_chunks += hdf5.missing_chunks(dataset)
-            if dataset.chunks:
-                self.chunks = max(self.chunks or (1, 0), (1, *dataset.chunks), key=math.prod)
+            self.channels, self.dtype = shape[0], source.dtype
+            self.missing_chunks += source.missing_chunks
+            if source.info.chunks:
+                chunk = self._axes.in_order((1, *source.info.chunks[-3:]))
+                self.chunks = max(self.chunks or (1, 0), chunk, key=math.prod)
             shapes.append(shape[1:])
+            leading.append(len(source.shape) - 3)
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
+        self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return a part of a map, (C, h, w)."""
-        try:
-            dataset = self._file[self._names[image]]
-            first = (0,) if dataset.ndim == 4 else ()
-            if self._layout == "nhwc":
-                last: Array = dataset[(*first, rows, cols)]
-                return last.transpose(2, 0, 1)
-            part: Array = dataset[(*first, slice(None), rows, cols)]
-        except Exception as error:
-            where = f"{self.paths[0]}::{self._names[image]}"
-            raise SourceError(f"{where} cannot be read: {error}") from error
-        return part
-
-    @property
-    def held_bytes(self) -> int:
-        """What is held about all images, here also their names and sizes."""
-        return 512 * self.images
+    def _shape(self, source: Source) -> tuple[int, ...]:
+        """Return (C, H, W) of an image's array; raise if it is no map."""
+        if len(source.shape) != 3 and (len(source.shape) != 4 or source.shape[0] != 1):
+            raise ShapeError(f"{source.name} must have shape (C, H, W), got {source.shape}")
+        shape = self._axes.in_order(source.shape[-3:])
+        require_features((1, *shape), source.dtype, source.name)
+        return shape
 
     def attribute(self, name: str) -> Any:
-        """Return the attribute of all images' datasets, or else of the file."""
-        found = [attribute(self._file[each], name, self.name) for each in self._names]
+        """Return the attribute of all images' arrays, or else of the file."""
+        found = [self._file.again(each).attribute(name) for each in self._names]
         if any(not np.array_equal(one, found[0]) for one in found):
             raise SourceError(f"{self.name}: the attribute {name} differs from image to image")
         own = found[0] if found else None
-        return attribute(self._file, name, self.name) if own is None else own
+        return self._file.attribute(name) if own is None else own
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
+        return self._file.again(self._names[image]), (0,) * int(self._leading[image])
 
 
 class PipedMaps(Features):
@@ -238,23 +249,21 @@ class PipedMaps(Features):
     sequential = True
     stamp = None
 
-    def __init__(self, stream: PipedNpy, layout: str) -> None:
-        self._stream, self.name, self._layout, self.paths = stream, stream.name, layout, []
+    def __init__(self, stream: PipedNpy, axes: Axes) -> None:
+        super().__init__(axes)
+        self._stream, self.name, self.paths = stream, stream.name, []
         header = stream.header
         require_features(header.shape, header.dtype, self.name)
-        shape = _nchw(header.shape, layout)
-        self.images, self.channels, self.dtype = shape[0], shape[1], header.dtype
-        self.sizes = np.array([shape[2:]], np.int64)
+        self.images, self.channels, *size = axes.in_order(header.shape)
+        self.sizes, self.dtype = np.array([size], np.int64), header.dtype
         self._next, self._held = 0, np.empty((0, 0, 0))
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return a part of a map, (C, h, w)."""
+    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
         while self._next <= image:
             self._held = np.empty((0, 0, 0))  # never two at a time
             self._held = self._stream.read(self._stream.header.shape[1:])
             self._next += 1
-        whole = self._held.transpose(2, 0, 1) if self._layout == "nhwc" else self._held
-        return whole[:, rows, cols]
+        return self._held, ()
 
 
 class Reader:
@@ -277,15 +286,3 @@ class Reader:
                 self._held = self._features.read(image, rows, cols)
             self._last = this
         return self._held[image - first, :, rows, cols] if self._images > 1 else self._held
-
-
-def _require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    is_text = dtype.kind in "SUO" and (dtype.kind != "O" or h5py.check_string_dtype(dtype))
-    if len(shape) != 1 or not (is_text or dtype.kind in "iu"):
-        raise ShapeError(f"{name} must be a list of whole numbers or texts, got {shape} {dtype}")
-
-
-def _natural(text: str) -> list[tuple[int, int | str]]:
-    """Return a key that puts 9 before 10."""
-    parts = re.split(r"([0-9]+)", text)
-    return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts if part]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import warnings
@@ -10,14 +11,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from lucid.errors import SourceError
-
-Array = NDArray[Any]
+from lucid.stream.read.pread import PreadArray
+from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+MOST_HEADER_BYTES = 1 << 20  # NumPy refuses shorter ones already, but reads them first
 
 
 class Header(NamedTuple):
@@ -33,6 +35,52 @@ class Header(NamedTuple):
         return self.dtype.itemsize * math.prod(self.shape)
 
 
+class Npy:
+    """A .npy file: one array, without a name."""
+
+    kind = ".npy"
+
+    def __init__(self, path: Path, trust: bool) -> None:
+        self._path, self._array = path, map_npy(path)
+
+    @staticmethod
+    def claims(path: Path, start: bytes) -> bool:
+        """Return whether a file that begins with these bytes is of this format."""
+        return start.startswith(MAGIC)
+
+    def infos(self) -> list[ArrayInfo]:
+        """Return what the file says about its array."""
+        return [self.open(None).info]
+
+    def open(self, name: str | None) -> Source:
+        """Return the array.
+
+        Raises
+        ------
+        SourceError
+            If it is asked for by a name.
+        """
+        if name is not None:
+            raise SourceError(f"{self._path} is a .npy file, without datasets; drop '::{name}'")
+        return Source(str(self._path), self._path, self._array, self)
+
+    def again(self, name: str) -> Source:
+        """Return the array: it has no name that it could be asked for by."""
+        return self.open(name)
+
+    def matching(self, pattern: str, place: str) -> dict[str, str]:
+        """Return the names of arrays that match: there are none."""
+        return {}
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the file: there are none."""
+
+    def close(self) -> None:
+        """Close the file; one that is mapped is unmapped with its last use."""
+        if isinstance(self._array, PreadArray):
+            self._array.close()
+
+
 def read_header(stream: BinaryIO, name: str) -> Header:
     """Read a header; the stream is then at the first value.
 
@@ -46,7 +94,7 @@ def read_header(stream: BinaryIO, name: str) -> Header:
             version = npy.read_magic(stream)
             if version not in READERS:
                 raise ValueError(f"version {version} of the format is not read")
-            header = Header(*READERS[version](stream))
+            header = Header(*READERS[version](_header_bytes(stream, version)))
         if any(type(length) is not int or length < 0 for length in header.shape):
             raise ValueError(f"its shape is {header.shape}")
     except Exception as error:  # NumPy evaluates what stands there, and that can fail in any way
@@ -59,8 +107,20 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     return header
 
 
-def map_npy(path: Path) -> Array:
-    """Return the array of a file, mapped into memory.
+def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> BinaryIO:
+    """Return a header and its length, which is held against what is reasonable before it is read.
+
+    NumPy reads a header before it judges how long it is.
+    """
+    start = stream.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(start, "little")
+    if length > MOST_HEADER_BYTES:
+        raise ValueError(f"it would be {length} bytes long")
+    return io.BytesIO(start + stream.read(length))
+
+
+def map_npy(path: Path) -> Array | PreadArray:
+    """Return the array of a file: mapped into memory, or read where that is refused.
 
     Raises
     ------
@@ -80,6 +140,8 @@ def map_npy(path: Path) -> Array:
                 return np.empty(header.shape, header.dtype)
             order = "F" if header.fortran else "C"
             mapped: Array = np.memmap(stream, header.dtype, "r", begin, header.shape, order)  # type: ignore[call-overload]
+        except OSError:  # as on FUSE with direct I/O
+            return PreadArray(stream, begin, header.shape, header.dtype, header.fortran)
         except (ValueError, TypeError, OverflowError) as error:
             raise SourceError(f"{path} has no valid .npy header: {error}") from error
         return mapped

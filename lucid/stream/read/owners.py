@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError
 from lucid.stream import tuning
-
-Array = NDArray[Any]
+from lucid.stream.types import Array
 
 
 class Owners(Protocol):

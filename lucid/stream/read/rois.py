@@ -1,8 +1,8 @@
-"""RoI tables as files have them, read piece by piece as rows batch_index, x1, y1, x2, y2.
+"""RoI tables as files have them, read slice by slice as rows batch_index, x1, y1, x2, y2.
 
 Boxes may say their image in their first column, in a list beside them, in ranges of rows per
 image, or by being padded to a number per image; as corners, or as a corner or centre and a size;
-in box units or as fractions of the image.
+in input coordinates or as fractions of the image.
 """
 
 from __future__ import annotations
@@ -17,19 +17,14 @@ from numpy.typing import NDArray
 from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.checks import PIPE, PathLike
-from lucid.stream.read.arrays import (
-    Check,
-    Source,
-    open_source,
-    open_stdin,
-    require_rois,
-)
+from lucid.stream.read.arrays import open_source, open_stdin
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+from lucid.stream.read.source import Check, Source, require_rois
 from lucid.stream.settings import Settings
-
-Array = NDArray[Any]
+from lucid.stream.types import Array
 
 NAMES = ("rois", "boxes", "bboxes", "image_bb")
+OWNERS = ("batch_index", "box_ranges", "box_counts")  # options that say the images of boxes
 WHOSE = "--batch-index, --box-ranges and --box-counts"
 
 
@@ -63,16 +58,7 @@ class RoiSource:
         self.held_bytes = self.chunk_bytes = 0
         try:
             if spec == PIPE:
-                stream = open_stdin("rois")
-                self.name, (self.shape, _, self.dtype) = stream.name, stream.header
-                require_rois(self.shape, self.dtype, self.name)
-                self.held_bytes = stream.header.nbytes
-                if memory is not None and self.held_bytes > memory:
-                    raise MemoryLimitError(
-                        f"memory must be more than {self.held_bytes >> 20}M to hold "
-                        f"{self.name}; or put them into a file, which is read in pieces"
-                    )
-                self._array = stream.read(self.shape)
+                self._array = self._piped(memory)
             else:
                 source = self._source(spec, NAMES, require_rois)
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
@@ -83,6 +69,19 @@ class RoiSource:
         except BaseException:
             self.close()
             raise
+
+    def _piped(self, memory: int | None) -> Array:
+        """Return the array that is piped in, which must be held as a whole."""
+        stream = open_stdin("rois")
+        self.name, (self.shape, _, self.dtype) = stream.name, stream.header
+        require_rois(self.shape, self.dtype, self.name)
+        self.held_bytes = stream.header.nbytes
+        if memory is not None and self.held_bytes > memory:
+            raise MemoryLimitError(
+                f"memory must be more than {self.held_bytes >> 20}M to hold "
+                f"{self.name}; or put them into a file, which is read slice by slice"
+            )
+        return stream.read(self.shape)
 
     @property
     def rois(self) -> int:
@@ -120,33 +119,36 @@ class RoiSource:
 
     def _find_owners(self) -> Owners:
         """Return what knows which image a RoI belongs to."""
-        options, shape = self._options, self.shape
-        given = [options.batch_index, options.box_ranges, options.box_counts]
-        if shape[1:] == (5,) and given == [None, None, None]:
-            return FirstColumn(shape[0])
-        if shape[1:] == (5,):
+        options, (rois, *width) = self._options, self.shape
+        given = [name for name in OWNERS if getattr(options, name) is not None]
+        if width == [5] and not given:
+            return FirstColumn(rois)
+        if width == [5]:
             raise ShapeError(f"{self.name} says the image in its first column; drop {WHOSE}")
-        if len(shape) == 3 and given[:2] == [None, None]:
-            counts = None
-            if options.box_counts is not None:
-                counts = self._numbers(options.box_counts, "box_counts", 1)
-            return Padded(shape, counts, self.images)
-        if len(shape) == 2 and options.box_ranges is not None:
-            return Ranges(shape[0], self._numbers(options.box_ranges, "box_ranges", 2))
-        if len(shape) == 2 and options.batch_index is not None:
-            index = self._source(options.batch_index, ("batch_index",), require_list)
-            if index.shape != shape[:1]:
-                raise ShapeError(
-                    f"{index.name} must have a number for each of {shape[0]} boxes, "
-                    f"got {index.shape}"
-                )
-            return Listed(shape[0], self._rows(index))
-        if len(shape) == 2 and self.images == 1 and options.box_counts is None:
-            return Ranges(shape[0], np.array([[0, shape[0]]]))
+        if len(width) == 2 and given in ([], ["box_counts"]):
+            counts = self._numbers(options.box_counts, "box_counts", 1) if given else None
+            return Padded(self.shape, counts, self.images)
+        if len(width) == 1 and given == ["box_ranges"]:
+            return Ranges(rois, self._numbers(options.box_ranges, "box_ranges", 2))
+        if len(width) == 1 and given == ["batch_index"]:
+            return Listed(rois, self._list_of_images(options.batch_index))
+        if len(width) == 1 and self.images == 1 and not given:
+            return Ranges(rois, np.array([[0, rois]]))
         raise ShapeError(
-            f"{self.name} {shape}: boxes (K, 4) need --batch-index or --box-ranges to say their "
-            f"image, boxes (N, M, 4) may have --box-counts; or give rows ({', '.join(COLUMNS)})"
+            f"{self.name} {self.shape}: boxes (K, 4) need --batch-index or --box-ranges to say "
+            f"their image, boxes (N, M, 4) may have --box-counts; or give rows "
+            f"({', '.join(COLUMNS)})"
         )
+
+    def _list_of_images(self, spec: PathLike) -> Any:
+        """Return what reads the image of each box."""
+        index = self._source(spec, ("batch_index",), require_list)
+        if index.shape != self.shape[:1]:
+            raise ShapeError(
+                f"{index.name} must have a number for each of {self.shape[0]} boxes, "
+                f"got {index.shape}"
+            )
+        return self._rows(index)
 
     def _numbers(self, spec: PathLike, name: str, axes: int) -> NDArray[np.int64]:
         """Return a whole array of whole numbers, a row per image."""

@@ -1,129 +1,185 @@
 """A run on several processes: each opens the inputs itself and writes its rows in place.
 
-The processes are fresh interpreters that are told by a pipe what to do. They are not forked, for
-neither HDF5 nor threads survive that; nor do they import the caller's script, as those of
-`multiprocessing` do. The calling process keeps the journal: a row is marked when the process that
-wrote it says so.
+The processes are fresh interpreters that are told what to do through a socket of their own; what
+they print goes to standard error. They are not forked, for neither HDF5 nor threads survive that;
+nor do they import the caller's script, as those of `multiprocessing` do. The calling process keeps
+the journal: a row is marked when the process that wrote it says so.
+
+A process that ends before its time ends the run at once, one that is stopped (SIGSTOP) after some
+seconds. One that is only silent is waited for, since a disk may be slow: after ten minutes without
+a word from anybody, a warning names those that are still at work.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-import pickle
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+import warnings
+from collections.abc import Collection, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Self
 
 from lucid.errors import SinkError
-from lucid.roi.workers import Shared
-from lucid.stream.plan.inputs import plan_inputs
+from lucid.stream import tuning
 from lucid.stream.plan.partition import Task, tasks
-from lucid.stream.plan.plan import Plan, make_plan
-from lucid.stream.run.work import crops_of
+from lucid.stream.plan.plan import Plan
+from lucid.stream.run.worker import Setup
 from lucid.stream.settings import Settings
-from lucid.stream.write.sinks import Place, RowFile
+from lucid.stream.types import Rows
+from lucid.stream.write.sinks import FileSink
 
-Rows = NDArray[np.intp]
-
-SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.processes import serve; serve()"
+SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.worker import serve; serve({})"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+LOOKS = 3  # in a row that find a process stopped; `fg` and batch systems wake a run one by one
 
 
-def rows_written(plan: Plan, settings: Settings, place: Place) -> Iterator[Rows]:
-    """Have processes write the crops of a plan to a place, and yield the rows as they are there.
+def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Rows, None, None]:
+    """Have processes write the crops of a plan, and yield the rows of each batch as they are there.
 
     Raises
     ------
     LucidError
         What one of the processes raised.
     SinkError
-        If one of them was ended.
+        If one of them was ended or stopped.
     """
-    ready: SimpleQueue[Rows | BaseException | None] = SimpleQueue()
-    setup = settings, plan.survey, plan.memory, place
-    work = Shared(tasks(plan))
-    processes = [_start() for _ in range(plan.jobs)]
+    setup = Setup.of(settings, plan, sink.place)
+    with closing(_answers(setup, tasks(plan), plan.jobs)) as answers:
+        for rows in answers:
+            sink.mark(rows)
+            yield rows
+
+
+def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Rows, None, None]:
+    """Start processes, give each a task whenever it asks, and yield the rows that they write."""
+    with ExitStack() as ended:
+        started = [ended.enter_context(Process(setup)) for _ in range(jobs)]
+        waiting = {process.channel: process for process in started}
+        silence = 0.0
+        while waiting:
+            ready = wait(waiting, tuning.current.look_seconds)
+            silence = 0.0 if ready else _look_after(waiting.values(), silence)
+            for channel, process in [item for item in waiting.items() if item[0] in ready]:
+                rows = process.hear()
+                if rows is not None:
+                    yield rows
+                elif not process.tell(work):
+                    del waiting[channel]
+
+
+def _look_after(waiting: Collection[Process], silence: float) -> float:
+    """Look at processes after some time of silence, and return how long that has been now."""
+    for process in waiting:
+        process.require_awake()
+    now = silence + tuning.current.look_seconds
+    if silence < tuning.current.patience_seconds <= now:
+        warnings.warn(
+            f"no process of the run has answered for {now / 60:.0f} minutes; still at work are "
+            f"{', '.join(str(process.pid) for process in waiting)}",
+            stacklevel=2,
+        )
+    return now
+
+
+class Process:
+    """A process of the run, as the calling one sees it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup: list[Setup | Task] = [setup]  # until it asks for it: it is then ready to read
+        self._stopped = 0
+        self.channel, theirs = _connected()
+        printed = _standard_error()
+        strings = [path for path in sys.path if isinstance(path, str)]  # Python skips all others
+        with theirs, _interrupts_blocked():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", SERVE.format(strings, theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                pass_fds=[theirs.fileno()],
+                env=os.environ | ONE_THREAD,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def hear(self) -> Rows | None:
+        """Return rows that it has written, or None where it asks what to do."""
+        try:
+            answer = self.channel.recv()
+        except (EOFError, OSError):
+            raise self._ended() from None
+        if isinstance(answer, Exception):
+            raise answer
+        rows: Rows | None = answer
+        return rows
+
+    def tell(self, work: Iterator[Task]) -> bool:
+        """Give it the next of what is to be done, and return whether there was any."""
+        for task in self._setup or work:
+            self._setup = []
+            try:
+                self.channel.send(task)
+            except OSError:
+                raise self._ended() from None
+            return True
+        return False
+
+    def require_awake(self) -> None:
+        """Raise if it was found stopped several times in a row."""
+        flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        stopped = hasattr(os, "waitid") and os.waitid(os.P_PID, self.pid, flags) is not None
+        self._stopped = self._stopped + 1 if stopped else 0
+        if self._stopped == LOOKS:
+            raise SinkError(
+                f"process {self.pid} of the run was stopped (SIGSTOP); --resume finishes it"
+            )
+
+    def _ended(self) -> SinkError:
+        code = self._process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"status {code}"
+        return SinkError(f"a process of the run was ended ({how}); --resume finishes it")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.channel.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def _connected() -> tuple[Connection, Connection]:
+    """Return two connected ends, none of them where programs expect their standard streams."""
+    ends = socket.socketpair()
+    with ends[0], ends[1]:
+        ours, theirs = (fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    return Connection(ours), Connection(theirs)
+
+
+def _standard_error() -> int:
+    """Return where processes may print: standard error, unless it is closed or another file."""
+    with suppress(OSError):
+        if sys.__stderr__ is not None and os.get_inheritable(2):
+            return 2
+    return subprocess.DEVNULL
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C for this thread, and for the whole life of processes that it starts meanwhile.
+
+    Ctrl-C is for the calling process, which then ends the others.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        for process in processes:
-            Thread(target=_direct, args=(process, setup, work, ready), daemon=True).start()
-        working = len(processes)
-        while working:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            working -= item is None
-            if item is not None:
-                yield item
+        yield
     finally:
-        work.stop()
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | ONE_THREAD,
-    )
-
-
-def _direct(
-    process: subprocess.Popen[bytes],
-    setup: Any,
-    work: Shared[Task],
-    ready: SimpleQueue[Rows | BaseException | None],
-) -> None:
-    """Give a process its work, task by task, and pass on what it says."""
-    with process:
-        try:
-            _say(process.stdin, setup)
-            for task in work.taken():
-                _say(process.stdin, task)
-                while (said := pickle.load(process.stdout)) is not None:  # type: ignore[arg-type]
-                    ready.put(said)
-            ready.put(None)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            code = process.wait()
-            how = signal.Signals(-code).name if code < 0 else f"status {code}"
-            ready.put(SinkError(f"a process of the run was ended ({how}); --resume finishes it"))
-        except Exception as error:
-            ready.put(error)
-
-
-def _say(pipe: Any, something: Any) -> None:
-    pickle.dump(something, pipe)
-    pipe.flush()
-
-
-def serve() -> None:
-    """Do what the calling process says on standard input, until it says no more or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the calling process
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # if that is gone, so is this one
-    asked = sys.stdin.buffer
-    with os.fdopen(os.dup(1), "wb") as answers, ExitStack() as opened:
-        os.dup2(2, 1)  # so that nothing else is printed among the answers
-        try:
-            settings, survey, memory, place = pickle.load(asked)
-            job, _ = plan_inputs(settings, opened)
-            plan = make_plan(job, survey, memory)
-            file = opened.enter_context(RowFile(place))
-            while True:
-                for rows, crops in crops_of(plan, pickle.load(asked)):
-                    file.write(rows, crops)
-                    _say(answers, rows)
-                _say(answers, None)
-        except EOFError:
-            return
-        except Exception as error:
-            _say(answers, error)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,13 +1,12 @@
-"""From a plan to crops, chunk by chunk: what a process does of a run."""
+"""From a plan to crops, batch by batch: what a process does of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import cycle
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucid.errors import DTypeError
 from lucid.roi.engines import PlacedRois, Region
@@ -20,10 +19,7 @@ from lucid.stream.plan.job import Job
 from lucid.stream.plan.partition import RoiBatch, Task, batches_of
 from lucid.stream.plan.plan import Plan
 from lucid.stream.read.maps import Reader
-
-Array = NDArray[Any]
-Rows = NDArray[np.intp]
-Item = TypeVar("Item")
+from lucid.stream.types import Array, Rows
 
 
 def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Array], None, None]:
@@ -33,17 +29,17 @@ def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Arra
     reader = Reader(job.features, plan.images)
     buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
     with working_threads(1) as workers:
-        for pieces in batches_of(plan, task, most):
-            rows, crops = np.concatenate([piece.rows for piece in pieces]), next(buffers)
+        for batches in batches_of(plan, task, most):
+            rows, crops = np.concatenate([batch.rows for batch in batches]), next(buffers)
             order = np.argsort(rows)  # so that neighbours in the file are written at once
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
-            _pool(pieces, reader, crops, place, job, workers)
+            _pool(batches, reader, crops, place, job, workers)
             yield rows[order], crops[: len(rows)]
 
 
 def _pool(
-    pieces: list[RoiBatch],
+    batches: list[RoiBatch],
     reader: Reader,
     crops: Array,
     place: Rows,
@@ -51,10 +47,10 @@ def _pool(
     workers: Workers[Any],
 ) -> None:
     regions = []
-    for image, rows, _, (down, across) in pieces:
+    for image, rows, _, (down, across) in batches:
         features = reader.read(image, down, across)
         regions.append(Region(features, len(rows), (down.start, across.start)))
-    geometry = Geometry.joined([piece.geometry for piece in pieces])
+    geometry = Geometry.joined([batch.geometry for batch in batches])
     dtype = compute_dtype(job.features.dtype)
     rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=dtype)
     try:

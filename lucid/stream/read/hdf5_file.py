@@ -1,0 +1,59 @@
+"""HDF5 files as the system gives them: opened with a lock where there are locks, and what fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import h5py
+
+from lucid.errors import SourceError
+
+# What file systems answer that have no locks, or not those that HDF5 asks for.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
+    """Open a file for reading, with a lock where its file system has any.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, or being written.
+    """
+    try:
+        try:
+            return h5py.File(path, "r")
+        except BlockingIOError as error:
+            raise SourceError(
+                f"{path} is locked by a program that writes it; wait until that has closed it"
+            ) from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            return h5py.File(path, "r", locking=False)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise damaged(path, error) from error
+
+
+def damaged(name: str | os.PathLike[str], error: BaseException) -> SourceError:
+    """Return the error about a file that HDF5 could not make sense of."""
+    fact = (str(error) or type(error).__name__).partition("\n")[0]
+    return SourceError(f"{name} cannot be read as HDF5: {fact}")
+
+
+def identity(item: h5py.Dataset | h5py.Group) -> tuple[int, int]:
+    """Return what only this object has, whatever its name, for as long as its file is open."""
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr
+
+
+def attribute(item: h5py.Dataset | h5py.Group, name: str, where: str) -> Any:
+    """Return an attribute, None where there is none."""
+    try:
+        return item.attrs.get(name)
+    except Exception as error:
+        raise damaged(where, error) from error

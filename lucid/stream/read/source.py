@@ -1,0 +1,164 @@
+"""What every container gives: what it says about its arrays, and arrays that are read in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from lucid.errors import LucidError, SourceError
+from lucid.roi.pooling import require_features
+from lucid.roi.table import require_table
+from lucid.stream.types import Array
+
+Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
+
+
+def require_rois(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array is of a form that RoIs come in: (K, 5), (K, 4) or (N, M, 4)."""
+    if len(shape) in {2, 3} and shape[-1] == 4:
+        require_table((1, 5), dtype, name)
+    else:
+        require_table(shape, dtype, name)
+
+
+ROLES: dict[str, Check] = {"features": require_features, "rois": require_rois}
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """What a file says about one of its arrays."""
+
+    dataset: str | None  # None in a .npy file
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...] | None = None  # of storage; None where it is contiguous
+    compression: str | None = None
+    linked: bool = False  # whether it is another name of an array, perhaps of another file
+
+    @property
+    def roles(self) -> list[str]:
+        """What the array is usable as."""
+        return [role for role in ("features", "rois") if self.passes(ROLES[role])]
+
+    def passes(self, check: Check) -> bool:
+        """Return whether a check has nothing against the array."""
+        try:
+            check(self.shape, self.dtype, "array")
+        except LucidError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        name = "" if self.dataset is None else f"{self.dataset!r} "
+        return f"{name}{self.shape} {self.dtype}"
+
+
+class Source:
+    """An open array: `source[key]` reads a part of it."""
+
+    def __init__(self, name: str, path: Path, array: Any, container: Container) -> None:
+        self.name, self.path = name, path
+        self._array, self._container = array, container
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the file says about the array."""
+        return ArrayInfo(dataset=None, shape=self._array.shape, dtype=self._array.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.info.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The kind of the values."""
+        return self.info.dtype
+
+    @property
+    def mapped(self) -> bool:
+        """Whether reading copies nothing into memory of its own."""
+        return isinstance(self._array, np.ndarray)
+
+    @property
+    def missing_chunks(self) -> int:
+        """How many chunks were never written, and read as zeros or what the file says."""
+        return 0
+
+    @property
+    def stamp(self) -> list[int]:
+        """What changes when the file does."""
+        return stamp_of(self.path)
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The size of a chunk of storage, 0 where there are none."""
+        return self.dtype.itemsize * math.prod(self.info.chunks) if self.info.chunks else 0
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the array, None where there is none."""
+
+    def __getitem__(self, key: Any) -> Array:
+        try:
+            part: Array = self._array[key]
+        except Exception as error:
+            raise SourceError(f"{self.name} cannot be read: {error}") from error
+        return part
+
+    def close(self) -> None:
+        """Close the file, and with it all of its arrays."""
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+class Container(Protocol):
+    """A format of files that hold arrays; an instance is one such file, open."""
+
+    kind: str  # what such a file is called
+
+    def __init__(self, path: Path, trust: bool) -> None: ...
+
+    @staticmethod
+    def claims(path: Path, start: bytes) -> bool:
+        """Return whether a file that begins with these bytes is of this format."""
+
+    def infos(self) -> list[ArrayInfo]:
+        """Return what the file says about its arrays, in the order of their names."""
+
+    def open(self, name: str | None) -> Source | None:
+        """Return an array of a name, None if there is none or it is no array.
+
+        Raises
+        ------
+        SourceError
+            If it is damaged, or one that is only read from files that are trusted.
+        """
+
+    def again(self, name: str) -> Source:
+        """Return an array that was opened before, without looking at it again."""
+
+    def matching(self, pattern: str, place: str) -> dict[str, str]:
+        """Return names that match, of arrays or not, by what stands for `place` in them."""
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the file, None where there is none."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Return what changes when a file does: its size in bytes, and when it was last modified."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]

@@ -1,0 +1,69 @@
+"""What another process does of a run: it opens the inputs itself, and writes its rows in place."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from lucid.stream.plan.inputs import plan_inputs
+from lucid.stream.plan.partition import Task
+from lucid.stream.plan.plan import Plan
+from lucid.stream.run.work import crops_of
+from lucid.stream.settings import Settings
+from lucid.stream.types import Rows
+from lucid.stream.write.sinks import Place, RowFile
+
+Work = Callable[[Task], Iterator[Rows]]  # does a task; yields rows when they are in their place
+
+
+class Setup(NamedTuple):
+    """All that a process needs to know to do tasks of a run; it can be sent anywhere."""
+
+    settings: Settings
+    plan: Plan  # without its job, which is made of open files
+    place: Place
+
+    @classmethod
+    def of(cls, settings: Settings, plan: Plan, place: Place) -> Setup:
+        """Return the setup for a run that was planned here."""
+        return cls(settings=settings, plan=replace(plan, job=None), place=place)  # type: ignore[arg-type]
+
+    def ready(self, opened: ExitStack) -> Work:
+        """Open inputs and output, and return what does a task."""
+        job, _ = plan_inputs(self.settings, opened)
+        plan = replace(self.plan, job=job)
+        file = opened.enter_context(RowFile(self.place))
+
+        def work(task: Task) -> Iterator[Rows]:
+            for rows, crops in crops_of(plan, task):
+                file.write(rows, crops)
+                yield rows
+
+        return work
+
+
+def serve(channel: int) -> None:
+    """Do what the calling process says, until it says no more or is gone.
+
+    It is asked for the setup, then for tasks, each time with None. Rows that are written are
+    answered batch by batch, and an error is answered as it is.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # if the caller is gone, so is this process
+    os.set_inheritable(channel, False)
+    with Connection(channel) as caller, ExitStack() as opened:
+        try:
+            caller.send(None)
+            work = caller.recv().ready(opened)
+            while True:
+                caller.send(None)
+                for rows in work(caller.recv()):
+                    caller.send(rows)
+        except EOFError:
+            return
+        except Exception as error:
+            caller.send(error)
