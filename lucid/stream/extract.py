@@ -23,7 +23,7 @@ from lucid.stream.report import ExtractReport
 from lucid.stream.settings import Settings
 from lucid.stream.write.identity import identity, recorded
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.outputs import Layout
+from lucid.stream.write.outputs import Layout, Output, output_of
 from lucid.stream.write.sinks import FileSink, Sink, StreamSink
 from lucid.stream.write.unfinished import keep_inputs, require_older, resume_state
 
@@ -106,15 +106,16 @@ def prepare(settings: Settings) -> Extraction:
         if not settings.to_stream:
             keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
         layout = Layout.of(settings, job.crops_shape, job.dtype, recorded(job, settings))
-        start = _start(job, layout, settings)
+        output = None if settings.to_stream else output_of(layout)
+        start = _start(job, output, settings)
         found = _survey(job, settings, start)
-        plan = _plan(job, found, settings, layout.packing_bytes)
+        plan = _plan(job, found, settings, output.packing_bytes if output else 0)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
-        if settings.to_stream:
+        if output is None:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
-            sink = FileSink(layout, start, keep=settings.can_resume)
+            sink = FileSink(output, start, keep=settings.can_resume)
         return Extraction(plan, report, sink, settings, opened.pop_all())
 
 
@@ -166,12 +167,12 @@ def _require_frame(coverage: Coverage, strict: bool) -> None:
         raise FrameError(spelled(fact, str))
 
 
-def _start(job: Job, layout: Layout, settings: Settings) -> JournalState | None:
+def _start(job: Job, output: Output | None, settings: Settings) -> JournalState | None:
     """Return from where a run goes on, None if its output is there already."""
     kept = identity(job, settings)
-    if settings.to_stream:
-        return JournalState(kept, False, np.zeros(job.rois.rois, bool), None)
-    start = resume_state(layout, kept, settings.overwrite, settings.resume)
+    if output is None:
+        return JournalState(job=kept, replaces=False, done=np.zeros(job.rois.rois, bool))
+    start = resume_state(output, kept, settings.overwrite, settings.resume)
     if start is None:
         require_older([*job.features.paths, *job.rois.paths], settings.output)
     return start

@@ -28,6 +28,9 @@ OUTPUTS = [
 SLOW = pytest.mark.slow
 
 
+ANOTHER_START = journal._boot_line("another start of the machine")
+
+
 class Stopped(Exception):
     """What ends a run in these tests."""
 
@@ -262,14 +265,15 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
     """With a clock of its own: what the file says after so much time."""
     now = [0.0]
     monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
-    start = journal.JournalState({"job": 1}, False, np.zeros(9, bool), None)
-    running = journal.Journal(Path("x.npy"), start)
-    path, here = journal.sidecar_paths(Path("x.npy")).journal, journal._boot()
+    path = Path("x.npy.part.journal")
+    running = journal.Journal(path, journal.JournalState({"job": 1}, False, np.zeros(9, bool)))
+    running.start()
+    running.trust()
+    here = journal._boot()
 
-    def said(boot=None):
-        boot = boot or here
+    def said(boot=here):
         with monkeypatch.context() as patch:
-            patch.setattr(journal, "_lock", lambda file, path: None)
+            patch.setattr(journal.disk, "lock", lambda file, path, shared: True)
             patch.setattr(journal, "_boot", lambda: boot)
             return np.flatnonzero(journal.read_journal(path).done).tolist()
 
@@ -279,10 +283,10 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
         now[0] += 0.6
         running.mark(np.array([4]), data.fileno())
         assert said() == [0, 4]
-        assert said("another") == []
+        assert said(ANOTHER_START) == []
         now[0] += 30
         running.mark(np.array([8]), data.fileno())
-        assert said() == said("another") == [0, 4, 8]
+        assert said() == said(ANOTHER_START) == [0, 4, 8]
     running.close()
 
 
@@ -297,40 +301,31 @@ def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(
     files, monkeypatch, tuned
 ):
     leave_after(30)
-    monkeypatch.setattr(journal, "_boot", lambda: "another start of the machine")
+    monkeypatch.setattr(journal, "_boot", lambda: ANOTHER_START)
     assert lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True).resumed == 0
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
     assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
     tuned(sync_seconds=0)
     leave_after(30, "d.h5")
-    monkeypatch.setattr(journal, "_boot", lambda: "yet another")
+    monkeypatch.setattr(journal, "_boot", lambda: journal._boot_line("yet another"))
     assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
 
 
 def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
-    """The new journal takes over all marks, so what they mark is synced before it is written."""
+    """Until they are synced, the journal claims none of those that were not."""
     leave_after(30)
-    seen, fsync = [], os.fsync
+    seen = []
 
     def noting(file):
-        seen.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
-        fsync(file)
+        name = Path(os.readlink(f"/proc/self/fd/{file}")).name
+        marks = journal._said(Path("c.h5.part.journal").read_bytes()).done
+        seen.append((name, bool(marks.any())))
 
     monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(os, "fdatasync", noting)
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
-    assert seen[:2] == ["c.h5.part", "c.h5.part.journal.new"]
-
-
-@pytest.mark.parametrize("second", [{"resume": True}, {"overwrite": True}])
-def test_a_file_system_without_links_does_as_well(files, monkeypatch, second):
-    def link(*names):
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "link", link)
-    leave_after(30)
-    lucid.extract("f.h5", "r.npy", "c.h5", **second)
-    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
-    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+    part, marks = "c.h5.part", "c.h5.part.journal"
+    assert seen[:3] == [(marks, False), (part, False), (marks, True)]
 
 
 def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):

@@ -15,6 +15,7 @@ FILE_ROOMS = (
     "read/hdf5",
     "read/maps",
     "write/outputs",
+    "write/disk",
     "write/journal",
     "write/sinks",
     "write/unfinished",

@@ -7,8 +7,7 @@ from lucid import __version__
 from lucid.stream.options import OPTIONS, Recorded
 from lucid.stream.plan.job import Job
 from lucid.stream.settings import Settings
-
-FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
+from lucid.stream.write.journal import FORMAT
 
 # What an output that leaves these attributes out was made with.
 DEFAULTS = {
