@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +146,22 @@ def _require_folder(output: Path) -> None:
 
 def require_no_strangers(output: Path) -> None:
     """Raise if files stand where those of an unfinished run would be, but there is none."""
+    for path in _beside(output):
+        raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
+
+
+def _beside(output: Path) -> list[Path]:
+    """Return the files that are there of those that a journal speaks for."""
     names = sidecar_paths(output)
-    for path in names:
-        if path != names.journal and os.path.lexists(path):
-            raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
+    return [path for path in names if path != names.journal and os.path.lexists(path)]
 
 
 def _unfinished_run(output: Path) -> JournalState | None:
     """Return what the journal says, if a run is unfinished."""
     path = sidecar_paths(output).journal
     state = read_journal(path)
+    if state is None and _beside(output):  # these are not of a run, or of one that began just now
+        state = read_journal(path)
     if state is None or _has_rows(output):
         return state
     if state.done.any() or (os.path.lexists(output) and not state.replaces):
@@ -192,8 +198,9 @@ def _require_space(output: Output) -> None:
     """Raise unless the disk has room for what is not there yet."""
     layout, names = output.layout, sidecar_paths(output.layout.path)
     rows = names.rows if output.packs else names.part
-    there = rows.stat().st_blocks * 512 if rows.exists() else 0
-    needed = layout.nbytes * (1 + output.packs) - there
+    needed = layout.nbytes * (1 + output.packs)
+    with suppress(FileNotFoundError):
+        needed -= rows.stat().st_blocks * 512
     free = shutil.disk_usage(layout.path.parent).free
     if needed > free:
         raise SinkError(
