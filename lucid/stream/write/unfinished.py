@@ -28,7 +28,6 @@ from lucid.stream.write.journal import (
 from lucid.stream.write.outputs import Output
 
 
-
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
     """Raise rather than write over an input, even if asked to overwrite."""
     with _about(output):
