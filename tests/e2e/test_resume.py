@@ -25,8 +25,6 @@ OUTPUTS = [
     ("c.h5", {"chunks": 7, "checksum": True}),
 ]
 
-SLOW = pytest.mark.slow
-
 
 ANOTHER_START = journal._boot_line("another start of the machine")
 
@@ -59,7 +57,7 @@ def bytes_of_an_undisturbed_run(output, options):
 
 
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
-@pytest.mark.parametrize("rows", [pytest.param(1, marks=SLOW), 30, pytest.param(60, marks=SLOW)])
+@pytest.mark.parametrize("rows", [1, 30, 60])
 def test_a_resumed_run_gives_the_bytes_of_an_undisturbed_one(files, output, options, rows):
     expected = bytes_of_an_undisturbed_run(output, options)
     leave_after(rows, output, **options)
@@ -150,8 +148,6 @@ def test_nothing_is_left_in_the_way_of_later_runs(files):
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
 
 
-@pytest.mark.kill
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("step", ["replace", "unlink"])
 @pytest.mark.parametrize("number", range(4))
 def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypatch, step, number):
@@ -236,7 +232,7 @@ def prepared(**more):
     return prepare(Settings(features="f.h5", rois="r.npy", output="c.h5", **more))
 
 
-@pytest.mark.parametrize("options", [{}, pytest.param({"compression": "gzip"}, marks=SLOW)])
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
 @pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
 @pytest.mark.parametrize("unfinished_before", [False, True])
 def test_of_two_runs_planned_at_once_only_the_first_begins(
@@ -365,23 +361,60 @@ def test_an_input_that_vanishes_while_it_is_read_is_still_there_for_the_run(file
     assert Path("c.h5").read_bytes() == expected
 
 
-def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files):
+def begun(*arguments):
+    """Return a command that is writing the crops of many RoIs."""
     corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
-    process = subprocess.Popen([*RUN, "-o", "c.h5"], stderr=subprocess.PIPE, text=True)
-    journals, until = set(), time.monotonic() + 120
-    while len(journals) < 3:  # the first says that nothing is done
-        journals |= {path.read_bytes() for path in files.path.glob("c.h5.part.journal")}
+    process = subprocess.Popen([*RUN, *arguments], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (marks := Path("c.h5.part.journal")).exists() or not any(marks.read_bytes()[-40000:]):
         assert time.monotonic() < until
         time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files, more):
+    process = begun("-o", "c.h5", *more)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
+    instead = " instead of --overwrite" if more else ""
     assert re.fullmatch(
-        r"Interrupted with \d+ of 300000 crops done; "
-        r"the same command with --resume finishes c.h5\n\n?",
+        rf"Interrupted with \d+ of 300000 crops done; "
+        rf"the same command with --resume{instead} finishes c.h5\n\n?",
         stderr,
     )
+
+
+@pytest.mark.parametrize("gap", [0, 0.001, 0.005, 0.02, 0.05])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_while_the_run_tidies_up_changes_nothing(files, gap, second):
+    """A terminal and a wrapper may both send it."""
+    process = begun("-o", "c.h5")
+    process.send_signal(signal.SIGINT)
+    time.sleep(gap)
+    process.send_signal(second)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert re.fullmatch(r"Interrupted with .* --resume finishes c.h5\n\n?", stderr)
+
+
+@pytest.mark.parametrize("more", [["--jobs", "1"], ["--overwrite"]])
+def test_nothing_is_advised_where_nothing_was_kept(files, more):
+    """Features that come through a pipe cannot be read again."""
+    corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
+    np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
+    arguments = [*RUN, "-o", "c.npy", *more]
+    arguments[arguments.index("f.h5")] = "-"
+    with open("f.npy", "rb") as features:
+        process = subprocess.Popen(arguments, stdin=features, stderr=subprocess.PIPE, text=True)
+    while not Path("c.npy.part").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert re.fullmatch(r"Interrupted with \d+ of 300000 crops done\n\n?", stderr)
+    assert not list(files.path.glob("c.npy*"))
 
 
 RUN = [
