@@ -19,11 +19,6 @@ def complain(message: str) -> None:
     click.echo(f"Error: {_shown(' '.join(message.split()))}", err=True)
 
 
-def warn(message: str) -> None:
-    """Say in one line what may go wrong."""
-    click.echo(f"Warning: {_shown(' '.join(message.split()))}", err=True)
-
-
 def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bool) -> None:
     """Say after a signal how far the run came and, if something was kept, how to go on."""
     option = "--resume instead of --overwrite" if overwrite else "--resume"
@@ -55,7 +50,7 @@ def _advance(shown: Any, rows_done: int) -> None:
 
 def warn(message: str) -> None:
     """Say in one line what is probably wrong."""
-    click.echo(f"Warning: {_shown(message)}", err=True)
+    click.echo(f"Warning: {_shown(' '.join(message.split()))}", err=True)
 
 
 def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:

@@ -131,14 +131,6 @@ def test_a_complete_output_is_not_taken_for_that_of_another_job(files, changed):
         lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
 
 
-@pytest.mark.parametrize("output", ["c.h5", "c.npy"])
-def test_a_complete_output_is_not_taken_for_that_of_inputs_that_changed_since(files, output):
-    lucid.extract("f.h5", "r.npy", output)
-    np.save("r.npy", files.rois[::-1])
-    with pytest.raises(SinkError, match=f"{output} is complete, but r.npy changed since"):
-        lucid.extract("f.h5", "r.npy", output, resume=True)
-
-
 def test_nothing_is_left_in_the_way_of_later_runs(files):
     leave_after(30, compression="gzip")
     assert Path("c.h5.part.rows").exists()
@@ -173,14 +165,6 @@ def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypa
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **options)
     assert Path("c.h5").read_bytes() == expected
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
-
-
-@pytest.mark.parametrize("name", ["f.h5", "r.npy"])
-def test_a_resume_refuses_an_input_that_changed(files, name):
-    leave_after(30)
-    os.utime(name)
-    with pytest.raises(SinkError, match=f"with {'features' if name == 'f.h5' else 'rois'}_file"):
-        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
 
 
 def test_a_complete_output_of_another_job_is_not_taken_for_this_one(files):

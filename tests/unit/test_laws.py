@@ -13,6 +13,7 @@ FILE_ROOMS = (
     "read/arrays",
     "read/npy",
     "read/hdf5",
+    "read/fingerprint",
     "read/maps",
     "write/outputs",
     "write/disk",

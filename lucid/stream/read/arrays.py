@@ -19,6 +19,7 @@ from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
 from lucid.stream.checks import PathLike
 from lucid.stream.read import hdf5, npy
+from lucid.stream.read.fingerprint import Input
 
 Array = NDArray[Any]
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
@@ -91,10 +92,9 @@ class Source:
         """Whether reading copies nothing into memory of its own."""
         return self._file is None
 
-    @property
-    def stamp(self) -> list[int]:
-        """What changes when the file does."""
-        return stamp_of(self.path)
+    def as_input(self, role: str) -> Input:
+        """Return what is recorded of it, as the array that an option names."""
+        return Input(role, self.path, self.info.dataset, self.shape, str(self.dtype))
 
     @property
     def chunk_bytes(self) -> int:
@@ -166,12 +166,6 @@ def open_source(
         source.close()
         raise
     return source
-
-
-def stamp_of(path: Path) -> list[int]:
-    """Return what changes when a file does: its size in bytes, and when it was last modified."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
 
 
 def open_stdin(name: str) -> npy.PipedNpy:

@@ -23,8 +23,8 @@ from lucid.stream.read.arrays import (
     attribute,
     open_source,
     open_stdin,
-    stamp_of,
 )
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.npy import PipedNpy
 
 Array = NDArray[Any]
@@ -44,7 +44,7 @@ class Features:
     missing_chunks: int = 0  # that were never written
 
     paths: list[Path]  # the files that are read
-    stamp: Any  # what changes when they do
+    inputs: list[Input]  # what is read from them
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -116,8 +116,9 @@ class Maps(Features):
         self.sizes = np.array([shape[2:]], np.int64)
         chunks = source.info.chunks
         self.chunks = None if chunks is None else _nchw(chunks, layout)
-        self.missing_chunks, self.stamp = source.missing_chunks, source.stamp
+        self.missing_chunks = source.missing_chunks
         self.paths = [source.path]
+        self.inputs = [source.as_input("features")._replace(shape=self.shape)]
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
@@ -149,7 +150,7 @@ class MapPerImage(Features):
         self.name, self._layout = spec, layout
         self._file = hdf5.open_hdf5(Path(path))
         self.paths = [Path(path)]
-        self.stamp: Any = stamp_of(Path(path))
+        self.inputs = []
         try:
             self._names = self._find(pattern, ids, trust)
             self._check(trust)
@@ -163,7 +164,7 @@ class MapPerImage(Features):
             with open_source(ids, ("ids",), _require_ids, trust=trust) as source:
                 listed = source[:].tolist()
                 self.paths.append(source.path)
-                self.stamp += source.stamp
+                self.inputs.append(source.as_input("ids"))
             texts = (
                 one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else str(one)
                 for one in listed
@@ -199,6 +200,9 @@ class MapPerImage(Features):
             shapes.append(shape[1:])
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
+        pattern = self.name.rpartition("::")[2]
+        this = Input("features", self.paths[0], pattern, self.shape, str(self.dtype))
+        self.inputs.insert(0, this)
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
@@ -236,10 +240,10 @@ class PipedMaps(Features):
     """All maps in one .npy stream, read forwards: each map once, as a whole."""
 
     sequential = True
-    stamp = None
 
     def __init__(self, stream: PipedNpy, layout: str) -> None:
         self._stream, self.name, self._layout, self.paths = stream, stream.name, layout, []
+        self.inputs = []
         header = stream.header
         require_features(header.shape, header.dtype, self.name)
         shape = _nchw(header.shape, layout)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import SinkError
+from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write.identity import DEFAULTS
 from lucid.stream.write.journal import (
     FORMAT,
@@ -37,17 +39,6 @@ def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
                     raise SinkError(f"{ours} is an input of this run; name another output")
 
 
-def require_older(inputs: Iterable[Path], output: Path) -> None:
-    """Raise if an input changed after a complete output was written."""
-    with _about(output):
-        for path in inputs:
-            if path.stat().st_mtime_ns > output.stat().st_mtime_ns:
-                raise SinkError(
-                    f"{output} is complete, but {path} changed since; "
-                    "pass --overwrite to do the job again"
-                )
-
-
 @contextmanager
 def _about(output: Path) -> Iterator[None]:
     """Raise errors of the system as ones about the output."""
@@ -61,10 +52,13 @@ def _about(output: Path) -> Iterator[None]:
         raise SinkError(f"{str(output)!r} cannot be written: {error}") from error
 
 
-def resume_state(output: Output, job: Job, overwrite: bool, resume: bool) -> JournalState | None:
+def resume_state(
+    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+) -> JournalState | None:
     """Return from where a run is to go on, None if its output is there already; or refuse.
 
-    No crop is written. `job` is what must be the same for an unfinished run to be gone on with.
+    No crop is written. `job` is what must be the same for an unfinished run to be gone on with;
+    of inputs of which it compares but a sample, a warning says so if their times differ.
 
     Raises
     ------
@@ -72,10 +66,13 @@ def resume_state(output: Output, job: Job, overwrite: bool, resume: bool) -> Jou
         If the output cannot be written there, or must not be.
     """
     with _about(output.layout.path):
-        return _resume_state(output, job, overwrite, resume)
+        job = job | {"modified": {one.role: one.modified() for one in inputs}}
+        return _resume_state(output, job, inputs, overwrite, resume)
 
 
-def _resume_state(output: Output, job: Job, overwrite: bool, resume: bool) -> JournalState | None:
+def _resume_state(
+    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+) -> JournalState | None:
     path = output.layout.path
     _require_folder(path)
     state = _unfinished_run(path)
@@ -84,10 +81,10 @@ def _resume_state(output: Output, job: Job, overwrite: bool, resume: bool) -> Jo
         if os.path.lexists(path) and not overwrite:
             if not resume:
                 raise SinkError(f"{path} exists; pass --overwrite to replace it")
-            _require_complete(output, job)
+            _require_complete(output, job, inputs)
             return None
     elif resume:
-        state = _same_run(state, job, path)
+        state = _same_run(state, job, inputs, path)
     elif not overwrite:
         share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
         raise SinkError(
@@ -102,7 +99,7 @@ def _resume_state(output: Output, job: Job, overwrite: bool, resume: bool) -> Jo
     return JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
 
 
-def _same_run(state: JournalState, job: Job, path: Path) -> JournalState:
+def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> JournalState:
     """Return from where an unfinished run is gone on with; raise if it is of another job."""
     if state.job["format"] != FORMAT:
         raise SinkError(
@@ -110,10 +107,12 @@ def _same_run(state: JournalState, job: Job, path: Path) -> JournalState:
             "pass --overwrite to start over"
         )
     _require_same(state.job, job, f"{path} was begun")
+    touched = [one for one in inputs if one.modified() != state.job["modified"][one.role]]
+    _warn_of_samples(touched, job, f"{path} was begun")
     return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
 
 
-def _require_complete(output: Output, job: Job) -> None:
+def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
     """Raise unless what stands there is the output of a job."""
     path = output.layout.path
     try:
@@ -128,6 +127,13 @@ def _require_complete(output: Output, job: Job) -> None:
         said = DEFAULTS | said
     told = {key: value for key, value in job.items() if key in said}
     _require_same(said, told, f"{path} is complete, but")
+    touched = [one for one in inputs if one.modified() > path.stat().st_mtime_ns]
+    if touched and "features_fingerprint" not in said:
+        raise SinkError(
+            f"{path} is complete, but {touched[0].path} changed since; "
+            "pass --overwrite to do the job again"
+        )
+    _warn_of_samples(touched, job, f"{path} was written")
 
 
 def _require_folder(output: Path) -> None:
@@ -178,10 +184,23 @@ def _has_rows(output: Path) -> bool:
 def _require_same(state: Job, job: Job, what: str) -> None:
     """Raise if a job is not the one that was recorded, on the first thing in which it differs."""
     for key, value in job.items():
-        if state.get(key) != value:
+        if state.get(key) != value and key != "modified":
+            role = key.removesuffix("_fingerprint")
+            fact = f"{key} {_shown(state.get(key))}, not {_shown(value)}"
             raise SinkError(
-                f"{what} with {key} {_shown(state.get(key))}, not {_shown(value)}; "
+                f"{what} with {fact if role == key else f'other contents of {role}'}; "
                 "repeat the job as it was, or pass --overwrite to start over"
+            )
+
+
+def _warn_of_samples(touched: Iterable[Input], job: Job, since: str) -> None:
+    """Warn of inputs whose times say that they may have changed where no sample was taken."""
+    for one in touched:
+        if job[f"{one.role}_fingerprint"].startswith(SAMPLED):
+            warnings.warn(
+                f"{one.path} was modified since {since}; it is too large to be compared as a "
+                "whole, and the sample of it that was is the same",
+                stacklevel=2,
             )
 
 
