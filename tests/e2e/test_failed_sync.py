@@ -67,7 +67,11 @@ def run_with(disk, monkeypatch, output, options):
 
 
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
-@pytest.mark.parametrize("often", [EVERY_TIME, ONLY_AT_THE_END], ids=["often", "at the end"])
+@pytest.mark.parametrize(
+    "often",
+    [pytest.param(EVERY_TIME, marks=pytest.mark.slow), ONLY_AT_THE_END],
+    ids=["often", "at the end"],
+)
 @pytest.mark.parametrize("suffixes", [(".part", ".rows", ".packed"), (".journal",)], ids=str)
 def test_whichever_sync_fails_the_resumed_output_is_right(
     files, tuned, expected, monkeypatch, output, options, often, suffixes
@@ -117,6 +121,7 @@ def test_rows_of_the_run_before_are_lost_where_the_first_sync_of_the_next_fails(
     assert Path(output).read_bytes() == whole
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("keeps", [0, 30])
 def test_a_run_that_is_killed_in_a_sync_is_believed_what_was_safe(
     files, tuned, expected, monkeypatch, keeps

@@ -15,7 +15,6 @@ RUN = [
     sys.executable, "-c", "from lucid_cli.main import main; main()",
     "extract", "--features", "f.npy", "--rois", "r.npy", "-q", "--jobs", "1",
 ]  # fmt: skip
-NO_LOCKS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,10 @@ def test_a_journal_is_locked_as_network_file_systems_want_it(files, run_on, tune
     assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
 
 
-@pytest.mark.parametrize("number", NO_LOCKS, ids=errno.errorcode.get)
-@pytest.mark.parametrize("output", ["c.npy", "c.h5"])
+@pytest.mark.parametrize(
+    ("output", "number"),
+    [("c.npy", errno.ENOSYS), ("c.h5", errno.ENOLCK), ("c.npy", errno.EOPNOTSUPP)],
+)
 def test_without_locks_a_run_goes_on_and_says_so_in_one_line(files, run_on, output, number):
     done = run_on("-o", output, "--resume", FLOCK=number)
     folder = files.path.resolve()
@@ -90,8 +91,9 @@ def test_without_locks_an_unfinished_run_is_gone_on_with_and_a_library_warns(
         assert lucid.extract("f.npy", "r.npy", "c.npy", resume=True).resumed >= 30
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP], ids=errno.errorcode.get)
-@pytest.mark.parametrize("output", ["c.npy", "c.h5"])
+@pytest.mark.parametrize(
+    ("output", "number"), [("c.npy", errno.EINVAL), ("c.h5", errno.EOPNOTSUPP)]
+)
 def test_names_are_not_synced_where_that_is_refused(files, run_on, output, number):
     done = run_on("-o", output, FSYNC_FOLDER=number)
     assert (done.returncode, done.stderr) == (0, "")

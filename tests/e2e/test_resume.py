@@ -25,7 +25,7 @@ OUTPUTS = [
     ("c.h5", {"chunks": 7, "checksum": True}),
 ]
 
-
+SLOW = pytest.mark.slow
 ANOTHER_START = journal._boot_line("another start of the machine")
 
 
@@ -57,7 +57,7 @@ def bytes_of_an_undisturbed_run(output, options):
 
 
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
-@pytest.mark.parametrize("rows", [1, 30, 60])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=SLOW), 30, pytest.param(60, marks=SLOW)])
 def test_a_resumed_run_gives_the_bytes_of_an_undisturbed_one(files, output, options, rows):
     expected = bytes_of_an_undisturbed_run(output, options)
     leave_after(rows, output, **options)
@@ -140,6 +140,8 @@ def test_nothing_is_left_in_the_way_of_later_runs(files):
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
 
 
+@pytest.mark.kill
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("step", ["replace", "unlink"])
 @pytest.mark.parametrize("number", range(4))
 def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypatch, step, number):
@@ -216,7 +218,7 @@ def prepared(**more):
     return prepare(Settings(features="f.h5", rois="r.npy", output="c.h5", **more))
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("options", [{}, pytest.param({"compression": "gzip"}, marks=SLOW)])
 @pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
 @pytest.mark.parametrize("unfinished_before", [False, True])
 def test_of_two_runs_planned_at_once_only_the_first_begins(
@@ -372,6 +374,7 @@ def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files, more):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gap", "second"), [(0, signal.SIGINT), (0.005, signal.SIGTERM), (0.05, signal.SIGINT)]
 )

@@ -18,7 +18,10 @@ import pytest
 import lucid
 from lucid import SinkError
 
-pytestmark = pytest.mark.kill
+pytestmark = [
+    pytest.mark.kill,
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),  # pytest has threads
+]
 
 ROUNDS, TOGETHER = 200, 3
 STEPS = [
