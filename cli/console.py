@@ -19,9 +19,10 @@ def complain(message: str) -> None:
     click.echo(f"Error: {_shown(' '.join(message.split()))}", err=True)
 
 
-def interrupted(report: ExtractReport, rows_done: int, can_resume: bool) -> None:
-    """Say how to go on after a signal."""
-    way = f"; the same command with --resume finishes {report.output}" if can_resume else ""
+def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bool) -> None:
+    """Say after a signal how far the run came and, if something was kept, how to go on."""
+    option = "--resume instead of --overwrite" if overwrite else "--resume"
+    way = f"; the same command with {option} finishes {report.output}" if kept else ""
     click.echo(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", err=True)
 
 
@@ -49,7 +50,7 @@ def _advance(shown: Any, rows_done: int) -> None:
 
 def warn(message: str) -> None:
     """Say in one line what is probably wrong."""
-    click.echo(f"Warning: {_shown(message)}", err=True)
+    click.echo(f"Warning: {_shown(' '.join(message.split()))}", err=True)
 
 
 def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:

@@ -45,7 +45,7 @@ def extract(
                 with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
-            console.interrupted(report, extraction.rows_done, settings.can_resume)
+            console.interrupted(report, extraction.rows_done, extraction.kept, settings.overwrite)
             raise
     if as_json:
         console.show_json(report, dry_run, settings.to_stream)

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import time
+import warnings
 from typing import NoReturn
 
 import click
@@ -16,7 +18,11 @@ from .info import info
 DATA_ERROR = 1  # something was looked at and found wrong; usage errors are click's 2
 
 
-class Terminated(KeyboardInterrupt):
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 1.0  # seconds that a run has to tidy up before another signal ends it at once
+
+
+class Interrupted(KeyboardInterrupt):
     """A signal arrived that interrupts like Ctrl-C."""
 
     def __init__(self, number: int) -> None:
@@ -39,29 +45,57 @@ def main() -> NoReturn:
     # A RoI's products are small: threads inside them cost more than they bring, and the last bits
     # of a crop would depend on how many there are. NumPy reads this when it is loaded.
     os.environ.update(OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    warnings.showwarning = lambda message, *where: console.warn(str(message))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in INTERRUPTING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _terminate)
+            signal.signal(number, _interrupt)
+    sys.exit(_status())
+
+
+def _status() -> int:
+    """Run the command; return its exit status, or end by the signal that interrupted it."""
     try:
-        status = commands.main(prog_name="lucid-roialign", standalone_mode=False)
+        return commands.main(prog_name="lucid-roialign", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except LucidError as error:
         console.complain(str(error))
-        status = DATA_ERROR
-    except click.Abort as abort:  # what click makes of KeyboardInterrupt
-        cause = abort.__cause__ or abort.__context__
-        _die_of(cause.number if isinstance(cause, Terminated) else signal.SIGINT)
+        return DATA_ERROR
     except OSError as error:  # what is printed cannot be
         console.complain(f"cannot write what is printed: {error.strerror or error}")
-        status = DATA_ERROR
-    sys.exit(status or 0)
+        return DATA_ERROR
+    except (Exception, KeyboardInterrupt) as error:
+        number = _signal_behind(error)
+        if number is None:
+            raise
+        _die_of(number)
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated(number)
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Interrupt the run as Ctrl-C does, and let it tidy up.
+
+    Another signal is often the same one, sent by the terminal and by a wrapper as well. One that
+    comes later is from somebody who will not wait; what is left is then as after a kill.
+    """
+    until = time.monotonic() + PATIENCE
+
+    def again(number: int, frame: object) -> None:
+        if time.monotonic() > until:
+            _die_of(number)
+
+    for each in INTERRUPTING:
+        if signal.getsignal(each) is _interrupt:
+            signal.signal(each, again)
+    raise Interrupted(number)
+
+
+def _signal_behind(error: BaseException | None) -> int | None:
+    """Return the signal that led to an error, None where there is none."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__  # as click's Abort has it, and what fails while tidying up
+    return error.number if error else None
 
 
 def _die_of(number: int) -> NoReturn:

@@ -21,11 +21,11 @@ from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import require_batch_index
 from lucid.stream.report import ExtractReport
 from lucid.stream.settings import Settings
-from lucid.stream.write.identity import identity, recorded
+from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.outputs import Layout
+from lucid.stream.write.outputs import Layout, Output, output_of
 from lucid.stream.write.sinks import FileSink, Sink, StreamSink
-from lucid.stream.write.unfinished import keep_inputs, require_older, resume_state
+from lucid.stream.write.unfinished import keep_inputs, resume_state
 
 Array = NDArray[Any]
 
@@ -105,16 +105,19 @@ def prepare(settings: Settings) -> Extraction:
         job, scale_from = plan_inputs(settings, opened)
         if not settings.to_stream:
             keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
-        layout = Layout.of(settings, job.crops_shape, job.dtype, recorded(job, settings))
-        start = _start(job, layout, settings)
+        known = {} if settings.to_stream else inputs_of(job, settings.output)
+        attributes = recorded(job, settings, known)
+        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes)
+        output = None if settings.to_stream else output_of(layout)
+        start = _start(job, output, settings, known)
         found = _survey(job, settings, start)
-        plan = _plan(job, found, settings, layout.packing_bytes)
+        plan = _plan(job, found, settings, output.packing_bytes if output else 0)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
-        if settings.to_stream:
+        if output is None:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
-            sink = FileSink(layout, start, keep=settings.can_resume)
+            sink = FileSink(output, start, keep=settings.can_resume)
         return Extraction(plan, report, sink, settings, opened.pop_all())
 
 
@@ -164,12 +167,12 @@ def _require_frame(coverage: Coverage, strict: bool) -> None:
         raise FrameError(spelled(fact, str))
 
 
-def _start(job: Job, layout: Layout, settings: Settings) -> JournalState | None:
+def _start(
+    job: Job, output: Output | None, settings: Settings, known: dict[str, Any]
+) -> JournalState | None:
     """Return from where a run goes on, None if its output is there already."""
-    kept = identity(job, settings)
-    if settings.to_stream:
-        return JournalState(kept, False, np.zeros(job.rois.rois, bool), None)
-    start = resume_state(layout, kept, settings.overwrite, settings.resume)
-    if start is None:
-        require_older([*job.features.paths, *job.rois.paths], settings.output)
-    return start
+    if output is None:
+        return JournalState(job={}, replaces=False, done=np.zeros(job.rois.rois, bool))
+    inputs = [*job.features.inputs, *job.rois.inputs]
+    same = identity(job, settings, known)
+    return resume_state(output, same, inputs, settings.overwrite, settings.resume)

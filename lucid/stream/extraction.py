@@ -45,6 +45,11 @@ class Extraction:
                 sink.commit()
         return self.report
 
+    @property
+    def kept(self) -> bool:
+        """Whether a run that did not end well has left what another can go on with."""
+        return isinstance(self._sink, FileSink) and self._sink.kept
+
     def _written(self, sink: Sink) -> Generator[Rows, None, None]:
         """Write the crops batch by batch, here or in other processes, and yield their rows."""
         if self._plan.jobs > 1 and isinstance(sink, FileSink):

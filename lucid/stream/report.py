@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from lucid.stream.checks import spelled
+from lucid.stream.options import Recorded
 from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.settings import Settings
-from lucid.stream.write.identity import recorded
+from lucid.stream.write.identity import options_of, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,16 @@ class ExtractReport:
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
         job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
+        known = options_of(job, settings, Recorded.ALWAYS)
         names = {field.name for field in fields(cls)}
         return cls(
-            **{name: value for name, value in recorded(job, settings).items() if name in names},
+            **{name: value for name, value in known.items() if name in names},
+            features=printable(job.features.name),
+            features_shape=job.features.shape,
+            features_dtype=str(job.features.dtype),
+            rois=printable(job.rois.name),
+            rois_shape=job.rois.shape,
+            rois_dtype=str(job.rois.dtype),
             output=str(settings.output),
             shape=job.crops_shape,
             nbytes=job.crops_shape[0] * job.crop_bytes,

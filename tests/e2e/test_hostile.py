@@ -154,7 +154,7 @@ def test_a_table_in_one_block_is_decompressed_once_a_reading(files, monkeypatch)
 
 
 def test_a_file_that_stands_in_the_way_is_not_touched(files):
-    endings = (".part", ".part.rows", ".part.packed", ".part.journal.new")
+    endings = (".part", ".part.rows", ".part.packed")
     for stranger in [f"c.{kind}{ending}" for kind in ("npy", "h5") for ending in endings]:
         output = stranger.partition(".part")[0]
         Path(stranger).write_bytes(b"precious")
@@ -177,12 +177,19 @@ def test_names_that_are_too_long_end_in_one_line(files, name):
         lucid.extract(name, "r.npy")
 
 
-def test_a_name_that_is_no_text_is_recorded_with_escapes(files):
-    odd = os.fsdecode(b"odd\xff.npy")
+@pytest.mark.parametrize("output", ["c.h5", "c.npy"])
+def test_names_that_are_no_text_are_recorded_with_escapes(files, output):
+    odd, index = os.fsdecode(b"odd\xff.npy"), os.fsdecode(b"index\xfe.npy")
     Path("f.npy").rename(odd)
-    lucid.extract(odd, "r.npy", "c.h5")
-    with h5py.File("c.h5") as file:
-        assert file["crops"].attrs["features"] == r"odd\udcff.npy"
+    rois = np.load("r.npy")
+    np.save("boxes.npy", rois[:, 1:])
+    np.save(index, rois[:, 0])
+    lucid.extract(odd, "boxes.npy", output, batch_index=index)
+    lucid.extract(odd, "boxes.npy", output, batch_index=index, resume=True)
+    if output == "c.h5":
+        with h5py.File("c.h5") as file:
+            assert file["crops"].attrs["features"] == r"odd\udcff.npy"
+            assert file["crops"].attrs["batch_index"] == r"index\udcfe.npy"
 
 
 def test_a_fifo_is_not_waited_for(files):

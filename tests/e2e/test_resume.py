@@ -26,6 +26,7 @@ OUTPUTS = [
 ]
 
 SLOW = pytest.mark.slow
+ANOTHER_START = journal._boot_line("another start of the machine")
 
 
 class Stopped(Exception):
@@ -130,14 +131,6 @@ def test_a_complete_output_is_not_taken_for_that_of_another_job(files, changed):
         lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **changed)
 
 
-@pytest.mark.parametrize("output", ["c.h5", "c.npy"])
-def test_a_complete_output_is_not_taken_for_that_of_inputs_that_changed_since(files, output):
-    lucid.extract("f.h5", "r.npy", output)
-    np.save("r.npy", files.rois[::-1])
-    with pytest.raises(SinkError, match=f"{output} is complete, but r.npy changed since"):
-        lucid.extract("f.h5", "r.npy", output, resume=True)
-
-
 def test_nothing_is_left_in_the_way_of_later_runs(files):
     leave_after(30, compression="gzip")
     assert Path("c.h5.part.rows").exists()
@@ -174,14 +167,6 @@ def test_a_kill_at_any_step_of_the_end_of_a_packed_run_is_mended(files, monkeypa
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True, **options)
     assert Path("c.h5").read_bytes() == expected
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
-
-
-@pytest.mark.parametrize("name", ["f.h5", "r.npy"])
-def test_a_resume_refuses_an_input_that_changed(files, name):
-    leave_after(30)
-    os.utime(name)
-    with pytest.raises(SinkError, match=f"with {'features' if name == 'f.h5' else 'rois'}_file"):
-        lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
 
 
 def test_a_complete_output_of_another_job_is_not_taken_for_this_one(files):
@@ -262,14 +247,15 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
     """With a clock of its own: what the file says after so much time."""
     now = [0.0]
     monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
-    start = journal.JournalState({"job": 1}, False, np.zeros(9, bool), None)
-    running = journal.Journal(Path("x.npy"), start)
-    path, here = journal.sidecar_paths(Path("x.npy")).journal, journal._boot()
+    path = Path("x.npy.part.journal")
+    running = journal.Journal(path, journal.JournalState({"job": 1}, False, np.zeros(9, bool)))
+    running.start()
+    running.trust()
+    here = journal._boot()
 
-    def said(boot=None):
-        boot = boot or here
+    def said(boot=here):
         with monkeypatch.context() as patch:
-            patch.setattr(journal, "_lock", lambda file, path: None)
+            patch.setattr(journal.disk, "lock", lambda file, path, shared: True)
             patch.setattr(journal, "_boot", lambda: boot)
             return np.flatnonzero(journal.read_journal(path).done).tolist()
 
@@ -279,10 +265,10 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
         now[0] += 0.6
         running.mark(np.array([4]), data.fileno())
         assert said() == [0, 4]
-        assert said("another") == []
+        assert said(ANOTHER_START) == []
         now[0] += 30
         running.mark(np.array([8]), data.fileno())
-        assert said() == said("another") == [0, 4, 8]
+        assert said() == said(ANOTHER_START) == [0, 4, 8]
     running.close()
 
 
@@ -297,40 +283,31 @@ def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(
     files, monkeypatch, tuned
 ):
     leave_after(30)
-    monkeypatch.setattr(journal, "_boot", lambda: "another start of the machine")
+    monkeypatch.setattr(journal, "_boot", lambda: ANOTHER_START)
     assert lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True).resumed == 0
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
     assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
     tuned(sync_seconds=0)
     leave_after(30, "d.h5")
-    monkeypatch.setattr(journal, "_boot", lambda: "yet another")
+    monkeypatch.setattr(journal, "_boot", lambda: journal._boot_line("yet another"))
     assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
 
 
 def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
-    """The new journal takes over all marks, so what they mark is synced before it is written."""
+    """Until they are synced, the journal claims none of those that were not."""
     leave_after(30)
-    seen, fsync = [], os.fsync
+    seen = []
 
     def noting(file):
-        seen.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
-        fsync(file)
+        name = Path(os.readlink(f"/proc/self/fd/{file}")).name
+        marks = journal._said(Path("c.h5.part.journal").read_bytes()).done
+        seen.append((name, bool(marks.any())))
 
     monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(os, "fdatasync", noting)
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
-    assert seen[:2] == ["c.h5.part", "c.h5.part.journal.new"]
-
-
-@pytest.mark.parametrize("second", [{"resume": True}, {"overwrite": True}])
-def test_a_file_system_without_links_does_as_well(files, monkeypatch, second):
-    def link(*names):
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "link", link)
-    leave_after(30)
-    lucid.extract("f.h5", "r.npy", "c.h5", **second)
-    assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
-    assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
+    part, marks = "c.h5.part", "c.h5.part.journal"
+    assert seen[:3] == [(marks, False), (part, False), (marks, True)]
 
 
 def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
@@ -370,23 +347,56 @@ def test_an_input_that_vanishes_while_it_is_read_is_still_there_for_the_run(file
     assert Path("c.h5").read_bytes() == expected
 
 
-def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files):
+def begun(*arguments, **more):
+    """Return a command that has written some of the crops of many RoIs."""
     corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
-    process = subprocess.Popen([*RUN, "-o", "c.h5"], stderr=subprocess.PIPE, text=True)
-    journals, until = set(), time.monotonic() + 120
-    while len(journals) < 3:  # the first says that nothing is done
-        journals |= {path.read_bytes() for path in files.path.glob("c.h5.part.journal")}
+    process = subprocess.Popen([*RUN, *arguments], stderr=subprocess.PIPE, text=True, **more)
+    until = time.monotonic() + 60
+    marks = Path(f"{arguments[1]}.part.journal")
+    while not marks.exists() or not any(marks.read_bytes()[-75_000:]):  # of which half are marks
         assert time.monotonic() < until
-        time.sleep(0.01)
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files, more):
+    process = begun("-o", "c.h5", *more)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
+    instead = " instead of --overwrite" if more else ""
     assert re.fullmatch(
-        r"Interrupted with \d+ of 300000 crops done; "
-        r"the same command with --resume finishes c.h5\n\n?",
+        rf"Interrupted with \d+ of 300000 crops done; "
+        rf"the same command with --resume{instead} finishes c.h5\n\n?",
         stderr,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("gap", "second"), [(0, signal.SIGINT), (0.005, signal.SIGTERM), (0.05, signal.SIGINT)]
+)
+def test_a_second_signal_while_the_run_tidies_up_changes_nothing(files, gap, second):
+    """A terminal and a wrapper may both send it."""
+    process = begun("-o", "c.h5")
+    process.send_signal(signal.SIGINT)
+    time.sleep(gap)
+    process.send_signal(second)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert re.fullmatch(r"Interrupted with .* --resume finishes c.h5\n\n?", stderr)
+
+
+def test_nothing_is_advised_where_nothing_was_kept(files):
+    """Features that come through a pipe cannot be read again."""
+    with open("f.npy", "rb") as features:
+        process = begun("-o", "c.npy", "--features", "-", stdin=features)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert re.fullmatch(r"Interrupted with \d+ of 300000 crops done\n\n?", stderr)
+    assert not list(files.path.glob("c.npy*"))
 
 
 RUN = [

@@ -17,9 +17,10 @@ from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, PathLike
 from lucid.stream.read.arrays import open_container, open_source, open_stdin
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import as_texts, natural, require_ids
 from lucid.stream.read.npy import PipedNpy
-from lucid.stream.read.source import Source, stamp_of
+from lucid.stream.read.source import Source
 from lucid.stream.types import Array
 
 
@@ -57,7 +58,7 @@ class Features:
     held_per_image: int = 16  # bytes: how many RoIs it has, and what is still to be done
 
     paths: list[Path]  # the files that are read
-    stamp: Any  # what changes when they do
+    inputs: list[Input]  # what is read from them
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
@@ -132,8 +133,9 @@ class Maps(Features):
         self.sizes = np.array([size], np.int64)
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
-        self.missing_chunks, self.stamp = source.missing_chunks, source.stamp
+        self.missing_chunks = source.missing_chunks
         self.paths = [source.path]
+        self.inputs = [source.as_input("features")._replace(shape=self.shape)]
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
@@ -163,7 +165,7 @@ class MapPerImage(Features):
             raise SourceError(f"{spec} must be PATH::DATASET with one {PLACE} in the name")
         self.name, self.paths = spec, [Path(path)]
         self._file = open_container(self.paths[0], trust)
-        self.stamp = stamp_of(self.paths[0])
+        self.inputs = []
         try:
             self._hold_against_the_first(self._sources(pattern, ids, trust))
         except BaseException:
@@ -193,7 +195,7 @@ class MapPerImage(Features):
         """Return the ids that the user gives."""
         with open_source(ids, ("ids",), require_ids, trust=trust) as source:
             self.paths.append(source.path)
-            self.stamp += source.stamp
+            self.inputs.append(source.as_input("ids"))
             return as_texts(source[:])
 
     def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
@@ -218,6 +220,9 @@ class MapPerImage(Features):
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
         self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
+        pattern = self.name.rpartition("::")[2]
+        this = Input("features", self.paths[0], pattern, self.shape, str(self.dtype))
+        self.inputs.insert(0, this)
 
     def _shape(self, source: Source) -> tuple[int, ...]:
         """Return (C, H, W) of an image's array; raise if it is no map."""
@@ -247,11 +252,10 @@ class PipedMaps(Features):
     """All maps in one .npy stream, read forwards: each map once, as a whole."""
 
     sequential = True
-    stamp = None
 
     def __init__(self, stream: PipedNpy, axes: Axes) -> None:
         super().__init__(axes)
-        self._stream, self.name, self.paths = stream, stream.name, []
+        self._stream, self.name, self.paths, self.inputs = stream, stream.name, [], []
         header = stream.header
         require_features(header.shape, header.dtype, self.name)
         self.images, self.channels, *size = axes.in_order(header.shape)

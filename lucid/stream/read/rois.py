@@ -18,6 +18,7 @@ from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.checks import PIPE, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.read.source import Check, Source, require_rois
 from lucid.stream.settings import Settings
@@ -53,6 +54,7 @@ class RoiSource:
     ) -> None:
         self.images, self._options = images, options
         self._open: list[Source] = []
+        self._inputs: list[Input] = []
         self._sizes: Array | None = None
         self._array: Any
         self.held_bytes = self.chunk_bytes = 0
@@ -94,9 +96,9 @@ class RoiSource:
         return [source.path for source in self._open]
 
     @property
-    def stamp(self) -> Any:
-        """What changes when a file does, None for a pipe."""
-        return [source.stamp for source in self._open] or None
+    def inputs(self) -> Sequence[Input]:
+        """What is read from them."""
+        return list(self._inputs)
 
     def read(self, start: int, stop: int) -> Array:
         """Return rows (k, 5)."""
@@ -110,6 +112,7 @@ class RoiSource:
     def _source(self, spec: PathLike, names: Sequence[str], check: Check) -> Source:
         source = open_source(spec, names, check, trust=self._options.trust_input)
         self._open.append(source)
+        self._inputs.append(source.as_input(names[0]))  # the first is what an option calls it
         return source
 
     def _rows(self, source: Source) -> Any:

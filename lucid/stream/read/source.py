@@ -14,6 +14,7 @@ import numpy as np
 from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.types import Array
 
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
@@ -91,10 +92,9 @@ class Source:
         """How many chunks were never written, and read as zeros or what the file says."""
         return 0
 
-    @property
-    def stamp(self) -> list[int]:
-        """What changes when the file does."""
-        return stamp_of(self.path)
+    def as_input(self, role: str) -> Input:
+        """Return what is recorded of it, as the array that an option names."""
+        return Input(role, self.path, self.info.dataset, self.shape, str(self.dtype))
 
     @property
     def chunk_bytes(self) -> int:
@@ -156,9 +156,3 @@ class Container(Protocol):
 
     def close(self) -> None:
         """Close the file."""
-
-
-def stamp_of(path: Path) -> list[int]:
-    """Return what changes when a file does: its size in bytes, and when it was last modified."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]

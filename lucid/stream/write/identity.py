@@ -1,59 +1,70 @@
 """What an output records about its job, and what must be the same to go on with one."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from lucid import __version__
-from lucid.stream.options import OPTIONS, Recorded
+from lucid.stream.options import ARRAY, OPTIONS, REQUIRED, Recorded
 from lucid.stream.plan.job import Job
 from lucid.stream.settings import Settings
+from lucid.stream.write.journal import FORMAT
 
-FORMAT = 1  # of the output; a run that wrote another cannot be gone on with
+ARRAYS = [name for name, option in OPTIONS.items() if ARRAY in (option.metavar or "")]
 
 # What an output that leaves these attributes out was made with.
 DEFAULTS = {
     name: option.default
     for name, option in OPTIONS.items()
     if option.recorded is Recorded.UNLESS_DEFAULT
-}
+} | {f"{name}_fingerprint": None for name in ARRAYS if name not in REQUIRED}
 
 
-def recorded(job: Job, settings: Settings) -> dict[str, Any]:
+def inputs_of(job: Job, output: Path) -> dict[str, Any]:
+    """Return what is recorded about the inputs of a job, each by its option."""
+    known: dict[str, Any] = {"features": job.features.name, "rois": job.rois.name}  # as of pipes
+    folder = os.path.realpath(output.parent)
+    for one in (*job.features.inputs, *job.rois.inputs):
+        known |= {
+            one.role: printable(os.path.relpath(os.path.realpath(one.path), folder)),
+            f"{one.role}_shape": one.shape,
+            f"{one.role}_dtype": one.dtype,
+            f"{one.role}_fingerprint": one.fingerprint(),
+        }
+        if one.dataset is not None:
+            known[f"{one.role}_dataset"] = printable(one.dataset)
+    return known
+
+
+def recorded(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, Any]:
     """Return what an HDF5 output records about its job."""
-    options = _options(job, settings, Recorded.ALWAYS, Recorded.UNLESS_DEFAULT)
+    options = options_of(job, settings, Recorded.ALWAYS, Recorded.UNLESS_DEFAULT)
     said = {
         name: value
         for name, value in options.items()
         if name not in DEFAULTS or value != DEFAULTS[name]
     }
-    return _inputs(job) | said | {"lucid_version": __version__}
+    return said | inputs | {"lucid_version": __version__}
 
 
-def identity(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return what must be the same for an unfinished run to be gone on with, as plain values."""
-    known = _inputs(job) | _options(job, settings, *(set(Recorded) - {Recorded.NO}))
-    known |= {
-        "shape": job.crops_shape,
-        "format": FORMAT,
-        "features_file": job.features.stamp,
-        "rois_file": job.rois.stamp,
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(known))
+def identity(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return what must be the same for an unfinished run to be gone on with, as plain values.
+
+    An input is the same wherever it lies.
+    """
+    known = options_of(job, settings, *(set(Recorded) - {Recorded.NO}))
+    known |= {f"{name}_fingerprint": None for name in ARRAYS} | inputs
+    for name in ARRAYS:
+        if name in inputs:
+            del known[name]
+    plain: dict[str, Any] = json.loads(
+        json.dumps(known | {"shape": job.crops_shape, "format": FORMAT})
+    )
     return plain
 
 
-def _inputs(job: Job) -> dict[str, Any]:
-    return {
-        "features": printable(job.features.name),
-        "features_shape": job.features.shape,
-        "features_dtype": str(job.features.dtype),
-        "rois": printable(job.rois.name),
-        "rois_shape": job.rois.shape,
-        "rois_dtype": str(job.rois.dtype),
-    }
-
-
-def _options(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]:
+def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]:
     """Return the options of some kinds, as the job has resolved them."""
     resolved = {"spatial_scale": job.operator.spatial_scale, "dtype": job.dtype.name}
     return {

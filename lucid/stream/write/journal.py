@@ -1,28 +1,51 @@
 """What an unfinished run has done: a file beside its output that a kill at any moment leaves true.
 
-The first line says in JSON which job it is. Two tables of one bit per row follow: rows that were
-written, and rows that are known to be on the disk. A row is marked after its crop is written, and
-bits only ever become 1, so whatever part of a mark arrives, no row is marked that is not there.
-The system keeps what a killed process wrote, but may lose it when it goes down itself: after a
-restart of the machine only the second table counts.
+A first line says in JSON which job it is, a second one which start of the machine wrote it. Two
+tables of one bit per row follow: rows that were written, and rows that are safe on the disk. A row
+is marked after its crop is written. The system keeps what a killed process wrote, but may lose it
+when it goes down itself: after a restart of the machine only the second table counts.
+
+**How runs begin.** The journal is also the lock of its output. Any number of runs may begin at
+once, be planned on what others then change, and be killed anywhere:
+
+1. Open the journal, made empty if there is none, and lock it. Who does not get the lock ends.
+2. See that the locked file still has its name. If not, its run has ended and removed it: back to 1.
+3. See that it says what it said when this run was planned; empty, or cut short by a kill, it says
+   nothing. If not, another run was here meanwhile: end, and remove it if it is empty.
+4. Only now, under the lock, anything else is touched. A run that goes on syncs the rows that are
+   there and takes them over. Others remove what is left of the run before, then empty the journal
+   and write it anew, then lay out their own file.
+
+Only who has the lock writes or removes the journal and the files beside it, and it removes the
+journal last of all. So an output is renamed by the one run whose marks are in the journal, and
+files without a journal, or with one that says nothing, are not of a run: they are left alone.
+
+**How marks become safe.** A disk that fails, or a full quota, is often only told of when data are
+synced, and what was written since the last time may then be gone, even though the next sync
+succeeds. So before each sync the first table is set back to what is safe, and only after it are
+both written in full: if it fails, or the process ends in it, nothing needs to be done for the
+journal to be true. The rows of a run before are not believed either until a sync of this run. A
+journal whose run is beginning marks nothing until the file that it laid out is safe.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import SinkError
 from lucid.stream import tuning
+from lucid.stream.write import disk
 
+FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_BYTES = 40  # of the second line
 
 Job = dict[str, Any]
 Rows = NDArray[np.bool_]
@@ -35,47 +58,82 @@ class Names(NamedTuple):
     rows: Path  # what a chunked output is packed from
     packed: Path  # while it is packed
     journal: Path
-    fresh: Path  # a journal that has not got its name yet
 
 
 def sidecar_paths(output: Path) -> Names:
     """Return the names that a run uses until its output is complete."""
     part = output.name + ".part"
-    endings = ("", ".rows", ".packed", ".journal", ".journal.new")
+    endings = ("", ".rows", ".packed", ".journal")
     return Names(*(output.with_name(part + ending) for ending in endings))
 
 
 class JournalState(NamedTuple):
-    """What a journal says."""
+    """What a journal says, or is to say."""
 
     job: Job
     replaces: bool  # whether the run may replace an existing output
     done: Rows  # (K,)
-    inode: int | None  # of the journal, None where there is none yet
+    seen: bytes = b""  # the journal that says so, nothing where there is none yet
+
+
+class _Parts(NamedTuple):
+    """Where the parts of a journal begin and end."""
+
+    boot: int
+    written: int
+    safe: int
+    end: int
+
+    @classmethod
+    def after(cls, first: bytes, rows: int) -> _Parts:
+        """Return the parts after a first line, of so many rows."""
+        table, written = -(-rows // 8), len(first) + BOOT_BYTES
+        return cls(boot=len(first), written=written, safe=written + table, end=written + 2 * table)
 
 
 class Journal:
-    """The journal of the run that is going on, locked as long as it is open."""
+    """The journal of the run that is going on, locked as long as it is open.
 
-    def __init__(self, output: Path, state: JournalState) -> None:
+    It is made to say something by `start` or, where it does already, by `sync`.
+
+    Raises
+    ------
+    SinkError
+        If another run is going on, or has been here since `state` was read.
+    """
+
+    def __init__(self, path: Path, state: JournalState) -> None:
         self.done = state.done
-        names = sidecar_paths(output)
-        header = {"job": state.job, "replaces": state.replaces, "rows": len(state.done)}
-        first = json.dumps(header | {"boot": _boot()}).encode() + b"\n"
-        table = np.packbits(self.done)
-        self._tables = len(first), len(first) + len(table)
-        names.fresh.unlink(missing_ok=True)  # of a run that was killed as it began
-        self._file = os.open(names.fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            _lock(self._file, names.journal)
-            os.pwrite(self._file, first + 2 * table.tobytes(), 0)
-            os.fsync(self._file)
-            _take_name(names, state.inode)
-        except BaseException:
-            os.close(self._file)
-            names.fresh.unlink(missing_ok=True)
-            raise
+        self._path, self._state = path, state
+        self._file = _open_locked(path)
+        self._safe = np.packbits(np.zeros_like(self.done)).tobytes()
+        self._claimed = self._safe  # what the first table says
         self._marked = self._synced = time.monotonic()
+        try:
+            if _contents(self._file) != state.seen:
+                raise SinkError(f"{path} changed since this run was planned; another run was here")
+            if state.seen:
+                self._parts = _parts_of(state.seen)
+                self._safe = state.seen[self._parts.safe :]
+                self._claimed = state.seen[self._parts.written : self._parts.safe]
+        except BaseException:
+            self.close()
+            raise
+        self._doubtful = True  # whether rows that are not safe may be lost
+
+    def start(self) -> None:
+        """Say that a run begins in which nothing is done."""
+        header = {"format": FORMAT, "job": self._state.job, "replaces": self._state.replaces}
+        first = json.dumps(header | {"rows": len(self.done)}).encode() + b"\n"
+        self._parts = _Parts.after(first, len(self.done))
+        self._safe = self._claimed = bytes(self._parts.end - self._parts.safe)
+        os.ftruncate(self._file, 0)
+        disk.write_all(self._file, first + _boot() + 2 * self._safe, 0)
+        os.fsync(self._file)
+
+    def trust(self) -> None:
+        """Believe from now on that what is written is there: the file laid out for it is safe."""
+        self._doubtful = False
 
     def mark(self, rows: NDArray[np.intp], data: int) -> None:
         """Note that the crops of rows were written to the open file `data`."""
@@ -88,54 +146,75 @@ class Journal:
 
     def flush(self) -> None:
         """Write the marks that are pending."""
-        os.pwrite(self._file, np.packbits(self.done).data, self._tables[0])
-        self._marked = time.monotonic()
+        if not self._doubtful:
+            self._claim(np.packbits(self.done).tobytes())
 
     def sync(self, data: int) -> None:
         """Bring the crops to the disk, and then their marks."""
-        _to_disk(data)
-        self.flush()
-        os.pwrite(self._file, np.packbits(self.done).data, self._tables[1])
+        self.withdraw()
+        disk.write_all(self._file, _boot(), self._parts.boot)  # true of what is claimed now
+        disk.sync_data(data)
+        self._safe = self._claimed = np.packbits(self.done).tobytes()
+        disk.write_all(self._file, 2 * self._safe, self._parts.written)
         os.fsync(self._file)
-        self._synced = time.monotonic()
+        self._doubtful = False
+        self._marked = self._synced = time.monotonic()
+
+    def withdraw(self) -> None:
+        """Claim no more than is safe, until a sync has succeeded."""
+        self._doubtful = True
+        if self._claimed != self._safe:
+            self._claim(self._safe)
+            os.fsync(self._file)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file still has its name."""
+        return disk.has_name(self._file, self._path)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there are rows that a later run need not do again."""
+        return any(self._safe) if self._doubtful else bool(self.done.any())
+
+    def remove(self) -> None:
+        """Remove the file, as the last of all."""
+        if self.is_there:
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
-
-
-def _take_name(names: Names, inode: int | None) -> None:
-    """Give a fresh journal its name, if that has not changed since the run was planned."""
-    if inode is None:
+        """Let go of the file; where it says nothing, remove it."""
         try:
-            os.link(names.fresh, names.journal)  # unlike renaming, fails if there is one by now
-            names.fresh.unlink()
-        except FileExistsError:
-            raise _in_use(names.journal) from None
-        except OSError:  # a file system without links, as exFAT: look and rename in two steps
-            if names.journal.exists():
-                raise _in_use(names.journal) from None
-            names.fresh.replace(names.journal)
-        return
-    try:
-        before = os.open(names.journal, os.O_RDONLY)
-    except FileNotFoundError:
-        raise _in_use(names.journal) from None
-    try:
-        _lock(before, names.journal)
-        if os.fstat(before).st_ino != inode:
-            raise _in_use(names.journal)
-        names.fresh.replace(names.journal)
-    finally:
-        os.close(before)
+            if not os.fstat(self._file).st_size:
+                self.remove()
+        finally:
+            os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def _claim(self, table: bytes) -> None:
+        disk.write_all(self._file, table, self._parts.written)
+        self._claimed, self._marked = table, time.monotonic()
 
 
-def is_journal(path: Path) -> bool:
-    """Return whether a file begins like a journal, or is empty as one that was just made."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return stream.read(6) in {b"", b'{"job"'}
+def _open_locked(path: Path) -> int:
+    """Open and lock the file of a name, made if there is none."""
+    for _ in range(disk.LOCK_TRIES):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            if not disk.lock(file, path):
+                raise _in_use(path)
+            if disk.has_name(file, path):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # it was removed before it was locked
+    raise _in_use(path)
 
 
 def read_journal(path: Path) -> JournalState | None:
@@ -147,49 +226,69 @@ def read_journal(path: Path) -> JournalState | None:
         If that run is still going on, or it is not a journal.
     """
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:
-        _lock(file, path)
-        if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
-            raise _in_use(path)  # it was replaced just now
-        first, _, tables = os.pread(file, os.fstat(file).st_size, 0).partition(b"\n")
-        header = json.loads(first)
-        # A missing id of the start of the machine is never the same.
-        which = int(header["boot"] is None or header["boot"] != _boot())
-        done = _table(tables, which, header["rows"])
-        return JournalState(header["job"], header["replaces"], done, os.fstat(file).st_ino)
+        if not disk.lock(file, path, shared=True):
+            raise _in_use(path)
+        seen = _contents(file)
+        return _said(seen) if seen else None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SinkError(f"{path} is no journal of an unfinished run; remove it") from error
     finally:
         os.close(file)
 
 
-def _table(tables: bytes, which: int, rows: int) -> Rows:
-    size = -(-rows // 8)
-    bits = np.frombuffer(tables, np.uint8, size, which * size)
-    return np.unpackbits(bits, count=rows).astype(bool)
+def remove_journal(path: Path, state: JournalState) -> None:
+    """Remove a journal, if it still says what it said."""
+    with Journal(path, state) as journal:
+        journal.remove()
 
 
-def _to_disk(file: int) -> None:
-    """Bring the contents of an open file to the disk."""
-    getattr(os, "fdatasync", os.fsync)(file)  # macOS has only the latter
+def _said(seen: bytes) -> JournalState:
+    header = json.loads(seen.partition(b"\n")[0])
+    if header.get("format") != FORMAT:  # of another version, which alone knows what it says
+        known = {"format": header["job"]["format"]}
+        return JournalState(known, header["replaces"], np.zeros(header["rows"], bool), seen)
+    parts, rows = _parts_of(seen), header["rows"]
+    same = seen[parts.boot : parts.written] == _boot() != _boot_line("")
+    table = seen[parts.written if same else parts.safe :]
+    done = np.unpackbits(np.frombuffer(table, np.uint8), count=rows).astype(bool)
+    return JournalState(header["job"], header["replaces"], done, seen)
 
 
-def _boot() -> str | None:
-    """Return what tells this start of the machine from others, None where nothing does."""
+def _contents(file: int) -> bytes:
+    """Return what an open journal says; nothing if its run was killed while it wrote that."""
+    seen = os.pread(file, os.fstat(file).st_size, 0)
+    return b"" if _is_cut_short(seen) else seen
+
+
+def _is_cut_short(seen: bytes) -> bool:
+    begins = b'{"format"'
+    if not seen.strip(b"\0") or not seen.startswith(begins):
+        return begins.startswith(seen.strip(b"\0"))
     try:
-        return BOOT_ID.read_text().strip()
+        return b"\n" not in seen or len(seen) < _parts_of(seen).end
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False  # not of a run
+
+
+def _parts_of(seen: bytes) -> _Parts:
+    first = seen.partition(b"\n")[0]
+    return _Parts.after(first + b"\n", json.loads(first)["rows"])
+
+
+def _boot() -> bytes:
+    """Return a line that tells this start of the machine from others, if anything does."""
+    try:
+        return _boot_line(BOOT_ID.read_text().strip())
     except OSError:
-        return None
+        return _boot_line("")
 
 
-def _lock(file: int, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _in_use(path) from None
+def _boot_line(text: str) -> bytes:
+    return text.encode()[: BOOT_BYTES - 1].ljust(BOOT_BYTES - 1) + b"\n"
 
 
 def _in_use(path: Path) -> SinkError:

@@ -6,16 +6,20 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, Protocol, Self
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import SinkError
+from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
-from lucid.stream.write.outputs import Layout, write_npy_header
+from lucid.stream.write.outputs import Layout, Output, write_npy_header
+from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
@@ -64,100 +68,142 @@ class RowFile:
 
 
 class FileSink:
-    """A file, filled in place under its unfinished name; chunked ones are packed from that."""
+    """A file, filled in place under its unfinished name, or packed at the end from what was."""
 
-    def __init__(self, layout: Layout, start: JournalState, keep: bool = True) -> None:
-        self._layout, self._start, self._keep = layout, start, keep
-        self._names = sidecar_paths(layout.path)
-        self._part = self._names.part
-        self._rows = self._names.rows if layout.is_chunked else self._part
+    def __init__(self, output: Output, start: JournalState, keep: bool = True) -> None:
+        self._output, self._start, self._keep = output, start, keep
+        self._path = output.layout.path
+        self._names = sidecar_paths(self._path)
+        self._rows = self._names.rows if output.packs else self._names.part
         self._journal: Journal | None = None
         self._file = -1
         self._begin = 0
+        self.kept = False  # whether the run ended with something that another can go on with
 
     def __enter__(self) -> Self:
-        try:
-            if self._start.done.any() and self._rows.exists():
-                _sync(self._rows)  # for the new journal says that these rows are on the disk
-            self._journal = Journal(self._layout.path, self._start)
-            if not self._start.done.any():
-                self._remove()  # what the run has left that this starts over
-                self._layout.lay_out(self._rows)
-                _sync(self._rows.parent)
-            if self._rows.exists():  # or else it is packed already
-                self._begin = self._layout.begin(self._rows)
-                self._file = os.open(self._rows, os.O_WRONLY)
-        except BaseException as error:
-            self.__exit__()
-            self._fail(error)
+        with self._errors():
+            journal = Journal(self._names.journal, self._start)
+            try:
+                if not self._start.seen:
+                    require_no_strangers(self._path)
+                self._require_free()
+            except BaseException:
+                journal.close()
+                raise
+            self._journal = journal
+            try:
+                self._go_on(journal) if self._start.done.any() else self._start_over(journal)
+            except BaseException as error:
+                self.__exit__(type(error))
+                raise
         return self
+
+    def _require_free(self) -> None:
+        """Raise if an output is there that the run may not replace."""
+        if os.path.lexists(self._path) and not self._start.replaces:
+            raise SinkError(f"{self._path} exists; pass --overwrite to replace it")
+
+    def _go_on(self, journal: Journal) -> None:
+        """Take over the rows that are there, unless they are packed already."""
+        if self._rows.exists():
+            self._open()
+            journal.sync(self._file)
+
+    def _start_over(self, journal: Journal) -> None:
+        """Lay out a file in place of whatever the run before has left."""
+        self._remove()
+        journal.start()
+        self._output.lay_out(self._rows)
+        self._open()
+        os.fsync(self._file)  # or else marks would count whose file is not there
+        disk.sync_names(self._rows.parent)
+        journal.trust()
+
+    def _open(self) -> None:
+        self._begin = self._output.begin(self._rows)
+        self._file = os.open(self._rows, os.O_WRONLY)
 
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend; then mark them as done."""
-        try:
+        with self._errors():
             # The rows lie one after the other in the file's own bytes: contiguous, allocated
             # when it was laid out, without filters. So HDF5 is not needed to write them.
             write_rows(self._file, self._begin, rows, crops)
-        except OSError as error:
-            self._fail(error)
         self.mark(rows)
 
     @property
     def place(self) -> Place:
         """Where other processes may write rows."""
-        return Place(self._rows, self._begin)
+        return Place(path=self._rows, begin=self._begin)
 
     def mark(self, rows: Rows) -> None:
         """Note that rows were written."""
-        try:
+        with self._errors():
             if self._journal is not None:
                 self._journal.mark(rows, self._file)
-        except OSError as error:
-            self._fail(error)
 
     def commit(self) -> None:
         """Give the complete file its name."""
-        output, packed = self._layout.path, self._names.packed
-        try:
-            if self._file >= 0 and self._journal is not None:
-                self._journal.sync(self._file)
-            if self._layout.is_chunked and not self._part.exists():
-                packed.unlink(missing_ok=True)
-                self._layout.pack(self._rows, packed)
-                _sync(packed)
-                packed.replace(self._part)
-            if output.exists() and not self._start.replaces:
-                raise SinkError(f"{output} exists; pass --overwrite to replace it")
-            for left in (self._names.rows, packed):
+        journal = self._journal
+        if journal is None:
+            return
+        with self._errors():
+            if self._file >= 0:
+                journal.sync(self._file)
+            if self._output.packs and not self._names.part.exists():
+                self._pack()
+            self._require_free()
+            for left in (self._names.rows, self._names.packed):
                 left.unlink(missing_ok=True)
-            self._part.replace(output)
-            _sync(output.parent)
-            self._names.journal.unlink()
-        except (OSError, RuntimeError) as error:
-            self._fail(error)
+            self._names.part.replace(self._path)
+            disk.sync_names(self._path.parent)
+            journal.remove()
 
-    def __exit__(self, *reason: object) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        if self._journal is not None:
-            if self._keep and self._journal.done.any():
-                self._journal.flush()
-            else:  # nothing to be resumed
+    def _pack(self) -> None:
+        """Make the output from the rows."""
+        packed = self._names.packed
+        packed.unlink(missing_ok=True)
+        self._output.pack(self._rows, packed)
+        disk.sync_file(packed)
+        packed.replace(self._names.part)
+
+    def __exit__(self, kind: object = None, *reason: object) -> None:
+        journal, self._journal = self._journal, None
+        if journal is None:
+            return
+        # After an error, another one here would hide it; the journal is true as it is.
+        with suppress(OSError) if kind else nullcontext(), journal:
+            self._close(journal)
+            unfinished = journal.is_there  # or else others may have begun by now
+            self.kept = self._keep and unfinished and journal.keeps
+            if self.kept:
+                journal.flush()
+            elif unfinished:  # nothing to be resumed
                 self._remove()
-                self._names.journal.unlink(missing_ok=True)
-            self._journal.close()
-            self._journal = None
+                journal.remove()
+
+    def _close(self, journal: Journal) -> None:
+        """Close the rows; network file systems may say only here that they were not written."""
+        file, self._file = self._file, -1
+        try:
+            if file >= 0:
+                os.close(file)
+        except OSError:
+            journal.withdraw()
 
     def _remove(self) -> None:
         for path in (self._names.part, self._names.rows, self._names.packed):
             path.unlink(missing_ok=True)
 
-    def _fail(self, error: BaseException) -> NoReturn:
-        """Raise an error, one of the system as one about the file that the caller named."""
-        if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, SinkError):
-            raise SinkError(f"{self._layout.path} cannot be written: {_reason(error)}") from error
-        raise error
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise errors of the system and of HDF5 as ones about the file that the caller named."""
+        try:
+            yield
+        except SinkError:
+            raise
+        except (OSError, RuntimeError, KeyError) as error:
+            raise SinkError(f"{self._path} cannot be written: {_reason(error)}") from error
 
 
 class StreamSink:
@@ -231,22 +277,10 @@ def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
     breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
     for start, stop in pairwise(breaks):
         data = crops[start:stop].reshape(-1).view(np.uint8).data
-        position = begin + int(rows[start]) * crops[0].nbytes
-        while len(data):
-            written = os.pwrite(file, data, position)
-            data, position = data[written:], position + written
+        disk.write_all(file, data, begin + int(rows[start]) * crops[0].nbytes)
 
 
-def _sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _reason(error: OSError | RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """Return the system's words; HDF5 has them in the middle of its own."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from lucid.errors import SinkError
-from lucid.stream.read import npy
+from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write.identity import DEFAULTS
-from lucid.stream.write.journal import Job, JournalState, is_journal, read_journal, sidecar_paths
-from lucid.stream.write.outputs import DATASET, Layout
-
-MAX_CHUNK_BYTES = 1 << 32  # bytes
-UNSAID = {"format", "chunks", "checksum", "features_file", "rois_file"}  # by a complete output
+from lucid.stream.write.journal import (
+    FORMAT,
+    Job,
+    JournalState,
+    read_journal,
+    remove_journal,
+    sidecar_paths,
+)
+from lucid.stream.write.outputs import Output
 
 
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
@@ -33,17 +37,6 @@ def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
             for theirs in inputs:
                 if ours.exists() and ours.samefile(theirs):
                     raise SinkError(f"{ours} is an input of this run; name another output")
-
-
-def require_older(inputs: Iterable[Path], output: Path) -> None:
-    """Raise if an input changed after a complete output was written."""
-    with _about(output):
-        for path in inputs:
-            if path.stat().st_mtime_ns > output.stat().st_mtime_ns:
-                raise SinkError(
-                    f"{output} is complete, but {path} changed since; "
-                    "pass --overwrite to do the job again"
-                )
 
 
 @contextmanager
@@ -59,53 +52,88 @@ def _about(output: Path) -> Iterator[None]:
         raise SinkError(f"{str(output)!r} cannot be written: {error}") from error
 
 
-def resume_state(layout: Layout, job: Job, overwrite: bool, resume: bool) -> JournalState | None:
+def resume_state(
+    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+) -> JournalState | None:
     """Return from where a run is to go on, None if its output is there already; or refuse.
 
-    No crop is written. `job` is what must be the same for an unfinished run to be gone on with.
+    No crop is written. `job` is what must be the same for an unfinished run to be gone on with;
+    of inputs of which it compares but a sample, a warning says so if their times differ.
 
     Raises
     ------
     SinkError
         If the output cannot be written there, or must not be.
     """
-    with _about(layout.path):
-        return _resume_state(layout, job, overwrite, resume)
+    with _about(output.layout.path):
+        job = job | {"modified": {one.role: one.modified() for one in inputs}}
+        return _resume_state(output, job, inputs, overwrite, resume)
 
 
-def _resume_state(layout: Layout, job: Job, overwrite: bool, resume: bool) -> JournalState | None:
-    output = layout.path
-    _require_folder(output)
-    if layout.is_chunked and layout.chunk_rows * layout.row_bytes >= MAX_CHUNK_BYTES:
-        raise SinkError(f"{output}: HDF5 has chunks of less than 4 GiB; pass fewer --chunks rows")
-    state = _unfinished_run(layout)
-    if state is not None and resume:
-        _require_same(state.job, job, f"{output} was begun")
-        if not _has_rows(layout):
-            state = state._replace(done=np.zeros(layout.shape[0], bool))
-        _require_space(layout)
-        return state
-    if state is not None and not overwrite:
+def _resume_state(
+    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+) -> JournalState | None:
+    path = output.layout.path
+    _require_folder(path)
+    state = _unfinished_run(path)
+    if state is None:
+        require_no_strangers(path)
+        if os.path.lexists(path) and not overwrite:
+            if not resume:
+                raise SinkError(f"{path} exists; pass --overwrite to replace it")
+            _require_complete(output, job, inputs)
+            return None
+    elif resume:
+        state = _same_run(state, job, inputs, path)
+    elif not overwrite:
         share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
         raise SinkError(
-            f"{output} is unfinished ({share} is in {sidecar_paths(output).part}); "
+            f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
             "pass --resume to finish it or --overwrite to start over"
         )
-    if state is None:
-        _require_no_strangers(layout)
-    if os.path.lexists(output) and not overwrite:
-        if not resume:
-            raise SinkError(f"{output} exists; pass --overwrite to replace it")
-        recorded_job = _job_of(layout)
-        # What an output does not say cannot be compared, what it leaves out is as usual.
-        unsaid = UNSAID if not layout.is_npy else job.keys() - recorded_job.keys()
-        said = {key: value for key, value in job.items() if key not in unsaid}
-        usual = {} if layout.is_npy else DEFAULTS
-        _require_same(usual | recorded_job, said, f"{output} is complete, but")
-        return None
-    _require_space(layout)
-    inode = None if state is None else state.inode
-    return JournalState(job, overwrite, np.zeros(layout.shape[0], bool), inode)
+    _require_space(output)
+    if state is not None and resume:
+        return state
+    nothing = np.zeros(output.layout.shape[0], bool)
+    seen = b"" if state is None else state.seen
+    return JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
+
+
+def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> JournalState:
+    """Return from where an unfinished run is gone on with; raise if it is of another job."""
+    if state.job["format"] != FORMAT:
+        raise SinkError(
+            f"{path} was begun by another version of lucid-roialign, and only that can finish it; "
+            "pass --overwrite to start over"
+        )
+    _require_same(state.job, job, f"{path} was begun")
+    touched = [one for one in inputs if one.modified() != state.job["modified"][one.role]]
+    _warn_of_samples(touched, job, f"{path} was begun")
+    return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
+
+
+def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
+    """Raise unless what stands there is the output of a job."""
+    path = output.layout.path
+    try:
+        said = output.said()
+    except Exception as error:  # whatever is wrong with it, it is not ours
+        raise _stranger(path) from error
+    if said is None:
+        raise _stranger(path)
+    # What an output does not say cannot be compared; if it says its job, what it leaves out has
+    # its default.
+    if "lucid_version" in said:
+        said = DEFAULTS | said
+    told = {key: value for key, value in job.items() if key in said}
+    _require_same(said, told, f"{path} is complete, but")
+    touched = [one for one in inputs if one.modified() > path.stat().st_mtime_ns]
+    if touched and "features_fingerprint" not in said:
+        raise SinkError(
+            f"{path} is complete, but {touched[0].path} changed since; "
+            "pass --overwrite to do the job again"
+        )
+    _warn_of_samples(touched, job, f"{path} was written")
 
 
 def _require_folder(output: Path) -> None:
@@ -121,38 +149,58 @@ def _require_folder(output: Path) -> None:
         raise SinkError(f"{output} cannot be written: no permission to write in {folder}")
 
 
-def _require_no_strangers(layout: Layout) -> None:
+def require_no_strangers(output: Path) -> None:
     """Raise if files stand where those of an unfinished run would be, but there is none."""
-    names = sidecar_paths(layout.path)
-    for path in names:
-        # A run that was killed as it began may have left its first, still nameless journal.
-        if os.path.lexists(path) and not (path == names.fresh and is_journal(path)):
-            raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
+    for path in _beside(output):
+        raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
 
 
-def _unfinished_run(layout: Layout) -> JournalState | None:
+def _beside(output: Path) -> list[Path]:
+    """Return the files that are there of those that a journal speaks for."""
+    names = sidecar_paths(output)
+    return [path for path in names if path != names.journal and os.path.lexists(path)]
+
+
+def _unfinished_run(output: Path) -> JournalState | None:
     """Return what the journal says, if a run is unfinished."""
-    journal = sidecar_paths(layout.path).journal
-    state = read_journal(journal)
-    if state is None or _has_rows(layout) or not state.done.any():
+    path = sidecar_paths(output).journal
+    state = read_journal(path)
+    if state is None and _beside(output):  # these are not of a run, or of one that began just now
+        state = read_journal(path)
+    if state is None or _has_rows(output):
         return state
-    # All was done and the output has its name; only the journal was not removed any more.
-    journal.unlink()
-    return None
+    if state.done.any() or (os.path.lexists(output) and not state.replaces):
+        # All was done and the output has its name; only the journal was not removed any more.
+        remove_journal(path, state)
+        return None
+    return state
 
 
-def _has_rows(layout: Layout) -> bool:
-    names = sidecar_paths(layout.path)
+def _has_rows(output: Path) -> bool:
+    names = sidecar_paths(output)
     return names.rows.exists() or names.part.exists()
 
 
 def _require_same(state: Job, job: Job, what: str) -> None:
     """Raise if a job is not the one that was recorded, on the first thing in which it differs."""
     for key, value in job.items():
-        if state.get(key) != value:
+        if state.get(key) != value and key != "modified":
+            role = key.removesuffix("_fingerprint")
+            fact = f"{key} {_shown(state.get(key))}, not {_shown(value)}"
             raise SinkError(
-                f"{what} with {key} {_shown(state.get(key))}, not {_shown(value)}; "
+                f"{what} with {fact if role == key else f'other contents of {role}'}; "
                 "repeat the job as it was, or pass --overwrite to start over"
+            )
+
+
+def _warn_of_samples(touched: Iterable[Input], job: Job, since: str) -> None:
+    """Warn of inputs whose times say that they may have changed where no sample was taken."""
+    for one in touched:
+        if job[f"{one.role}_fingerprint"].startswith(SAMPLED):
+            warnings.warn(
+                f"{one.path} was modified since {since}; it is too large to be compared as a "
+                "whole, and the sample of it that was is the same",
+                stacklevel=2,
             )
 
 
@@ -160,38 +208,17 @@ def _shown(value: Any) -> str:
     return " x ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _job_of(layout: Layout) -> Job:
-    """Return what a complete output says about its job; a .npy file says little."""
-    try:
-        if layout.is_npy:
-            array = npy.map_npy(layout.path)
-            return {"shape": list(array.shape), "dtype": array.dtype.name}
-        with h5py.File(layout.path, "r") as file:
-            dataset = file[DATASET]
-            said = {key: _plain(dataset.attrs[key]) for key in dataset.attrs}
-            said |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
-            said["compression"] = dataset.compression or "none"
-    except Exception as error:  # whatever is wrong with it, it is not ours
-        raise _stranger(layout.path) from error
-    if not {"features", "rois", "lucid_version"} <= set(said):
-        raise _stranger(layout.path)
-    return said
-
-
 def _stranger(path: Path) -> SinkError:
     return SinkError(f"{path} exists and is no output of this tool; pass --overwrite to replace it")
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-def _require_space(layout: Layout) -> None:
+def _require_space(output: Output) -> None:
     """Raise unless the disk has room for what is not there yet."""
-    names = sidecar_paths(layout.path)
-    part = names.rows if layout.is_chunked else names.part
-    there = part.stat().st_blocks * 512 if part.exists() else 0
-    needed = layout.nbytes * (1 + layout.is_chunked) - there
+    layout, names = output.layout, sidecar_paths(output.layout.path)
+    rows = names.rows if output.packs else names.part
+    needed = layout.nbytes * (1 + output.packs)
+    with suppress(FileNotFoundError):
+        needed -= rows.stat().st_blocks * 512
     free = shutil.disk_usage(layout.path.parent).free
     if needed > free:
         raise SinkError(

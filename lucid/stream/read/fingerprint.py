@@ -1,0 +1,56 @@
+"""What identifies an input wherever it lies: a fingerprint of the contents of its file."""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from lucid.errors import SourceError
+
+BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
+SAMPLED = "sample"
+
+
+class Input(NamedTuple):
+    """An array that a run reads from a file."""
+
+    role: str  # the option that names it
+    path: Path
+    dataset: str | None
+    shape: tuple[int, ...]
+    dtype: str
+
+    def fingerprint(self) -> str:
+        """Return what changes when the contents of the file do; see `fingerprint`."""
+        return fingerprint(self.path)
+
+    def modified(self) -> int:
+        """Return when the file was last modified, in nanoseconds."""
+        return self.path.stat().st_mtime_ns
+
+
+def fingerprint(path: Path) -> str:
+    """Return a text that changes with the contents of a file, but not with its name or times.
+
+    Of a file of more than 4 MiB it tells the size and 64 blocks, spread evenly from its first byte
+    to its last; so it takes milliseconds, and misses changes that lie between them all.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            whole = size <= BLOCKS * BLOCK_BYTES
+            room = size - BLOCK_BYTES
+            starts = [0] if whole else [k * room // (BLOCKS - 1) for k in range(BLOCKS)]
+            digest = blake2b(digest_size=16)
+            for start in starts:
+                digest.update(os.pread(stream.fileno(), size if whole else BLOCK_BYTES, start))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    return f"{'whole' if whole else SAMPLED}:{size}:{digest.hexdigest()}"
