@@ -23,15 +23,34 @@ RUN = [
 ]  # fmt: skip
 
 
+def journal_of(output):
+    try:
+        return output.with_name(f"{output.name}.part.journal").read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def wait_at_random(rng, process, output):
+    """Wait for some of the time that a start takes or, more often, until some rows are written."""
+    if rng.random() < 0.2:
+        time.sleep(rng.uniform(0.1, 1))
+        return
+    before = journal_of(output)
+    while process.poll() is None and journal_of(output) in {None, before}:
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.4))
+
+
 def kill_at_random(rng, kills, arguments, expected, number):
     """Start and kill runs until there were so many kills; between them check what is there."""
     output = Path(arguments[1])
     complete = False
     while kills > 0 or not complete:
         process = subprocess.Popen([*RUN, *arguments, "--resume"], stderr=subprocess.PIPE)
-        time.sleep(rng.uniform(0.1, 0.7) if kills > 0 else 60 * (process.wait() is None))
-        process.send_signal(number)
-        stderr = process.communicate()[1].decode()
+        if kills > 0:
+            wait_at_random(rng, process, output)
+            process.send_signal(number)
+        stderr = process.communicate(timeout=600)[1].decode()
         kills -= process.returncode == -number
         assert process.returncode in {0, -number}, stderr
         complete = process.returncode == 0
