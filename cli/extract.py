@@ -4,11 +4,13 @@ from typing import Any
 
 import click
 
+from lucid.stream.options import OPTIONS
+
 from . import console, options
 
 
 @click.command(cls=options.GroupedCommand)
-@options.of_the_table
+@options.from_table(*OPTIONS)
 @options.flag("--dry-run", group="Run", about="Check and plan everything, write nothing.")
 @options.display
 def extract(

@@ -57,11 +57,15 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def of_the_table(command: Command) -> Command:
-    """Give a command every option of the table; those that are not passed are None."""
-    for name, option in reversed(OPTIONS.items()):
-        command = _decorator(name, option)(command)
-    return command
+def from_table(*names: str) -> Callable[[Command], Command]:
+    """Return what gives a command options of the table; those that are not passed are None."""
+
+    def add(command: Command) -> Command:
+        for name in reversed(names):
+            command = _decorator(name, OPTIONS[name])(command)
+        return command
+
+    return add
 
 
 def _decorator(name: str, option: Option) -> Callable[[Command], Command]:
@@ -97,7 +101,6 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
     return click.option(*flags, cls=GroupedOption, group=group, is_flag=True, help=about, **more)
 
 
-trust_input = _decorator("trust_input", OPTIONS["trust_input"])
 as_json = flag("--json", "as_json", group="Report", about="Print the report as JSON.")
 
 

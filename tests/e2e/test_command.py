@@ -202,7 +202,7 @@ def test_a_full_disk_is_one_line_and_no_file(files):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_as_itself_and_leaves_nothing(files, number):
+def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
     """The run is caught while it writes: its unfinished file is there."""
     corner = np.random.default_rng(0).uniform(0, 5, (400_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 4])
@@ -218,7 +218,9 @@ def test_a_signal_ends_the_run_as_itself_and_leaves_nothing(files, number):
     _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == -number
     assert "Traceback" not in stderr
-    assert not list(files.path.glob("c.npy*"))
+    assert not Path("c.npy").exists()
+    kept = "--resume" in stderr  # on a machine so slow that rows were marked meanwhile
+    assert bool(list(files.path.glob("c.npy*"))) == kept
 
 
 def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):

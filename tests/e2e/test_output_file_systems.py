@@ -3,16 +3,16 @@
 import errno
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import PATIENCE, RUN, but_for_frames
 from preload import compiled
 
 import lucid
 
-RUN = [
-    sys.executable, "-c", "from lucid_cli.main import main; main()",
+EXTRACT = [
+    *RUN,
     "extract", "--features", "f.npy", "--rois", "r.npy", "-q", "--jobs", "1",
 ]  # fmt: skip
 
@@ -28,10 +28,12 @@ def run_on(files, library):
 
     def run(*arguments, **answers):
         answers = {name: str(number) for name, number in answers.items()}
-        return subprocess.run(
-            [*RUN, *arguments], env=os.environ | {"LD_PRELOAD": str(library)} | answers,
-            capture_output=True, text=True, timeout=60,
+        done = subprocess.run(
+            [*EXTRACT, *arguments], env=os.environ | {"LD_PRELOAD": str(library)} | answers,
+            capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
+        done.stderr = but_for_frames(done.stderr)
+        return done
 
     return run
 
