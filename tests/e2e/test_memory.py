@@ -37,7 +37,7 @@ def peak_beyond_libraries(dataset, memory, options="", stdin=None):
         pytest.skip("only Linux tells the peak of one program")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, dataset, memory, options],
-        stdin=stdin, stdout=subprocess.PIPE, text=True, timeout=120, check=True,
+        stdin=stdin, stdout=subprocess.PIPE, text=True, timeout=900, check=True,
     )  # fmt: skip
     return int(done.stdout)
 
