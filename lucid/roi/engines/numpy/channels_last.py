@@ -47,11 +47,6 @@ class Blocks(NamedTuple):
         cells: Ints = self.sides[0] * self.sides[1]
         return cells
 
-    def places(self) -> tuple[Ints, Ints]:
-        """Return where cell (0, 0) of the map would be in a table of all, and the row pitch."""
-        (y, x), pitch = self.begin, self.sides[1]
-        return np.cumsum(self.cells) - self.cells - y * pitch - x, pitch
-
 
 def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable, Iterator[Copy]]:
     """Return the table of cells that RoIs touch, and the copies that fill it.
@@ -59,9 +54,10 @@ def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable
     A region is copied as a whole, or window by window where that is less.
     """
     blocks, block = _blocks_of(rois)
-    channels = len(rois.regions[0].features)
-    cells = space.table.array((int(blocks.cells.sum()), channels), rois.dtype)
-    base, pitch = blocks.places()
+    until, (y, x), pitch = np.cumsum(blocks.cells), blocks.begin, blocks.sides[1]
+    shape = int(until[-1]), len(rois.regions[0].features)
+    cells = space.table.array(shape, rois.dtype)
+    base = until - blocks.cells - y * pitch - x  # where cell (0, 0) of the map would be
     table = ChannelsLastTable(cells=cells, base=base[block], pitch=pitch[block])
     return table, _copies(rois.regions, blocks, cells)
 
@@ -76,7 +72,10 @@ def _blocks_of(rois: PlacedRois) -> tuple[Blocks, Ints]:
     leads[1:] = owner[1:] != owner[:-1]
     together = _blocks(rois.geometry, owner, leads)
     each_alone = np.add.reduceat(rois.geometry.touched(), np.flatnonzero(leads))
-    leads |= (each_alone <= together.cells)[owner]
+    apart = each_alone <= together.cells
+    if not apart.any():
+        return together, np.cumsum(leads) - 1
+    leads |= apart[owner]
     return _blocks(rois.geometry, owner, leads), np.cumsum(leads) - 1
 
 
