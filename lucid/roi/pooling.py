@@ -83,7 +83,7 @@ def _strips(rois: PlacedRois) -> Iterator[PlacedRois]:
     """Yield RoIs of one map whose windows together are small enough to be copied at once."""
     features, geometry = rois.regions[0].features, rois.geometry
     most = COPIED_BYTES // max(len(features) * rois.dtype.itemsize, 1)
-    if features[0].size <= most:
+    if math.prod(features.shape[1:]) <= most:
         yield rois
         return
     for some in _runs_within(geometry, most):
