@@ -1,6 +1,9 @@
 """The core: RoIs and feature maps to crops, in NumPy alone.
 
-Arrays come in by `pooling`, files by `lucid.stream`; both meet in `geometry` and `kernel`.
+An operator says which cells each bin reads (`operators`), an engine computes crops and gradients
+from that (`engines`); they meet in `geometry` and `taps` and do not know each other. Arrays come
+in by `pooling`, files by `lucid.stream`. The docstring of `lucid.roi.engines.numpy` shows the way
+from boxes to crops.
 """
 
 from lucid.roi.geometry import Geometry, Operator, lay_out

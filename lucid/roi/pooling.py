@@ -51,10 +51,9 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
 def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[PlacedRois]:
     """Yield RoIs that are worked on at once."""
     for images in _images_together(features, rois):
-        rows = np.concatenate([rows for _, rows in images])
-        on = [Region(features=features[image], rois=len(own)) for image, own in images]
-        placed = _placed(on, rois, rows, operator)
-        yield from [placed] if len(images) > 1 else _strips(placed)
+        on = [Region(features=features[image], rois=len(rows)) for image, rows in images]
+        placed = _placed(on, rois, np.concatenate([rows for _, rows in images]), operator)
+        yield from [placed] if len(on) > 1 else _strips(placed)
 
 
 def _placed(regions: list[Region], rois: RoiTable, rows: Indices, operator: Operator) -> PlacedRois:
@@ -84,7 +83,7 @@ def _strips(rois: PlacedRois) -> Iterator[PlacedRois]:
     """Yield RoIs of one map whose windows together are small enough to be copied at once."""
     features, geometry = rois.regions[0].features, rois.geometry
     most = COPIED_BYTES // max(len(features) * rois.dtype.itemsize, 1)
-    if math.prod(part.stop - part.start for part in geometry.bounds()) <= most:
+    if math.prod(features.shape[1:]) <= most:
         yield rois
         return
     for some in _runs_within(geometry, most):

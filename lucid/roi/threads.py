@@ -1,4 +1,4 @@
-"""How many threads work on one call, and that BLAS adds none of its own to them."""
+"""The number of threads of a call, and one thread of BLAS in each of them."""
 
 import os
 from collections.abc import Iterator
@@ -24,10 +24,9 @@ class _Setting:
 
 
 def get_num_threads() -> int:
-    """Return how many threads work on one call.
+    """Return the number of threads that a call on arrays uses.
 
-    At first, what the environment's OMP_NUM_THREADS says, or else as many as the process may use
-    cores.
+    The default is OMP_NUM_THREADS, or else the number of cores that the process may use.
 
     Examples
     --------
@@ -41,7 +40,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Say how many threads work on one call; crops have the same bits with any number.
+    """Set the number of threads that a call on arrays uses; no bit of a crop depends on it.
 
     Parameters
     ----------

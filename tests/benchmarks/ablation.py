@@ -23,6 +23,7 @@ FORMS = {
     "in place": {"rows_in_place": False},
     "gemm": {"blas_gemm": False},
     "transpose": {"blas_transpose": False},
+    "staged": {"staged_channels": 1 << 60},
     "scattered": {"add_scattered_factor": 1e9},
     "padding": {"padding_values": 0},
     "half batch": {"batch_bytes": 3 << 20},

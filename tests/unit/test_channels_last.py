@@ -5,7 +5,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lucid.models.utils import roi_align
-from lucid.roi.engines.numpy import tuning
+from lucid.roi.engines.numpy import channels_last, tuning
 from lucid.roi.engines.numpy.channels_last import Copy, from_channels_last, to_channels_last
 from lucid.roi.engines.numpy.tuning import Tuning
 from lucid.roi.engines.numpy.workspace import Workspace
@@ -31,8 +31,8 @@ LAYOUTS = {
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", ">f4", "u1"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, dtype, blas):
-    names = "transposed_row_values", "staged_values"
-    sizes = dict(zip(names, rng.integers(1, 200, 2).tolist(), strict=True))
+    names = "transposed_row_values", "staged_channels", "staged_cells", "staged_values"
+    sizes = dict(zip(names, rng.integers(1, 200, 4).tolist(), strict=True))
     monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=blas, **sizes))
     for shape in ((1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)):
         part = LAYOUTS[layout](rng.integers(0, 100, shape).astype(dtype))
@@ -79,3 +79,23 @@ def test_nothing_is_copied_of_nothing(shape, capfd):
     to_channels_last(Workspace(), Copy(part, place))
     from_channels_last(Copy(part, place))
     assert capfd.readouterr() == ("", "")  # nor does BLAS complain
+
+
+def test_channels_that_share_places_of_the_cache_are_set_apart_where_blas_does_not_transpose(
+    rng, monkeypatch
+):
+    distances = []
+    staggered = channels_last._staggered
+
+    def seen(*arguments):
+        copied = staggered(*arguments)
+        distances.append(copied.strides[0])
+        return copied
+
+    monkeypatch.setattr(channels_last, "_staggered", seen)
+    monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=False))
+    part, place = rng.standard_normal((64, 32, 32), np.float32), np.empty((32, 32, 64), np.float32)
+    to_channels_last(Workspace(), Copy(part, place))
+    np.testing.assert_array_equal(place, part.transpose(1, 2, 0))
+    assert distances
+    assert all(distance % tuning.current.crowded_stride_bytes for distance in distances)

@@ -86,19 +86,21 @@ def roi_align(
     ----------
     features : Tensor or array_like of shape (N, C, H, W)
         The maps. Arrays may be of any float or integer dtype, byte order and strides, and
-        memory-mapped; they are not copied as a whole.
+        memory-mapped. The parts that RoIs touch are copied with channels last, at most 64 MiB at a
+        time on each call, or the window of one RoI if that is larger.
     rois : Tensor or array_like of shape (K, 5)
-        Rows batch_index, x1, y1, x2, y2; coordinates in box units, often pixels of the image.
+        Rows batch_index, x1, y1, x2, y2 in input coordinates, usually pixels of the image that the
+        network saw.
     output_size : int or (int, int)
         Bins per crop, height before width; an int means a square.
     spatial_scale : float or (float, float)
-        Cells per box unit, 1/16 for boxes in pixels and maps of stride 16; a pair is (y, x).
+        Cells per input pixel, 1/16 for maps of stride 16; a pair is (y, x).
     sampling_ratio : int
-        Samples per bin and axis, at most 1024; <= 0 takes one to each cell that a bin spans,
-        rounded up.
+        Samples per bin and axis, at most 1024; <= 0 is adaptive: `ceil(bin size in cells)`.
     aligned : bool
-        False: coordinate 0 is the centre of the first cell, and a box is at least one cell wide
-        and high. True: coordinate 0 is its outer edge, and a box may be as small as it is.
+        True: subtract half a cell, so that coordinate 0 is the outer edge of the first cell. False,
+        the original behaviour: coordinate 0 is its centre, and boxes are at least one cell wide
+        and high.
     invalid : {'raise', 'zero'}
         What to do about an invalid RoI: one with a coordinate that is not finite, with x2 < x1 or
         y2 < y1, or with a batch index that is not a whole number in [0, N).
@@ -121,9 +123,9 @@ def roi_align(
     Notes
     -----
     The operator is that of He et al., "Mask R-CNN" (2017), section 3: each bin is the mean of
-    bilinear readings on a regular grid inside it. A reading up to one cell beyond the centre of
-    the outermost cell takes that cell's value; farther out it is 0. Sample positions and weights
-    are computed in float64.
+    bilinear samples on a regular grid inside it. A sample up to one cell beyond the centre of the
+    outermost cell is clamped to it; farther out it is 0. Sample positions and weights are computed
+    in float64.
 
     Examples
     --------

@@ -146,7 +146,7 @@ class RoiAlign:
             line=samples.line,
             bin=samples.bin,
             cell=cell,
-            weights=np.stack([(1 - fraction) * share, fraction * share]),
+            weights=np.array([(1 - fraction) * share, fraction * share]),
             slopes=self._slopes(geometry, samples) if slopes else (),
         )
 
@@ -180,7 +180,7 @@ class RoiAlign:
         along = samples.bins_from_start / np.repeat(self.output_size, K)[line]
         by_end = np.where(min_extent, 0, rise * along)
         by_start = rise - by_end
-        return np.stack([-by_start, by_start]), np.stack([-by_end, by_end])
+        return np.array([-by_start, by_start]), np.array([-by_end, by_end])
 
 
 def _numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:

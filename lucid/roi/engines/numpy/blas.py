@@ -70,10 +70,10 @@ def ways() -> dict[str, Way]:
     """Return how each task is done."""
     put, _, why = _look_up("openblas_set_num_threads")
     return {
-        "one thread of BLAS in each": Way(put, why),
-        "transposed copies of float32": transpose_way(),
-        "sums of products of float32": gemm_way(np.dtype(np.float32)),
-        "sums of products of float64": gemm_way(np.dtype(np.float64)),
+        "threads of BLAS, one in each of ours": Way(put, why),
+        "transposition of float32": transpose_way(),
+        "accumulated products of float32": gemm_way(np.dtype(np.float32)),
+        "accumulated products of float64": gemm_way(np.dtype(np.float64)),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from lucid.roi.engines.numpy.blas import transpose_f32
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
 from lucid.roi.types import Array, Bools, Ints
+
+CACHE_LINE_BYTES = 64
 
 
 class Copy(NamedTuple):
@@ -47,11 +49,6 @@ class Blocks(NamedTuple):
         cells: Ints = self.sides[0] * self.sides[1]
         return cells
 
-    def places(self) -> tuple[Ints, Ints]:
-        """Return where cell (0, 0) of the map would be in a table of all, and the row pitch."""
-        (y, x), pitch = self.begin, self.sides[1]
-        return np.cumsum(self.cells) - self.cells - y * pitch - x, pitch
-
 
 def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable, Iterator[Copy]]:
     """Return the table of cells that RoIs touch, and the copies that fill it.
@@ -59,9 +56,10 @@ def lay_out_table(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable
     A region is copied as a whole, or window by window where that is less.
     """
     blocks, block = _blocks_of(rois)
-    channels = len(rois.regions[0].features)
-    cells = space.table.array((int(blocks.cells.sum()), channels), rois.dtype)
-    base, pitch = blocks.places()
+    until, (y, x), pitch = np.cumsum(blocks.cells), blocks.begin, blocks.sides[1]
+    shape = int(until[-1]), len(rois.regions[0].features)
+    cells = space.table.array(shape, rois.dtype)
+    base = until - blocks.cells - y * pitch - x  # where cell (0, 0) of the map would be
     table = ChannelsLastTable(cells=cells, base=base[block], pitch=pitch[block])
     return table, _copies(rois.regions, blocks, cells)
 
@@ -76,7 +74,10 @@ def _blocks_of(rois: PlacedRois) -> tuple[Blocks, Ints]:
     leads[1:] = owner[1:] != owner[:-1]
     together = _blocks(rois.geometry, owner, leads)
     each_alone = np.add.reduceat(rois.geometry.touched(), np.flatnonzero(leads))
-    leads |= (each_alone <= together.cells)[owner]
+    apart = each_alone <= together.cells
+    if not apart.any():
+        return together, np.cumsum(leads) - 1
+    leads |= apart[owner]
     return _blocks(rois.geometry, owner, leads), np.cumsum(leads) - 1
 
 
@@ -120,17 +121,36 @@ def to_channels_last(space: Workspace, copy: Copy) -> None:
     """Copy a part of a map to its place in a table."""
     if _transposed(copy):
         return
-    if copy.part.dtype == copy.place.dtype:
+    if not _is_worth_staging(copy):
         _copy_some_channels(copy)
         return
     channels, height, width = copy.part.shape
-    for rows in _slices(height, max(tuning.current.staged_values // max(channels * width, 1), 1)):
-        part = copy.part[:, rows]
-        staged = space.staged.array(part.shape, copy.place.dtype)
-        staged[...] = part  # cast first: BLAS transposes float32 only
-        cast = Copy(part=staged, place=copy.place[rows])
-        if not _transposed(cast):
-            _copy_some_channels(cast)
+    for rows in _slices(height, max(tuning.current.staged_values // (channels * width), 1)):
+        staged = _staggered(copy.part[:, rows], copy.place.dtype, space)
+        again = Copy(part=staged, place=copy.place[rows])
+        if not _transposed(again):
+            _copy_some_channels(again)
+
+
+def _is_worth_staging(copy: Copy) -> bool:
+    """Return whether to cast first, or to set channels apart that share a few lines of the cache.
+
+    Channels that lie at a multiple of a power of two do; many of them drive each other out.
+    """
+    now, (channels, height, width), distance = tuning.current, copy.part.shape, copy.part.strides[0]
+    many = channels >= now.staged_channels and height * width >= now.staged_cells
+    crowded = bool(distance) and distance % now.crowded_stride_bytes == 0
+    return many and (crowded or copy.part.dtype != copy.place.dtype)
+
+
+def _staggered(part: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
+    """Return a copy of channels that lie at a distance by which they share the cache evenly."""
+    channels, cells = len(part), part.shape[1] * part.shape[2]
+    lines = -(-cells * dtype.itemsize // CACHE_LINE_BYTES) | 1
+    rows = space.staged.array((channels, lines * CACHE_LINE_BYTES // dtype.itemsize), dtype)
+    copied = rows[:, :cells].reshape(part.shape)
+    copied[...] = part
+    return copied
 
 
 def _copy_some_channels(copy: Copy) -> None:

@@ -118,14 +118,15 @@ def windows(batch: Batch, table: ChannelsLastTable) -> Iterator[Window]:
 def _weight_by_pieces(batch: Batch, table: ChannelsLastTable, out: Array) -> None:
     """Weight the rows of a RoI whose cells are too many to be gathered at once."""
     columns = batch.cols.cells[0]
+    few = max(
+        tuning.current.batch_bytes // max(batch.rows.weights.shape[3] * table.cell_bytes, 1), 1
+    )
     for band, weights in enumerate(batch.rows.weights[0]):
-        height, begin = weights.shape[1], band * batch.rows.step
-        places = batch.places[0, begin : begin + height, None]
-        few = max(tuning.current.batch_bytes // max(height * table.cell_bytes, 1), 1)
-        done = 0
+        places = batch.places[0, band * batch.rows.step :, None][: weights.shape[1]]
         for col in range(0, len(columns), few):
-            part = table.cells[places + columns[col : col + few]].reshape(height, -1)
-            np.matmul(weights, part, out=out[0, band, :, done : (done := done + part.shape[1])])
+            part = table.cells[places + columns[col : col + few]].reshape(len(places), -1)
+            here = out[0, band, :, col * table.cells.shape[1] :]
+            np.matmul(weights, part, out=here[:, : part.shape[1]])
 
 
 def _without_overflow(batch: Batch, table: ChannelsLastTable, space: Workspace) -> Array:

@@ -180,7 +180,7 @@ def band_layout(
 ) -> BandLayout:
     """Return how lines of these forms are stored."""
     PH, PW = pooled
-    by_bin = np.stack([rows.by_bin, cols.by_bin])
+    by_bin = np.array([rows.by_bin, cols.by_bin])
     cells = np.where(by_bin, sizes.widest_bin, sizes.total)
     cells[0] = np.where(rows.uncopied, _power_of_two(cells[0]), cells[0])
     cells[1] = np.where(cols.strided, sizes.strided_bin, cells[1])

@@ -45,7 +45,10 @@ class Tuning:
     copied_channels: int = 256  # side by side at once
     copied_streams: int = 64  # channels that NumPy reads at once: it would read more too slowly
     transposed_row_values: int = 1 << 14  # of a map's row that repay a call
-    staged_values: int = 1 << 18  # cast at once, before they are transposed
+    staged_values: int = 1 << 18  # cast or set apart at once, before they are transposed
+    staged_channels: int = 32  # at least, and
+    staged_cells: int = 256  # at least: fewer do not drive each other out of the cache
+    crowded_stride_bytes: int = 1 << 10  # channels at a multiple share a few lines of the cache
     padding_values: int = 16  # between cells: a power of two apart they would share places, too
 
 
