@@ -7,7 +7,7 @@ from . import console, options
 
 @click.command()
 @click.argument("file")
-@options.trust_input
+@options.one_of_the_table("trust_input")
 @options.as_json
 def info(file: str, trust_input: bool | None, as_json: bool) -> None:
     """List the arrays of a file: shape, dtype, storage, and what each is usable as.

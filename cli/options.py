@@ -64,6 +64,11 @@ def of_the_table(command: Command) -> Command:
     return command
 
 
+def one_of_the_table(name: str) -> Callable[[Command], Command]:
+    """Return an option of the table, for a command that has not all of them."""
+    return _decorator(name, OPTIONS[name])
+
+
 def _decorator(name: str, option: Option) -> Callable[[Command], Command]:
     flag = flag_of(name)
     more: dict[str, Any] = {"help": _help(name, option)}
@@ -97,7 +102,6 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
     return click.option(*flags, cls=GroupedOption, group=group, is_flag=True, help=about, **more)
 
 
-trust_input = _decorator("trust_input", OPTIONS["trust_input"])
 as_json = flag("--json", "as_json", group="Report", about="Print the report as JSON.")
 
 

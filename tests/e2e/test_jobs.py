@@ -222,7 +222,7 @@ def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start):
     at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
     done = subprocess.run(
         [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0
     assert "hello" not in done.stdout
@@ -235,7 +235,7 @@ def test_processes_need_no_standard_streams(at_start, closed):
     expected = run("whole.npy", 1, "f.npy")
     command = " ".join([*COMMAND, "--features f.npy --rois r.npy -o c.npy --jobs 2",
                         "--spatial-scale 0.0625", closed])  # fmt: skip
-    done = subprocess.run(command, shell=True, timeout=60)
+    done = subprocess.run(command, shell=True, timeout=PATIENCE)
     assert done.returncode == 0
     assert Path("c.npy").read_bytes() == expected
 
@@ -256,7 +256,7 @@ def test_ctrl_c_while_processes_start_prints_nothing_of_theirs(at_start):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, message = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGINT
     assert "Traceback" not in message
 
