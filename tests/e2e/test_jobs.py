@@ -1,5 +1,6 @@
 """A run on several processes: the same bytes, the same errors, and nothing lost."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -278,3 +279,13 @@ def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, t
     tuned(look_seconds=0.05, patience_seconds=0.1)
     with pytest.warns(UserWarning, match=r"no process of the run has answered .* at work are \d+"):
         run("c.npy", 2)
+
+
+def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkeypatch):
+    def refuse(*arguments, **options):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(SinkError, match="no process can be started .* unavailable; pass --jobs 1"):
+        lucid.extract("f.npy", "r.npy", "c.npy", jobs=2)
+    assert not list(Path().glob("c.npy*"))
