@@ -1,5 +1,6 @@
 """A run on several processes: the same bytes, the same errors, and nothing lost."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -222,7 +223,7 @@ def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start):
     at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
     done = subprocess.run(
         [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0
     assert "hello" not in done.stdout
@@ -235,7 +236,7 @@ def test_processes_need_no_standard_streams(at_start, closed):
     expected = run("whole.npy", 1, "f.npy")
     command = " ".join([*COMMAND, "--features f.npy --rois r.npy -o c.npy --jobs 2",
                         "--spatial-scale 0.0625", closed])  # fmt: skip
-    done = subprocess.run(command, shell=True, timeout=60)
+    done = subprocess.run(command, shell=True, timeout=PATIENCE)
     assert done.returncode == 0
     assert Path("c.npy").read_bytes() == expected
 
@@ -256,7 +257,7 @@ def test_ctrl_c_while_processes_start_prints_nothing_of_theirs(at_start):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, message = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGINT
     assert "Traceback" not in message
 
@@ -278,3 +279,13 @@ def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, t
     tuned(look_seconds=0.05, patience_seconds=0.1)
     with pytest.warns(UserWarning, match=r"no process of the run has answered .* at work are \d+"):
         run("c.npy", 2)
+
+
+def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkeypatch):
+    def refuse(*arguments, **options):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(SinkError, match="no process can be started .* unavailable; pass --jobs 1"):
+        lucid.extract("f.npy", "r.npy", "c.npy", jobs=2)
+    assert not list(Path().glob("c.npy*"))

@@ -1,13 +1,12 @@
 """What HDF5 files lead to: found by its name, refused unless trusted, and told where it is gone."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from command import run_here
 
 import lucid
 from lucid import SourceError
@@ -193,7 +192,5 @@ def test_values_stored_in_another_file_must_all_be_there(files):
 def test_info_lists_what_links_lead_to_if_asked(files):
     with h5py.File("links.h5", "w") as file:
         file["features"] = h5py.ExternalLink("f.h5", "/features")
-    command = [str(Path(sys.executable).parent / "lucid-roialign"), "info", "links.h5"]
     for options, said in (([], "links.h5 holds no arrays"), (["--trust-input"], "::features ")):
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-        assert said in done.stdout
+        assert said in run_here("info", "links.h5", *options, text=True).stdout

@@ -205,12 +205,9 @@ class MapPerImage(Features):
         self.channels, self.dtype = 0, np.dtype(np.float32)
         for source in sources:
             shape = self._shape(source)
-            if shapes and (shape[0], source.dtype) != (self.channels, self.dtype):
-                raise ShapeError(
-                    f"{source.name} must have {self.channels} channels of {self.dtype} "
-                    f"as the first map has, got {shape[0]} of {source.dtype}"
-                )
-            self.channels, self.dtype = shape[0], source.dtype
+            if not shapes:
+                self.channels, self.dtype = shape[0], source.dtype
+            self._require_like_the_first(source, shape[0])
             self.missing_chunks += source.missing_chunks
             if source.info.chunks:
                 chunk = self._axes.in_order((1, *source.info.chunks[-3:]))
@@ -223,6 +220,14 @@ class MapPerImage(Features):
         pattern = self.name.rpartition("::")[2]
         this = Input("features", self.paths[0], pattern, self.shape, str(self.dtype))
         self.inputs.insert(0, this)
+
+    def _require_like_the_first(self, source: Source, channels: int) -> None:
+        """Raise unless an image's array has the channels and the dtype of the first image's."""
+        if (channels, source.dtype) != (self.channels, self.dtype):
+            raise ShapeError(
+                f"{source.name} must have {self.channels} channels of {self.dtype} "
+                f"as the first map has, got {channels} of {source.dtype}"
+            )
 
     def _shape(self, source: Source) -> tuple[int, ...]:
         """Return (C, H, W) of an image's array; raise if it is no map."""

@@ -93,17 +93,14 @@ class Process:
         self._setup: list[Setup | Task] = [setup]  # until it asks for it: it is then ready to read
         self._stopped = 0
         self.channel, theirs = _connected()
-        printed = _standard_error()
-        strings = [path for path in sys.path if isinstance(path, str)]  # Python skips all others
-        with theirs, _interrupts_blocked():
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", SERVE.format(strings, theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                pass_fds=[theirs.fileno()],
-                env=os.environ | ONE_THREAD,
-            )
+        try:
+            with theirs, _interrupts_blocked():
+                self._process = _started(theirs.fileno())
+        except OSError as error:
+            self.channel.close()
+            raise SinkError(
+                f"no process can be started for the run: {error.strerror}; pass --jobs 1"
+            ) from error
 
     @property
     def pid(self) -> int:
@@ -154,6 +151,20 @@ class Process:
         self.channel.close()
         self._process.kill()
         self._process.wait()
+
+
+def _started(channel: int) -> subprocess.Popen[bytes]:
+    """Start a process that serves on a channel."""
+    printed = _standard_error()
+    strings = [path for path in sys.path if isinstance(path, str)]  # Python skips all others
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(strings, channel)],
+        stdin=subprocess.DEVNULL,
+        stdout=printed,
+        stderr=printed,
+        pass_fds=[channel],
+        env=os.environ | ONE_THREAD,
+    )
 
 
 def _connected() -> tuple[Connection, Connection]:
