@@ -392,7 +392,9 @@ def test_a_second_signal_while_the_run_tidies_up_changes_nothing(files, gap, sec
 def test_nothing_is_advised_where_nothing_was_kept(files):
     """Features that come through a pipe cannot be read again."""
     with open("f.npy", "rb") as features:
-        process = begun("-o", "c.npy", "--features", "-", stdin=features)
+        process = begun(
+            "-o", "c.npy", "--features", "-", "--spatial-scale", "0.0625", stdin=features
+        )
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert re.fullmatch(r"Interrupted with \d+ of 300000 crops done\n\n?", stderr)
