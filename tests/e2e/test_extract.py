@@ -133,6 +133,7 @@ def test_the_same_job_gives_the_same_bytes_and_says_what_determined_them(files):
         assert file["crops"].chunks is None
     assert set(noted) == {
         "features", "features_shape", "features_dtype", "rois", "rois_shape", "rois_dtype",
+        "features_dataset", "features_fingerprint", "rois_fingerprint",
         "output_size", "spatial_scale", "sampling_ratio", "aligned", "dtype", "invalid",
         "lucid_version",
     }  # fmt: skip
