@@ -137,7 +137,7 @@ def test_the_same_job_gives_the_same_bytes_and_says_what_determined_them(files):
         "output_size", "spatial_scale", "sampling_ratio", "aligned", "dtype", "invalid",
         "lucid_version",
     }  # fmt: skip
-    assert noted["features"] == "f.h5::features"
+    assert (noted["features"], noted["features_dataset"]) == ("f.h5", "features")
     assert noted["features_shape"].tolist() == [5, 6, 12, 17]
     assert noted["spatial_scale"].tolist() == [1 / 16, 1 / 16]
     assert noted["lucid_version"] == lucid.__version__
