@@ -1,7 +1,7 @@
 """What is asked of a file system beyond reading and writing: locks, and syncs to the disk.
 
-Not every file system can do all of it. On one without locks a run goes on without a lock, and warns;
-a refusal to sync a folder is ignored.
+Not every file system can do all of it. On one without locks a run goes on without a lock, and
+warns; a refusal to sync a folder is ignored.
 """
 
 from __future__ import annotations

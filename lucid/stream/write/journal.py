@@ -15,20 +15,20 @@ same time, be planned on a state that others then change, and be killed at any s
 3. Check that it says what it said when this run was planned. A journal that is empty, or cut short
    by a kill, says nothing. If it differs, another run was here meanwhile: end, and remove the
    journal if it is empty.
-4. Only now, holding the lock, touch any other file. A run that resumes syncs the rows that are there
-   and takes them over. Any other run removes what is left of the run before, empties the journal and
-   writes it anew, and then lays out its own file.
+4. Only now, holding the lock, touch any other file. A run that resumes syncs the rows that are
+   there and takes them over. Any other run removes what is left of the run before, empties the
+   journal and writes it anew, and then lays out its own file.
 
-Only the holder of the lock writes or removes the journal and the files beside it, and it removes the
-journal last of all. So the output gets its name from the one run whose marks are in the journal.
-Files beside a journal that says nothing, or without a journal, belong to no run and are left alone.
+Only the holder of the lock writes or removes the journal and the files beside it, and it removes
+the journal last of all. So the output gets its name from the one run whose marks are in the
+journal. Files without a journal, or with one that says nothing, belong to no run and stay.
 
 **How marks become safe.** A failing disk or a full quota is often reported only by a sync. What was
 written since the last one may then be lost, although the next sync succeeds. Therefore the first
-table is set back to the second before each sync, and both are written in full only after it. If the
-sync fails, or the process is killed during it, the journal is true as it stands. For the same reason
-the rows of an earlier run count only after a first sync by the run that resumes it, and a new run
-marks nothing until the file that it laid out is on the disk.
+table is set back to the second before each sync, and both are written in full only after it. If
+the sync fails, or the process is killed during it, the journal is true as it stands. For the same
+reason the rows of an earlier run count only after a first sync by the run that resumes it, and a
+new run marks nothing until the file that it laid out is on the disk.
 """
 
 from __future__ import annotations
