@@ -14,6 +14,7 @@ import lucid
 EXTRACT = [
     *RUN,
     "extract", "--features", "f.npy", "--rois", "r.npy", "-q", "--jobs", "1",
+    "--spatial-scale", "0.0625",
 ]  # fmt: skip
 
 
@@ -48,10 +49,10 @@ def test_a_journal_is_locked_as_network_file_systems_want_it(files, run_on, tune
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lucid.extract("f.npy", "r.npy", "c.npy", on_progress=stop, jobs=1)
+        lucid.extract("f.npy", "r.npy", "c.npy", spatial_scale=1 / 16, on_progress=stop)
     done = run_on("-o", "c.npy", way, FLOCK_READ_ONLY=errno.EBADF)
     assert (done.returncode, done.stderr) == (0, "")
-    lucid.extract("f.npy", "r.npy", "whole.npy")
+    lucid.extract("f.npy", "r.npy", "whole.npy", spatial_scale=1 / 16)
     assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
 
 
@@ -67,7 +68,7 @@ def test_without_locks_a_run_goes_on_and_says_so_in_one_line(files, run_on, outp
         f"Warning: the file system of {folder} has no locks: "
         "nothing keeps two runs from writing one output at once\n"
     )
-    lucid.extract("f.npy", "r.npy", f"whole{output}")
+    lucid.extract("f.npy", "r.npy", f"whole{output}", spatial_scale=1 / 16)
     assert Path(output).read_bytes() == Path(f"whole{output}").read_bytes()
     assert [path.name for path in files.path.glob("c.*")] == [output]
 

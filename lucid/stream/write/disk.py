@@ -1,7 +1,7 @@
-"""What is asked of a file system beyond reading and writing: locks, and a way to the disk.
+"""What is asked of a file system beyond reading and writing: locks, and syncs to the disk.
 
-Not all of them can do all of it. One without locks is written to without, and a warning says so;
-one that brings no names of a folder to the disk is trusted to do that by itself.
+Not every file system can do all of it. On one without locks a run goes on without a lock, and
+warns; a refusal to sync a folder is ignored.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import time
 import warnings
 from pathlib import Path
 
-# What systems answer that have no locks: Lustre and FUSE, NFS without a lock service, others.
+# Answers of file systems without locks: Lustre, FUSE, NFS without a lock service.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-# ... and that cannot sync a folder, or open it for that.
+# Answers of those that cannot sync a folder, or not open it to that end.
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES}
 LOCK_TRIES, LOCK_WAIT = 10, 0.01  # others may hold a lock for as long as they read a journal
 
 
 def lock(file: int, path: Path, *, shared: bool = False) -> bool:
-    """Lock a file that is open for reading and writing; return whether nobody else has it locked.
+    """Lock an open file; return False if another process holds the lock.
 
-    NFS makes locks of a record of flocks, and wants it open for writing to lock it alone.
+    The file must be open for reading and writing, as NFS requires.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     for _ in range(LOCK_TRIES):

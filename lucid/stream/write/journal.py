@@ -5,27 +5,30 @@ tables of one bit per row follow: rows that were written, and rows that are safe
 is marked after its crop is written. The system keeps what a killed process wrote, but may lose it
 when it goes down itself: after a restart of the machine only the second table counts.
 
-**How runs begin.** The journal is also the lock of its output. Any number of runs may begin at
-once, be planned on what others then change, and be killed anywhere:
+**How runs begin.** The journal is also the lock of its output. Any number of runs may begin at the
+same time, be planned on a state that others then change, and be killed at any step:
 
-1. Open the journal, made empty if there is none, and lock it. Who does not get the lock ends.
-2. See that the locked file still has its name. If not, its run has ended and removed it: back to 1.
-3. See that it says what it said when this run was planned; empty, or cut short by a kill, it says
-   nothing. If not, another run was here meanwhile: end, and remove it if it is empty.
-4. Only now, under the lock, anything else is touched. A run that goes on syncs the rows that are
-   there and takes them over. Others remove what is left of the run before, then empty the journal
-   and write it anew, then lay out their own file.
+1. Open the journal, creating it empty if there is none, and lock it. A run that does not get the
+   lock ends.
+2. Check that the locked file still has its name. If not, the run that had it has removed it
+   meanwhile: go back to 1.
+3. Check that it says what it said when this run was planned. A journal that is empty, or cut short
+   by a kill, says nothing. If it differs, another run was here meanwhile: end, and remove the
+   journal if it is empty.
+4. Only now, holding the lock, touch any other file. A run that resumes syncs the rows that are
+   there and takes them over. Any other run removes what is left of the run before, empties the
+   journal and writes it anew, and then lays out its own file.
 
-Only who has the lock writes or removes the journal and the files beside it, and it removes the
-journal last of all. So an output is renamed by the one run whose marks are in the journal, and
-files without a journal, or with one that says nothing, are not of a run: they are left alone.
+Only the holder of the lock writes or removes the journal and the files beside it, and it removes
+the journal last of all. So the output gets its name from the one run whose marks are in the
+journal. Files without a journal, or with one that says nothing, belong to no run and stay.
 
-**How marks become safe.** A disk that fails, or a full quota, is often only told of when data are
-synced, and what was written since the last time may then be gone, even though the next sync
-succeeds. So before each sync the first table is set back to what is safe, and only after it are
-both written in full: if it fails, or the process ends in it, nothing needs to be done for the
-journal to be true. The rows of a run before are not believed either until a sync of this run. A
-journal whose run is beginning marks nothing until the file that it laid out is safe.
+**How marks become safe.** A failing disk or a full quota is often reported only by a sync. What was
+written since the last one may then be lost, although the next sync succeeds. Therefore the first
+table is set back to the second before each sync, and both are written in full only after it. If
+the sync fails, or the process is killed during it, the journal is true as it stands. For the same
+reason the rows of an earlier run count only after a first sync by the run that resumes it, and a
+new run marks nothing until the file that it laid out is on the disk.
 """
 
 from __future__ import annotations
@@ -112,7 +115,7 @@ class Journal:
         try:
             if _contents(self._file) != state.seen:
                 raise SinkError(f"{path} changed since this run was planned; another run was here")
-            if state.seen:
+            if self.done.any():
                 self._parts = _parts_of(state.seen)
                 self._safe = state.seen[self._parts.safe :]
                 self._claimed = state.seen[self._parts.written : self._parts.safe]

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -83,20 +83,22 @@ def _resume_state(
                 raise SinkError(f"{path} exists; pass --overwrite to replace it")
             _require_complete(output, job, inputs)
             return None
-    elif resume:
-        state = _same_run(state, job, inputs, path)
-    elif not overwrite:
-        share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
-        raise SinkError(
-            f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
-            "pass --resume to finish it or --overwrite to start over"
-        )
+    if state is not None and not overwrite:
+        state = _same_run(state, job, inputs, path) if resume else _refuse(state, path)
+    else:
+        nothing, seen = np.zeros(output.layout.shape[0], bool), b"" if state is None else state.seen
+        state = JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
     _require_space(output)
-    if state is not None and resume:
-        return state
-    nothing = np.zeros(output.layout.shape[0], bool)
-    seen = b"" if state is None else state.seen
-    return JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
+    return state
+
+
+def _refuse(state: JournalState, path: Path) -> NoReturn:
+    """Raise, for neither way to go on was asked for."""
+    share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
+    raise SinkError(
+        f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
+        "pass --resume to finish it or --overwrite to start over"
+    )
 
 
 def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> JournalState:
@@ -114,13 +116,7 @@ def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path
 
 def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
     """Raise unless what stands there is the output of a job."""
-    path = output.layout.path
-    try:
-        said = output.said()
-    except Exception as error:  # whatever is wrong with it, it is not ours
-        raise _stranger(path) from error
-    if said is None:
-        raise _stranger(path)
+    path, said = output.layout.path, _said_by(output)
     # What an output does not say cannot be compared; if it says its job, what it leaves out has
     # its default.
     if "lucid_version" in said:
@@ -134,6 +130,17 @@ def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None
             "pass --overwrite to do the job again"
         )
     _warn_of_samples(touched, job, f"{path} was written")
+
+
+def _said_by(output: Output) -> Job:
+    """Return what a complete output says about its job; raise if it is none of ours."""
+    try:
+        said = output.said()
+    except Exception as error:  # whatever is wrong with it, it is not ours
+        raise _stranger(output.layout.path) from error
+    if said is None:
+        raise _stranger(output.layout.path)
+    return said
 
 
 def _require_folder(output: Path) -> None:
