@@ -153,11 +153,14 @@ def _gemm_by_blas(
 ) -> None:
     """Do what `gemm_accumulate` does by a function of BLAS."""
     _require(total.dtype, a, b, total)
-    inner, size = a.shape[1], total.itemsize
+    (count, inner, held), wide, size = a.shape, b.shape[2], total.itemsize
     left, right, sums = Matrices.of(a), Matrices.of(b), Matrices.of(total[None])
+    height, width = total.shape
     for each in rectangles:
-        _require_inside(each, a, b, total)
         pair, first, top, column, m, n = each
+        inside = top + m <= height and column + n <= width and first + m <= held and n <= wide
+        if not inside or pair >= count or min(each) < 0:
+            raise IndexError(f"no rectangle: {each}")
         at_left = left.address + pair * left.step + first * size
         at_right = right.address + pair * right.step
         at_sums = sums.address + (top * sums.row + column) * size
@@ -170,13 +173,6 @@ def _require(dtype: np.dtype[Any], *arrays: Array) -> None:
     for array in arrays:
         if array.dtype != dtype or (array.shape[-1] > 1 and array.strides[-1] != array.itemsize):
             raise ValueError(f"rows of {dtype} must lie side by side, got {array.dtype}")
-
-
-def _require_inside(where: Rectangle, a: Array, b: Array, total: Array) -> None:
-    inside = where.top + where.height <= len(total) and where.left + where.width <= total.shape[1]
-    held = where.first + where.height <= a.shape[2] and where.width <= b.shape[2]
-    if not (inside and held) or where.pair >= len(a) or min(where) < 0:
-        raise IndexError(f"no rectangle: {where}")
 
 
 def _transposes(transpose: Callable[[Array, Array], None]) -> bool:

@@ -72,12 +72,9 @@ class ListSizes(NamedTuple):
     stride: Ints  # (K,) exactly
 
 
-def spans_of(geometry: Geometry, taps: Taps, fills: Bools | None = None) -> Spans:
-    """Return which cells lines list: those with a tap, or all of the window of RoIs `fills`."""
+def spans_of(geometry: Geometry, taps: Taps, slot: Ints) -> Spans:
+    """Return which cells lines list, if the first cell of each tap has such a slot."""
     lines, bins = 2 * len(geometry), max(geometry.pooled)
-    slot = _slots(taps)
-    if fills is not None:
-        slot = np.where(np.tile(fills, 2)[taps.line], _offsets(taps), slot)
     lowest, highest = _outermost_slots(taps, slot, (lines, bins))
     return Spans(
         slot=slot,
@@ -98,8 +95,8 @@ def _outermost_slots(taps: Taps, slot: Ints, shape: tuple[int, int]) -> tuple[In
     return lowest, highest
 
 
-def _slots(taps: Taps) -> Ints:
-    """Return the numbers of the taps' cells among those that their line touches."""
+def touched_slots(taps: Taps) -> Ints:
+    """Return the slots of taps if lines list the cells that they touch."""
     first, last = _runs(taps.line)
     slot = np.zeros(len(taps.line), np.int64)
     np.minimum(taps.cell[1:] - taps.cell[:-1], len(taps.weights), out=slot[1:])
@@ -109,8 +106,8 @@ def _slots(taps: Taps) -> Ints:
     return slot
 
 
-def _offsets(taps: Taps) -> Ints:
-    """Return how far the taps' cells are from the first of their line."""
+def window_slots(taps: Taps) -> Ints:
+    """Return the slots of taps if lines list all cells from the first to the last."""
     first, last = _runs(taps.line)
     offsets: Ints = taps.cell - np.repeat(taps.cell[first], last - first + 1)
     return offsets
@@ -132,12 +129,12 @@ def _runs(owner: Ints) -> tuple[Ints, Ints]:
     return at[:-1], at[1:] - 1
 
 
-def window_sides(taps: Taps, rois: int) -> Ints:
-    """Return how many cells there are from the first that RoIs touch to the last, (2, K)."""
-    first, last = _runs(taps.line)
-    sides = np.zeros(2 * rois, np.int64)
-    sides[taps.line[last]] = taps.cell[last] - taps.cell[first] + len(taps.weights)
-    return sides.reshape(2, rois)
+def most_slots(taps: Taps, slot: Ints, rois: int) -> Ints:
+    """Return how many slots the lines of RoIs have, (2, K)."""
+    _, last = _runs(taps.line)
+    slots = np.zeros(2 * rois, np.int64)
+    slots[taps.line[last]] = slot[last] + len(taps.weights)
+    return slots.reshape(2, rois)
 
 
 def list_sizes(spans: Spans) -> ListSizes:

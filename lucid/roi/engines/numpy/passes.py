@@ -11,8 +11,10 @@ from lucid.roi.engines.numpy.layout import (
     Spans,
     band_layout,
     list_sizes,
+    most_slots,
     spans_of,
-    window_sides,
+    touched_slots,
+    window_slots,
 )
 from lucid.roi.geometry import Geometry
 from lucid.roi.taps import Taps
@@ -30,7 +32,7 @@ class BoxGradientPass:
 
     def spans(self, geometry: Geometry, taps: Taps, cell_bytes: int) -> Spans:
         """Return which cells lines list: those with a tap."""
-        return spans_of(geometry, taps)
+        return spans_of(geometry, taps, touched_slots(taps))
 
     def layout(self, geometry: Geometry, spans: Spans, cell_bytes: int) -> BandLayout:
         """Choose how lines are stored, for cells of so many bytes."""
@@ -103,10 +105,10 @@ class FeatureGradientPass(BoxGradientPass):
 
     def spans(self, geometry: Geometry, taps: Taps, cell_bytes: int) -> Spans:
         """Return which cells lines list: those with a tap, or all where that is less work."""
-        K, spans = len(geometry), spans_of(geometry, taps)
-        touched, window = spans.slots.reshape(2, K), window_sides(taps, K)
+        forms = touched_slots(taps), window_slots(taps)
+        touched, window = (most_slots(taps, slot, len(geometry)) for slot in forms)
         fills = fills_window(touched, window, geometry.pooled[0], cell_bytes)
-        return spans_of(geometry, taps, fills)
+        return spans_of(geometry, taps, np.where(np.tile(fills, 2)[taps.line], *reversed(forms)))
 
     def row_forms(self, PH: int, gapless: Bools, sizes: ListSizes, cell_bytes: int) -> RowForms:
         """Choose one band or bin by bin, which is less work to add to a map's gradient."""

@@ -90,6 +90,9 @@ def batches_of(
     """Yield some RoIs of a geometry with their weights, as many at a time as the cache holds."""
     for group in groups(geometry, rois, table, way):
         step = _rois_at_once(group, table.cell_bytes, way.gathers)
+        if len(group.rois) <= step:
+            yield group
+            continue
         for start in range(0, len(group.rois), step):
             yield group.part(slice(start, start + step))
 
