@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
+    from lucid.roi.engines.selection import get_engine, set_engine
     from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
 
@@ -44,12 +45,14 @@ __all__ = [
     "errors",
     "extract",
     "free_buffers",
+    "get_engine",
     "get_num_threads",
     "models",
     "nn",
     "no_grad",
     "random",
     "roi",
+    "set_engine",
     "set_num_threads",
     "show_config",
 ]
@@ -59,8 +62,10 @@ _HOMES = {
     "Tensor": "lucid._tensor",
     "extract": "lucid.stream.extract",
     "free_buffers": "lucid.roi.threads",
+    "get_engine": "lucid.roi.engines.selection",
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
+    "set_engine": "lucid.roi.engines.selection",
     "set_num_threads": "lucid.roi.threads",
     "show_config": "lucid._config",
 }

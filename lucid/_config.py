@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from lucid.roi.engines.numpy.blas import thread_count, ways
+from lucid.roi.engines.selection import get_engine, why_not_compiled
 from lucid.roi.threads import get_num_threads
 
 
 def show_config() -> str:
     """Return a text that says what lucid works with, to be printed in a bug report.
 
-    Its lines are the versions, the number of threads, NumPy's BLAS, and for each task of BLAS
-    whether one of its functions is called directly or NumPy does it, and why. The environment
-    variable `LUCID_ROIALIGN_BLAS=off`, set before the first call, makes NumPy do all.
+    Its lines are the versions, the engine, the number of threads, NumPy's BLAS, and for each task
+    of BLAS whether one of its functions is called directly or NumPy does it, and why. The
+    environment variable `LUCID_ROIALIGN_BLAS=off`, set before the first call, makes NumPy do all.
 
     Examples
     --------
@@ -24,9 +25,11 @@ def show_config() -> str:
     """
     version = import_module("lucid").__version__
     get_blas_threads, _ = thread_count()
+    missing = why_not_compiled()
     lines = [
         f"lucid-roialign {version}, Python {platform.python_version()}, NumPy {np.__version__}",
         f"{platform.system()} {platform.machine()}",
+        f"engine: {get_engine()}" + (f" (compiled: {missing})" if missing else ""),
         f"threads: {get_num_threads()} for a call on arrays",
         f"NumPy's BLAS: {_blas_name()}, {get_blas_threads()} threads outside of calls",
     ]

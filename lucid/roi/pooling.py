@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import ShapeError
-from lucid.roi.engines import Engine, PlacedRois, Region
-from lucid.roi.engines import numpy as numpy_engine
+from lucid.roi.engines import PlacedRois, Region
+from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
 from lucid.roi.types import Array, Floats, Indices
-
-engine: Engine = numpy_engine  # the one that is used
 
 BATCH_ROIS = 4096  # more on an image repay the array operations made for it
 SMALL_MAPS_VALUES = 1 << 23  # of maps that are worked on together
@@ -42,6 +40,7 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
+    engine = current_engine()
     with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             engine.pool(placed, crops, workers)
@@ -115,6 +114,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     _require_gradient(gradient, features, rois, operator)
     result = np.empty(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
+    engine = current_engine()
     with working_threads(1) as workers:
         for image, rows in rois.by_image():
             region = Region(features=result[image], rois=len(rows))
@@ -126,6 +126,7 @@ def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
     _require_gradient(gradient, features, rois, operator)
     result = np.zeros((len(rois), 4))
+    engine = current_engine()
     with working_threads(1) as workers:
         for placed in _batches(features, rois, operator):
             result[placed.rows] = engine.box_gradient(placed, gradient, workers)

@@ -1,0 +1,81 @@
+"""What the C file offers; it checks sizes and strides, and reads and writes nothing beyond them."""
+
+from typing import NewType
+
+from lucid.roi.types import Array, Floats, Indices, Ints
+
+Lists = NewType("Lists", object)  # taps of K RoIs, merged
+
+def lists(
+    line: Ints,
+    bin: Ints,  # noqa: A002
+    cell: Ints,
+    weights: Floats,
+    start: Floats | bytes,
+    end: Floats | bytes,
+    sizes: Ints,
+    pooled: tuple[int, int],
+    slopes: bool,
+    /,
+) -> Lists: ...
+def window(lists: Lists, first: int, end: int, /) -> tuple[int, int, int, int]: ...
+def lay_out(
+    lists: Lists,
+    first: int,
+    end: int,
+    cells: Array,
+    top: int,
+    left: int,
+    part: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> None: ...
+def lay_back(
+    lists: Lists,
+    first: int,
+    end: int,
+    cells: Array,
+    top: int,
+    left: int,
+    part: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> None: ...
+def crops(
+    lists: Lists,
+    first: int,
+    end: int,
+    cells: Array,
+    top: int,
+    left: int,
+    crops: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> None: ...
+def features(
+    lists: Lists,
+    first: int,
+    end: int,
+    cells: Array,
+    top: int,
+    left: int,
+    gradient: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> None: ...
+def boxes(
+    lists: Lists,
+    first: int,
+    end: int,
+    cells: Array,
+    top: int,
+    left: int,
+    gradient: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> bytearray: ...

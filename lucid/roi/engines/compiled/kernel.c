@@ -1,0 +1,812 @@
+/* Crops and gradients from taps, in C: what `lucid.roi.engines.compiled` calls.
+
+   The same RoI gives the same bits on any machine, whatever its neighbours and however many
+   threads: each value is a chain of additions in one stated order, in the dtype that features are
+   weighted in; products are rounded before they are added (no contraction); nothing is asked of
+   the mathematical library. The order:
+
+   - weight of a bin for a cell: its taps, one after the other (float64, then rounded once);
+   - crop: for each touched column the bin's rows from top to bottom; of these the bin's columns
+     from left to right;
+   - gradient of features: RoI after RoI, bin after bin along each axis, tap after tap;
+   - gradient of boxes: see `dots`.
+
+   Cells have some channels side by side, so few that a map of them stays in the cache while all
+   RoIs are weighted on it, and all arithmetic is on runs of channels. Only cells that a bin reads
+   are touched, so a NaN spreads no farther than a plain loop would carry it.
+
+   This file includes itself twice, for float and for double: what lies between `#else` and the end
+   is written in terms of REAL. */
+#ifndef REAL
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+/* Wider registers where there are some: more values at once, the same bits. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX2__) && defined(__gnu_linux__) \
+    && !defined(__SANITIZE_ADDRESS__)
+#define DISPATCHED __attribute__((target_clones("avx2", "default")))
+#else
+#define DISPATCHED
+#endif
+
+enum {
+    STEP = 32,  /* channels whose sums are in registers at once */
+    LANES = 8,  /* partial sums of a scalar product */
+    CELLS = 64, /* whose channels are turned at once */
+};
+
+/* The touched cells of K RoIs, merged from taps: see `fill`. Never changed once it is made. */
+struct lists {
+    Py_ssize_t rois, bins[2], taps;
+    Py_ssize_t most_rows;       /* taps of one bin along rows */
+    Py_ssize_t most_columns;    /* touched columns of a RoI */
+    Py_ssize_t most_column_taps; /* of a RoI */
+    int64_t *at;         /* where bins begin: (K, PH + 1) along rows, then (K, PW + 1) */
+    int32_t *cell;       /* (taps,) the row that a tap reads, or the number of its column */
+    double *weight;      /* (taps,) */
+    double *slope[2];    /* (taps,) each, by start and by end; or NULL */
+    int64_t *columns_at; /* (K + 1,) where the columns of a RoI begin */
+    int32_t *column;     /* those that a RoI touches, ascending */
+    int32_t (*window)[4]; /* (K,) first row, the one after the last; the same of columns */
+};
+
+INLINE const int64_t *bins_of(const struct lists *lists, int axis, Py_ssize_t roi) {
+    return lists->at + (axis ? lists->rois * (lists->bins[0] + 1) : 0)
+        + roi * (lists->bins[axis] + 1);
+}
+
+/* Memory for `count` times `each` bytes, and a little; NULL if there is none. */
+static void *room(Py_ssize_t count, size_t each) {
+    return (size_t)count > (PY_SSIZE_T_MAX - 64) / each ? NULL : malloc((size_t)count * each + 64);
+}
+
+static void free_lists(struct lists *lists) {
+    void *parts[] = {lists->at, lists->cell, lists->weight, lists->slope[0], lists->slope[1],
+                     lists->columns_at, lists->column, lists->window, lists};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+}
+
+static struct lists *new_lists(Py_ssize_t rois, const Py_ssize_t bins[2], Py_ssize_t taps,
+                               int slopes) {
+    struct lists *lists = calloc(1, sizeof *lists);
+    if (!lists) return NULL;
+    lists->rois = rois, lists->bins[0] = bins[0], lists->bins[1] = bins[1];
+    lists->at = room(rois, (bins[0] + bins[1] + 2) * sizeof *lists->at);
+    lists->cell = room(taps, sizeof *lists->cell);
+    lists->weight = room(taps, sizeof *lists->weight);
+    for (int end = 0; end < 2; end++)
+        lists->slope[end] = slopes ? room(taps, sizeof *lists->slope[end]) : NULL;
+    lists->columns_at = room(rois + 1, sizeof *lists->columns_at);
+    lists->column = room(taps, sizeof *lists->column);
+    lists->window = room(rois, sizeof *lists->window);
+    if (lists->at && lists->cell && lists->weight && lists->columns_at && lists->column
+        && lists->window && !(slopes && !(lists->slope[0] && lists->slope[1])))
+        return lists;
+    free_lists(lists);
+    return NULL;
+}
+
+/* Taps as an operator lists them; see `lucid.roi.taps`. */
+struct taps {
+    Py_ssize_t count, adjacent;
+    const int64_t *line, *bin, *cell;
+    const double *weight, *slope[2]; /* (adjacent, count); slopes may be NULL */
+};
+
+/* Add a tap to those of its bin, which begin at `begin`: cells that are there already gain. */
+static void merge(struct lists *lists, const struct taps *taps, Py_ssize_t i, int64_t begin,
+                  int64_t last) {
+    for (Py_ssize_t t = 0; t < taps->adjacent; t++) {
+        int64_t cell = taps->cell[i] + t < last ? taps->cell[i] + t : last, at = lists->taps;
+        Py_ssize_t from = t * taps->count + i;
+        while (at > begin && lists->cell[at - 1] > cell) at--;
+        int found = at > begin && lists->cell[at - 1] == cell;
+        /* Else it is the last: taps ascend, and those before read all cells up to their last. */
+        at = found ? at - 1 : lists->taps++;
+        lists->cell[at] = (int32_t)cell;
+        lists->weight[at] = (found ? lists->weight[at] : 0) + taps->weight[from];
+        for (int end = 0; lists->slope[0] && end < 2; end++)
+            lists->slope[end][at] = (found ? lists->slope[end][at] : 0) + taps->slope[end][from];
+    }
+}
+
+/* Merge the taps of a line, from `i` on, bin by bin; return where they end, or -1 where one reads
+   a cell that is not on the map, or cells of a bin do not ascend. */
+static Py_ssize_t fill_line(struct lists *lists, const struct taps *taps, Py_ssize_t i,
+                            int64_t line, int axis, int64_t size) {
+    Py_ssize_t roi = line - axis * lists->rois;
+    int64_t *at = (int64_t *)bins_of(lists, axis, roi), begin = lists->taps;
+    int32_t *window = lists->window[roi] + 2 * axis;
+    window[0] = (int32_t)(size < INT32_MAX ? size : INT32_MAX), window[1] = 0;
+    for (Py_ssize_t bin = 0; bin < lists->bins[axis]; bin++) {
+        at[bin] = lists->taps;
+        int64_t before = 0;
+        for (; i < taps->count && taps->line[i] == line && taps->bin[i] == bin; i++) {
+            if (taps->cell[i] < before || taps->cell[i] >= size) return -1;
+            merge(lists, taps, i, at[bin], size - 1);
+            before = taps->cell[i];
+        }
+        if (!axis && lists->taps - at[bin] > lists->most_rows)
+            lists->most_rows = lists->taps - at[bin];
+    }
+    at[lists->bins[axis]] = lists->taps;
+    for (int64_t tap = begin; tap < lists->taps; tap++) {
+        if (lists->cell[tap] < window[0]) window[0] = lists->cell[tap];
+        if (lists->cell[tap] >= window[1]) window[1] = lists->cell[tap] + 1;
+    }
+    if (begin == lists->taps) window[0] = window[1] = 0;
+    if (axis && lists->taps - begin > lists->most_column_taps)
+        lists->most_column_taps = lists->taps - begin;
+    return i;
+}
+
+/* Number the columns that a RoI touches, and have its taps name them by number. `number` is 0 for
+   every column of the map, before and after. */
+static void number_columns(struct lists *lists, Py_ssize_t roi, int32_t *number) {
+    const int64_t *at = bins_of(lists, 1, roi);
+    int64_t begin = at[0], end = at[lists->bins[1]], first = lists->columns_at[roi], next = first;
+    for (int64_t tap = begin; tap < end; tap++) number[lists->cell[tap]] = 1;
+    for (int32_t x = lists->window[roi][2]; x < lists->window[roi][3]; x++)
+        if (number[x]) {
+            number[x] = (int32_t)(next - first);
+            lists->column[next++] = x;
+        }
+    for (int64_t tap = begin; tap < end; tap++) lists->cell[tap] = number[lists->cell[tap]];
+    for (int64_t i = first; i < next; i++) number[lists->column[i]] = 0;
+    lists->columns_at[roi + 1] = next;
+    if (next - first > lists->most_columns) lists->most_columns = next - first;
+}
+
+/* Fill lists from taps on maps of `sizes` (2, K); return 0, -1 where taps are not as they must be,
+   -2 where there is no memory. */
+static int fill(struct lists *lists, const struct taps *taps, const int64_t *sizes) {
+    int64_t widest = 1;
+    for (Py_ssize_t line = 0; line < 2 * lists->rois; line++) {
+        if (sizes[line] < 1 || sizes[line] > INT32_MAX) return -1;
+        if (line >= lists->rois && sizes[line] > widest) widest = sizes[line];
+    }
+    int32_t *number = calloc(widest, sizeof *number);
+    if (!number) return -2;
+    Py_ssize_t i = 0;
+    lists->columns_at[0] = 0;
+    for (Py_ssize_t line = 0; line < 2 * lists->rois && i >= 0; line++) {
+        int axis = line >= lists->rois;
+        i = fill_line(lists, taps, i, line, axis, sizes[line]);
+        if (axis && i >= 0) number_columns(lists, line - lists->rois, number);
+    }
+    free(number);
+    return i == taps->count ? 0 : -1;
+}
+
+/* The smallest window that holds those of RoIs from `first` to `end`, rows then columns. */
+static void bounds(const struct lists *lists, Py_ssize_t first, Py_ssize_t end, int32_t out[4]) {
+    int32_t all[4] = {INT32_MAX, 0, INT32_MAX, 0};
+    for (Py_ssize_t roi = first; roi < end; roi++) {
+        const int32_t *own = lists->window[roi];
+        if (own[0] == own[1] || own[2] == own[3]) continue;
+        for (int side = 0; side < 4; side += 2) {
+            if (own[side] < all[side]) all[side] = own[side];
+            if (own[side + 1] > all[side + 1]) all[side + 1] = own[side + 1];
+        }
+    }
+    for (int side = 0; side < 4; side++) out[side] = all[1] ? all[side] : 0;
+}
+
+/* An array of a caller, checked: sizes, and strides counted in values. */
+struct array {
+    Py_buffer buffer;
+    Py_ssize_t size[4], stride[4];
+};
+
+/* What is worked on: RoIs, the cells they lie on with the corner of these on the map, and bins. */
+struct work {
+    struct lists *lists;
+    Py_ssize_t first, end;
+    struct array cells, other; /* (h, w, channels); (rows, channels, PH, PW) or (channels, h, w) */
+    int32_t top, left;
+    Py_buffer rows; /* int64, of each RoI in the other array, if that is of bins */
+};
+
+/* Find the columns that RoIs touch in each row of cells: the first, and the one after the last. */
+static void spans_of(int32_t (*spans)[2], const struct work *work) {
+    const struct lists *lists = work->lists;
+    for (Py_ssize_t y = 0; y < work->cells.size[0]; y++) spans[y][0] = INT32_MAX, spans[y][1] = 0;
+    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
+        const int64_t *at = bins_of(lists, 0, roi);
+        const int32_t *window = lists->window[roi];
+        if (window[2] == window[3]) continue;
+        for (int64_t tap = at[0]; tap < at[lists->bins[0]]; tap++) {
+            int32_t *span = spans[lists->cell[tap] - work->top];
+            if (window[2] < span[0]) span[0] = window[2];
+            if (window[3] > span[1]) span[1] = window[3];
+        }
+    }
+}
+
+#define REAL float
+#define BITS uint32_t
+#define EXPONENT 0x7f800000u
+#define CANONICAL_NAN 0x7fc00000u
+#define TYPED(name) name##_f4
+#include "kernel.c"
+#undef REAL
+#undef BITS
+#undef EXPONENT
+#undef CANONICAL_NAN
+#undef TYPED
+#define REAL double
+#define BITS uint64_t
+#define EXPONENT 0x7ff0000000000000u
+#define CANONICAL_NAN 0x7ff8000000000000u
+#define TYPED(name) name##_f8
+#include "kernel.c"
+
+/* ---- The module: every function takes its arrays apart, checks them, and lets others run. ---- */
+
+#define LISTS "lucid.roi.engines.compiled.lists"
+
+static void forget_lists(PyObject *capsule) {
+    free_lists(PyCapsule_GetPointer(capsule, LISTS));
+}
+
+/* Take an array of float32 or float64, whichever `itemsize` says, with so many axes. */
+static int take(PyObject *object, struct array *array, int axes, Py_ssize_t itemsize, int writes) {
+    if (PyObject_GetBuffer(object, &array->buffer, writes ? PyBUF_RECORDS : PyBUF_RECORDS_RO))
+        return -1;
+    const Py_buffer *buffer = &array->buffer;
+    const char *format = buffer->format ? buffer->format : "B";
+    if (*format == '=' || *format == '@' || *format == (PY_LITTLE_ENDIAN ? '<' : '>')) format++;
+    int fits = buffer->ndim == axes && buffer->itemsize == itemsize
+        && !strcmp(format, itemsize == 8 ? "d" : "f")
+        && (uintptr_t)buffer->buf % (size_t)itemsize == 0;
+    for (int axis = 0; fits && axis < axes; axis++) {
+        fits = buffer->strides[axis] % itemsize == 0;
+        array->size[axis] = buffer->shape[axis];
+        array->stride[axis] = buffer->strides[axis] / itemsize;
+    }
+    if (fits) return 0;
+    PyBuffer_Release(&array->buffer);
+    PyErr_SetString(PyExc_TypeError, "an array is not of the dtype and axes that it must be of");
+    return -1;
+}
+
+static PyObject *refused(const char *what) {
+    PyErr_SetString(PyExc_ValueError, what);
+    return NULL;
+}
+
+static PyObject *make_lists(PyObject *self, PyObject *args) {
+    Py_buffer line, bin, cell, weight, start, end, sizes;
+    Py_ssize_t bins[2], rois;
+    int slopes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*(nn)p", &line, &bin, &cell, &weight, &start, &end,
+                          &sizes, bins, bins + 1, &slopes))
+        return NULL;
+    struct taps taps = {.count = line.len / 8, .line = line.buf, .bin = bin.buf, .cell = cell.buf,
+                        .weight = weight.buf, .slope = {start.buf, end.buf}};
+    taps.adjacent = taps.count ? weight.len / 8 / taps.count : 0;
+    int failed = -1;
+    struct lists *lists = NULL;
+    rois = sizes.len / 16;
+    if (bin.len == line.len && cell.len == line.len && sizes.len % 16 == 0
+        && weight.len == line.len * taps.adjacent && bins[0] >= 1 && bins[1] >= 1
+        && (!slopes || (start.len == weight.len && end.len == weight.len))) {
+        Py_BEGIN_ALLOW_THREADS
+        lists = new_lists(rois, bins, taps.count * taps.adjacent, slopes);
+        failed = lists ? fill(lists, &taps, sizes.buf) : -2;
+        Py_END_ALLOW_THREADS
+    }
+    Py_buffer *taken[] = {&line, &bin, &cell, &weight, &start, &end, &sizes};
+    for (int i = 0; i < 7; i++) PyBuffer_Release(taken[i]);
+    if (!failed) return PyCapsule_New(lists, LISTS, forget_lists);
+    if (lists) free_lists(lists);
+    return failed == -2 ? PyErr_NoMemory() : refused("taps must be sorted, and on their map");
+}
+
+/* Return the lists of a capsule, if RoIs from `first` to `end` are among them. */
+static struct lists *lists_of(PyObject *capsule, Py_ssize_t first, Py_ssize_t end) {
+    struct lists *lists = PyCapsule_GetPointer(capsule, LISTS);
+    if (lists && (first < 0 || first > end || end > lists->rois)) return refused("no such RoIs"), NULL;
+    return lists;
+}
+
+static PyObject *window(PyObject *self, PyObject *args) {
+    PyObject *capsule;
+    Py_ssize_t first, end;
+    int32_t all[4];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Onn", &capsule, &first, &end)) return NULL;
+    struct lists *lists = lists_of(capsule, first, end);
+    if (!lists) return NULL;
+    bounds(lists, first, end, all);
+    return Py_BuildValue("(iiii)", all[0], all[1], all[2], all[3]);
+}
+
+enum pass { CROPS, FEATURES, BOXES, OUT, BACK };
+
+/* Whether cells and bins, or cells and planes, are as a pass takes them, and hold all RoIs. */
+static int fit(const struct work *work, enum pass pass) {
+    const struct lists *lists = work->lists;
+    const Py_ssize_t *size = work->cells.size, *other = work->other.size;
+    const Py_ssize_t *stride = work->other.stride, *bins = lists->bins;
+    const int64_t *rows = work->rows.buf;
+    int32_t all[4];
+    bounds(lists, work->first, work->end, all);
+    int fits = work->cells.stride[2] == 1 || size[2] < 2;
+    fits = fits && (all[0] == all[1] || (all[0] >= work->top && all[1] - work->top <= size[0]
+                                         && all[2] >= work->left && all[3] - work->left <= size[1]));
+    if (pass >= OUT)
+        return fits && other[0] == size[2] && other[1] == size[0] && other[2] == size[1]
+            && (pass == OUT || stride[2] == 1 || other[2] < 2);
+    fits = fits && other[1] == size[2] && other[2] == bins[0] && other[3] == bins[1]
+        && (stride[3] == 1 || bins[1] == 1) && (stride[2] == bins[1] || bins[0] == 1)
+        && work->rows.len == (work->end - work->first) * 8
+        && (pass != BOXES || lists->slope[0]);
+    for (Py_ssize_t i = 0; fits && i < work->end - work->first; i++)
+        fits = rows[i] >= 0 && rows[i] < other[0];
+    return fits;
+}
+
+/* Take apart what a pass is called with; return how many arrays are taken, 3 if all is well. */
+static int begin(struct work *work, PyObject *args, enum pass pass, Py_ssize_t *itemsize) {
+    PyObject *capsule, *cells, *other;
+    if (!PyArg_ParseTuple(args, "OnnOiiOy*n", &capsule, &work->first, &work->end, &cells,
+                          &work->top, &work->left, &other, &work->rows, itemsize))
+        return 0;
+    work->lists = lists_of(capsule, work->first, work->end);
+    if (!work->lists) return 1;
+    if (*itemsize != 4 && *itemsize != 8) return refused("there is no such dtype"), 1;
+    if (take(cells, &work->cells, 3, *itemsize, pass == FEATURES || pass == OUT)) return 1;
+    if (take(other, &work->other, pass < OUT ? 4 : 3, *itemsize, pass == CROPS || pass == BACK))
+        return 2;
+    if (fit(work, pass)) return 3;
+    return refused("arrays do not belong together"), -3;
+}
+
+static int work_on(const struct work *work, enum pass pass, int wide, double *gradient) {
+    switch (pass) {
+    case CROPS: return wide ? crops_f8(work) : crops_f4(work);
+    case FEATURES: return wide ? features_f8(work) : features_f4(work);
+    case BOXES: return wide ? boxes_f8(work, gradient) : boxes_f4(work, gradient);
+    case OUT: return wide ? lay_out_f8(work) : lay_out_f4(work);
+    default: return wide ? lay_back_f8(work) : lay_back_f4(work);
+    }
+}
+
+static PyObject *run(PyObject *args, enum pass pass) {
+    struct work work;
+    Py_ssize_t itemsize;
+    int taken = begin(&work, args, pass, &itemsize), failed = 0;
+    PyObject *result = NULL;
+    if (taken == 3)
+        result = pass == BOXES ? PyByteArray_FromStringAndSize(NULL, (work.end - work.first) * 32)
+                               : Py_NewRef(Py_None);
+    if (result) {
+        double *gradient = pass == BOXES ? (double *)PyByteArray_AsString(result) : NULL;
+        Py_BEGIN_ALLOW_THREADS
+        failed = work_on(&work, pass, itemsize == 8, gradient);
+        Py_END_ALLOW_THREADS
+    }
+    Py_buffer *buffers[] = {&work.rows, &work.cells.buffer, &work.other.buffer};
+    for (int i = 0; i < abs(taken); i++) PyBuffer_Release(buffers[i]);
+    if (!failed) return result;
+    Py_DECREF(result);
+    return PyErr_NoMemory();
+}
+
+#define PASS(name, pass) \
+    static PyObject *name(PyObject *self, PyObject *args) { (void)self; return run(args, pass); }
+PASS(crops, CROPS)
+PASS(features, FEATURES)
+PASS(boxes, BOXES)
+PASS(lay_out, OUT)
+PASS(lay_back, BACK)
+
+static PyMethodDef methods[] = {
+    {"lists", make_lists, METH_VARARGS, "Return taps merged, as the other functions take them."},
+    {"window", window, METH_VARARGS, "Return the rows and columns of the window of some RoIs."},
+    {"lay_out", lay_out, METH_VARARGS, "Write the cells that RoIs touch, channels side by side."},
+    {"lay_back", lay_back, METH_VARARGS, "Write cells to all of a map, zeros elsewhere."},
+    {"crops", crops, METH_VARARGS, "Write the crops of some RoIs."},
+    {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
+    {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "Crops and gradients from taps.",
+    .m_methods = methods, .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }
+
+#else /* ---- in terms of REAL ---- */
+
+struct TYPED(tap) {
+    Py_ssize_t offset; /* of what is read, in values */
+    REAL weight;
+};
+typedef struct TYPED(tap) TYPED(Tap);
+
+/* Memory of a pass over RoIs. */
+struct TYPED(scratch) {
+    TYPED(Tap) *rows, *columns; /* of one bin; of all bins of a RoI */
+    REAL *line, *back;          /* (touched columns, channels) */
+    REAL *bins, *again;         /* (PH, PW, channels) */
+    REAL *row_sums, *column_sums; /* (taps, LANES) */
+    const int64_t *column_bins; /* where the columns of each bin begin */
+    Py_ssize_t width;           /* channels */
+};
+
+static void TYPED(free_scratch)(struct TYPED(scratch) *s) {
+    void *parts[] = {s->rows, s->columns, s->line, s->back, s->bins, s->again, s->row_sums,
+                     s->column_sums};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+}
+
+static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work) {
+    const struct lists *lists = work->lists;
+    Py_ssize_t width = work->cells.size[2], area = lists->bins[0] * lists->bins[1];
+    size_t each = width * sizeof(REAL);
+    *s = (struct TYPED(scratch)){
+        .rows = room(lists->most_rows, sizeof *s->rows),
+        .columns = room(lists->most_column_taps, sizeof *s->columns),
+        .line = room(lists->most_columns, each + !each),
+        .back = room(lists->most_columns, each + !each),
+        .bins = room(area, each + !each),
+        .again = room(area, each + !each),
+        .row_sums = room(lists->most_rows, LANES * sizeof(REAL)),
+        .column_sums = room(lists->most_column_taps, LANES * sizeof(REAL)),
+        .width = width,
+    };
+    if (s->rows && s->columns && s->line && s->back && s->bins && s->again && s->row_sums
+        && s->column_sums)
+        return 0;
+    TYPED(free_scratch)(s);
+    return -1;
+}
+
+/* out = the sum of weight * from[offset ..] over taps, in their order. */
+INLINE void TYPED(blend)(REAL *restrict out, const REAL *restrict from, const TYPED(Tap) *tap,
+                         const TYPED(Tap) *end, Py_ssize_t width) {
+    Py_ssize_t i = 0;
+    if (tap == end) {
+        memset(out, 0, width * sizeof *out);
+        return;
+    }
+    for (; i + STEP <= width; i += STEP) {
+        REAL sum[STEP];
+        const REAL *first = from + tap->offset + i;
+        for (int j = 0; j < STEP; j++) sum[j] = tap->weight * first[j];
+        for (const TYPED(Tap) *t = tap + 1; t < end; t++) {
+            const REAL *next = from + t->offset + i;
+            for (int j = 0; j < STEP; j++) sum[j] += t->weight * next[j];
+        }
+        for (int j = 0; j < STEP; j++) out[i + j] = sum[j];
+    }
+    if (i == width) return;
+    for (Py_ssize_t j = i; j < width; j++) out[j] = tap->weight * from[tap->offset + j];
+    for (const TYPED(Tap) *t = tap + 1; t < end; t++)
+        for (Py_ssize_t j = i; j < width; j++) out[j] += t->weight * from[t->offset + j];
+}
+
+/* to[offset ..] += weight * values, for each tap: the transpose of `blend`. */
+INLINE void TYPED(spread)(REAL *restrict to, const REAL *restrict values, const TYPED(Tap) *tap,
+                          const TYPED(Tap) *end, Py_ssize_t width) {
+    Py_ssize_t i = 0;
+    for (; i + STEP <= width; i += STEP)
+        for (const TYPED(Tap) *t = tap; t < end; t++) {
+            REAL *out = to + t->offset + i;
+            for (int j = 0; j < STEP; j++) out[j] += t->weight * values[i + j];
+        }
+    for (; i < width; i++)
+        for (const TYPED(Tap) *t = tap; t < end; t++) to[t->offset + i] += t->weight * values[i];
+}
+
+/* sums[tap] += values * from[offset ..], for each tap: channel i to lane i % LANES, in the order of
+   channels; the lanes are added at the end, in double. */
+INLINE void TYPED(dots)(REAL *restrict sums, const REAL *restrict values,
+                        const REAL *restrict from, const TYPED(Tap) *tap, const TYPED(Tap) *end,
+                        Py_ssize_t width) {
+    for (; tap < end; tap++, sums += LANES) {
+        const REAL *with = from + tap->offset;
+        REAL sum[LANES];
+        Py_ssize_t i = 0;
+        for (int j = 0; j < LANES; j++) sum[j] = sums[j];
+        for (; i + LANES <= width; i += LANES)
+            for (int j = 0; j < LANES; j++) sum[j] += values[i + j] * with[i + j];
+        for (int j = 0; i + j < width; j++) sum[j] += values[i + j] * with[i + j];
+        for (int j = 0; j < LANES; j++) sums[j] = sum[j];
+    }
+}
+
+INLINE double TYPED(total)(const REAL *sums) {
+    double total = 0;
+    for (int j = 0; j < LANES; j++) total += (double)sums[j];
+    return total;
+}
+
+/* Write a square of four by four values turned about. */
+INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const REAL *in, Py_ssize_t pitch) {
+#if defined(__clang__) || __GNUC__ >= 12
+    typedef REAL quad __attribute__((vector_size(4 * sizeof(REAL))));
+    quad a, b, c, d;
+    memcpy(&a, in, sizeof a), memcpy(&b, in + pitch, sizeof b);
+    memcpy(&c, in + 2 * pitch, sizeof c), memcpy(&d, in + 3 * pitch, sizeof d);
+    quad e = __builtin_shufflevector(a, b, 0, 4, 1, 5), f = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    quad g = __builtin_shufflevector(a, b, 2, 6, 3, 7), h = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    a = __builtin_shufflevector(e, f, 0, 1, 4, 5), b = __builtin_shufflevector(e, f, 2, 3, 6, 7);
+    c = __builtin_shufflevector(g, h, 0, 1, 4, 5), d = __builtin_shufflevector(g, h, 2, 3, 6, 7);
+    memcpy(out, &a, sizeof a), memcpy(out + step, &b, sizeof b);
+    memcpy(out + 2 * step, &c, sizeof c), memcpy(out + 3 * step, &d, sizeof d);
+#else
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) out[i * step + j] = in[j * pitch + i];
+#endif
+}
+
+/* Planes (channels, count) to cells (count, channels), or back; lines of the cache are used up. */
+INLINE void TYPED(turn)(REAL *planes, Py_ssize_t pitch, REAL *cells, Py_ssize_t step,
+                        Py_ssize_t channels, Py_ssize_t count, int back) {
+    for (Py_ssize_t begin = 0, end; begin < count; begin = end) {
+        end = begin + CELLS < count ? begin + CELLS : count;
+        for (Py_ssize_t c = 0; c < channels; c += 4)
+            for (Py_ssize_t i = begin; i < end; i += 4) {
+                REAL *plane = planes + c * pitch + i, *cell = cells + i * step + c;
+                if (c + 4 <= channels && i + 4 <= end) {
+                    if (back) TYPED(turn_square)(plane, pitch, cell, step);
+                    else TYPED(turn_square)(cell, step, plane, pitch);
+                    continue;
+                }
+                for (Py_ssize_t k = 0; k < 4 && c + k < channels; k++)
+                    for (Py_ssize_t j = 0; j < 4 && i + j < end; j++)
+                        if (back) plane[k * pitch + j] = cell[j * step + k];
+                        else cell[j * step + k] = plane[k * pitch + j];
+            }
+    }
+}
+
+/* List the columns of all bins of a RoI; their offsets are those in a line. */
+INLINE void TYPED(list_columns)(struct TYPED(scratch) *s, const struct lists *lists,
+                                Py_ssize_t roi) {
+    const int64_t *at = s->column_bins = bins_of(lists, 1, roi);
+    for (int64_t tap = at[0]; tap < at[lists->bins[1]]; tap++)
+        s->columns[tap - at[0]] = (TYPED(Tap)){lists->cell[tap] * s->width,
+                                               (REAL)lists->weight[tap]};
+}
+
+/* List the rows of a bin, their weights times a factor; return where they end. */
+INLINE const TYPED(Tap) *TYPED(list_rows)(struct TYPED(scratch) *s, const struct work *work,
+                                          const int64_t *at, REAL factor) {
+    const struct lists *lists = work->lists;
+    TYPED(Tap) *next = s->rows;
+    for (int64_t tap = at[0]; tap < at[1]; tap++)
+        *next++ = (TYPED(Tap)){(lists->cell[tap] - work->top) * work->cells.stride[0],
+                               (REAL)lists->weight[tap] * factor};
+    return next;
+}
+
+/* Weight a RoI by row and by column: write its bins (PH, PW, channels). */
+INLINE void TYPED(weigh)(REAL *bins, struct TYPED(scratch) *s, const struct work *work,
+                         Py_ssize_t roi, REAL factor) {
+    const struct lists *lists = work->lists;
+    const int64_t *rows = bins_of(lists, 0, roi), *cols = s->column_bins;
+    const int32_t *column = lists->column + lists->columns_at[roi];
+    Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi], width = s->width;
+    const REAL *cells = work->cells.buffer.buf;
+    for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
+        const TYPED(Tap) *end = TYPED(list_rows)(s, work, rows + p, factor);
+        for (Py_ssize_t x = 0; x < n && end > s->rows; x++)
+            TYPED(blend)(s->line + x * width,
+                         cells + (column[x] - work->left) * work->cells.stride[1], s->rows, end,
+                         width);
+        for (Py_ssize_t q = 0; q < lists->bins[1]; q++, bins += width)
+            if (end == s->rows) memset(bins, 0, width * sizeof *bins);
+            else TYPED(blend)(bins, s->line, s->columns + (cols[q] - cols[0]),
+                              s->columns + (cols[q + 1] - cols[0]), width);
+    }
+}
+
+INLINE int TYPED(is_finite)(REAL value) {
+    BITS bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & EXPONENT) != EXPONENT;
+}
+
+INLINE REAL TYPED(canonical)(REAL value) {
+    BITS bits = CANONICAL_NAN;
+    if (value != value) memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+INLINE int TYPED(all_finite)(const REAL *values, Py_ssize_t count) {
+    BITS found = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        BITS bits;
+        memcpy(&bits, values + i, sizeof bits);
+        found |= (bits & EXPONENT) + (EXPONENT & -EXPONENT); /* carries where all bits are set */
+    }
+    return !(found >> (8 * sizeof found - 1));
+}
+
+/* Means of the largest values may be rounded over them: weight half of them, and double what fits. */
+INLINE void TYPED(mend)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi) {
+    Py_ssize_t count = work->lists->bins[0] * work->lists->bins[1] * s->width;
+    BITS bits = EXPONENT - 1;
+    REAL largest;
+    memcpy(&largest, &bits, sizeof bits);
+    TYPED(weigh)(s->again, s, work, roi, (REAL)0.5);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        REAL half = s->again[i];
+        if (TYPED(is_finite)(s->bins[i])) continue;
+        if (TYPED(is_finite)(half))
+            half = half > largest / 2 ? largest / 2 : half < -largest / 2 ? -largest / 2 : half;
+        s->bins[i] = TYPED(canonical)(half * 2);
+    }
+}
+
+/* The channels of a RoI's crop, or of its gradient, in the caller's array. */
+INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
+    const int64_t *rows = work->rows.buf;
+    return (REAL *)work->other.buffer.buf + rows[roi - work->first] * work->other.stride[0];
+}
+
+DISPATCHED static int TYPED(crops)(const struct work *work) {
+    struct TYPED(scratch) s;
+    const struct lists *lists = work->lists;
+    Py_ssize_t area = lists->bins[0] * lists->bins[1];
+    if (TYPED(make_scratch)(&s, work)) return -1;
+    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
+        TYPED(list_columns)(&s, lists, roi);
+        TYPED(weigh)(s.bins, &s, work, roi, 1);
+        if (!TYPED(all_finite)(s.bins, area * s.width)) TYPED(mend)(&s, work, roi);
+        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
+                    1);
+    }
+    TYPED(free_scratch)(&s);
+    return 0;
+}
+
+/* Write the gradient of a line of touched columns from that of a row of bins. */
+INLINE void TYPED(spread_columns)(struct TYPED(scratch) *s, const struct lists *lists,
+                                  const REAL *bins, Py_ssize_t n) {
+    const int64_t *at = s->column_bins;
+    memset(s->back, 0, n * s->width * sizeof *s->back);
+    for (Py_ssize_t q = 0; q < lists->bins[1]; q++)
+        TYPED(spread)(s->back, bins + q * s->width, s->columns + (at[q] - at[0]),
+                      s->columns + (at[q + 1] - at[0]), s->width);
+}
+
+DISPATCHED static int TYPED(features)(const struct work *work) {
+    struct TYPED(scratch) s;
+    const struct lists *lists = work->lists;
+    Py_ssize_t area = lists->bins[0] * lists->bins[1], PW = lists->bins[1];
+    if (TYPED(make_scratch)(&s, work)) return -1;
+    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
+        const int32_t *column = lists->column + lists->columns_at[roi];
+        Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi];
+        TYPED(list_columns)(&s, lists, roi);
+        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
+                    0);
+        for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
+            const TYPED(Tap) *end = TYPED(list_rows)(&s, work, bins_of(lists, 0, roi) + p, 1);
+            if (end == s.rows) continue;
+            TYPED(spread_columns)(&s, lists, s.bins + p * PW * s.width, n);
+            for (Py_ssize_t x = 0; x < n; x++)
+                TYPED(spread)((REAL *)work->cells.buffer.buf
+                                  + (column[x] - work->left) * work->cells.stride[1],
+                              s.back + x * s.width, s.rows, end, s.width);
+        }
+    }
+    TYPED(free_scratch)(&s);
+    return 0;
+}
+
+/* Add to `ends` (start, end) what taps bring: their slopes times the gradients of their weights. */
+INLINE void TYPED(add_slopes)(double ends[2], const struct lists *lists, int64_t tap, int64_t end,
+                              const REAL *sums) {
+    for (; tap < end; tap++, sums += LANES)
+        for (int side = 0; side < 2; side++)
+            ends[side] += lists->slope[side][tap] * TYPED(total)(sums);
+}
+
+/* The gradient (start, end) of a RoI's rows, then of its columns, from that of its bins. */
+INLINE void TYPED(box)(double ends[2][2], struct TYPED(scratch) *s, const struct work *work,
+                       Py_ssize_t roi) {
+    const struct lists *lists = work->lists;
+    const int64_t *rows = bins_of(lists, 0, roi), *cols = s->column_bins;
+    const int32_t *column = lists->column + lists->columns_at[roi];
+    Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi], PW = lists->bins[1];
+    memset(s->column_sums, 0, (cols[PW] - cols[0]) * LANES * sizeof(REAL));
+    for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
+        const REAL *bins = s->bins + p * PW * s->width;
+        const TYPED(Tap) *end = TYPED(list_rows)(s, work, rows + p, 1);
+        if (end == s->rows) continue;
+        TYPED(spread_columns)(s, lists, bins, n);
+        memset(s->row_sums, 0, (end - s->rows) * LANES * sizeof(REAL));
+        for (Py_ssize_t x = 0; x < n; x++) {
+            const REAL *cells = (const REAL *)work->cells.buffer.buf
+                + (column[x] - work->left) * work->cells.stride[1];
+            TYPED(blend)(s->line + x * s->width, cells, s->rows, end, s->width);
+            TYPED(dots)(s->row_sums, s->back + x * s->width, cells, s->rows, end, s->width);
+        }
+        TYPED(add_slopes)(ends[0], lists, rows[p], rows[p + 1], s->row_sums);
+        for (Py_ssize_t q = 0; q < PW; q++)
+            TYPED(dots)(s->column_sums + (cols[q] - cols[0]) * LANES, bins + q * s->width, s->line,
+                        s->columns + (cols[q] - cols[0]), s->columns + (cols[q + 1] - cols[0]),
+                        s->width);
+    }
+    TYPED(add_slopes)(ends[1], lists, cols[0], cols[PW], s->column_sums);
+}
+
+DISPATCHED static int TYPED(boxes)(const struct work *work, double *gradient) {
+    struct TYPED(scratch) s;
+    const struct lists *lists = work->lists;
+    Py_ssize_t area = lists->bins[0] * lists->bins[1];
+    if (TYPED(make_scratch)(&s, work)) return -1;
+    for (Py_ssize_t roi = work->first; roi < work->end; roi++, gradient += 4) {
+        double ends[2][2] = {{0, 0}, {0, 0}};
+        TYPED(list_columns)(&s, lists, roi);
+        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
+                    0);
+        TYPED(box)(ends, &s, work, roi);
+        for (int side = 0; side < 4; side++) gradient[side] = ends[1 - side % 2][side / 2];
+    }
+    TYPED(free_scratch)(&s);
+    return 0;
+}
+
+/* Write the cells that RoIs touch, of each row from the first to the last. */
+DISPATCHED static int TYPED(lay_out)(const struct work *work) {
+    const Py_ssize_t *stride = work->other.stride, *wide = work->cells.stride;
+    Py_ssize_t channels = work->cells.size[2];
+    int32_t(*spans)[2] = room(work->cells.size[0], sizeof *spans);
+    if (!spans) return -1;
+    spans_of(spans, work);
+    for (Py_ssize_t y = 0; y < work->cells.size[0]; y++) {
+        Py_ssize_t begin = spans[y][0] - work->left, count = spans[y][1] - spans[y][0];
+        if (count <= 0) continue;
+        REAL *to = (REAL *)work->cells.buffer.buf + y * wide[0] + begin * wide[1];
+        REAL *from = (REAL *)work->other.buffer.buf + y * stride[1] + begin * stride[2];
+        if (stride[2] == 1) TYPED(turn)(from, stride[0], to, wide[1], channels, count, 0);
+        else
+            for (Py_ssize_t i = 0; i < count; i++)
+                for (Py_ssize_t c = 0; c < channels; c++)
+                    to[i * wide[1] + c] = from[c * stride[0] + i * stride[2]];
+    }
+    free(spans);
+    return 0;
+}
+
+/* Write cells back to their planes. */
+DISPATCHED static int TYPED(lay_back)(const struct work *work) {
+    const Py_ssize_t *size = work->cells.size, *wide = work->cells.stride;
+    for (Py_ssize_t y = 0; y < size[0]; y++) {
+        REAL *row = (REAL *)work->cells.buffer.buf + y * wide[0];
+        for (Py_ssize_t x = 0; x < size[1]; x++)
+            for (Py_ssize_t c = 0; c < size[2]; c++)
+                row[x * wide[1] + c] = TYPED(canonical)(row[x * wide[1] + c]);
+        TYPED(turn)((REAL *)work->other.buffer.buf + y * work->other.stride[1],
+                    work->other.stride[0], row, wide[1], size[2], size[1], 1);
+    }
+    return 0;
+}
+
+#endif
