@@ -11,8 +11,8 @@ def lists(
     bin: Ints,  # noqa: A002
     cell: Ints,
     weights: Floats,
-    start: Floats | bytes,
-    end: Floats | bytes,
+    start: Floats,
+    end: Floats,
     sizes: Ints,
     pooled: tuple[int, int],
     slopes: bool,

@@ -9,13 +9,13 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
-    NO_ROWS,
     Cells,
+    Listed,
     Work,
     bins_of,
     cells_of,
     empty_cells,
-    lists_of,
+    listed,
     place_of,
     works,
 )
@@ -26,54 +26,45 @@ from lucid.roi.workers import Workers
 
 def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
     """Write the gradient of the only region; see `lucid.roi.engines.Engine`."""
-    lists = lists_of(rois.geometry, slopes=False)
-    workers.each(partial(_write_features, rois, lists, gradient), works(rois, lists))
+    ready = listed(rois, slopes=False)
+    workers.each(partial(_write_features, ready, gradient), works(ready))
 
 
-def _write_features(
-    rois: PlacedRois, lists: kernel.Lists, gradient: Array, space: Workspace, work: Work
-) -> None:
+def _write_features(listed: Listed, gradient: Array, space: Workspace, work: Work) -> None:
     """Write the gradient of some channels, to all of them."""
-    cells = empty_cells(rois, lists, work, space)
+    cells = empty_cells(listed, work, space)
     cells.values[...] = 0
-    bins, rows = _bins(rois, gradient, work)
-    kernel.features(lists, work.first, work.end, *cells, bins, rows, rois.dtype.itemsize)
-    _write_back(rois, lists, cells, work)
+    listed.apply(kernel.features, work.some, cells, *_bins(listed, gradient, work))
+    _write_back(cells, listed, work)
 
 
-def _write_back(rois: PlacedRois, lists: kernel.Lists, cells: Cells, work: Work) -> None:
+def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
     """Write cells to their place in the region, and zeros to the rest of it."""
-    features, place = rois.regions[work.region].features, place_of(cells, rois, work)
-    features[work.channels] = 0
-    out = np.require(place, rois.dtype, "A") if place.strides[2] == place.itemsize else None
-    out = np.empty(place.shape, rois.dtype) if out is None else out
-    kernel.lay_back(lists, work.first, work.end, *cells, out, NO_ROWS, rois.dtype.itemsize)
-    if out is not place:
+    place = place_of(cells, listed, work)
+    if place.shape[1:] != listed.rois.regions[work.region].features.shape[1:]:
+        listed.rois.regions[work.region].features[work.channels] = 0
+    fits = listed.fits(place) and place.strides[2] == place.itemsize
+    out = place if fits else np.empty(place.shape, listed.rois.dtype)
+    listed.apply(kernel.lay_back, work.some, cells, out)
+    if not fits:
         place[...] = out
 
 
 def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
-    result = np.zeros((len(rois.geometry), 4))
-    lists = lists_of(rois.geometry, slopes=True)
-    for work in works(rois, lists):  # one after the other: sums have an order
-        found = _box_gradient(rois, lists, gradient, workers.space, work)
-        result[work.first : work.end] += np.frombuffer(found).reshape(-1, 4)
+    result, ready = np.zeros((len(rois.geometry), 4)), listed(rois, slopes=True)
+    for work in works(ready):  # one after the other: sums have an order
+        cells, bins = cells_of(ready, work, workers.space), _bins(ready, gradient, work)
+        found = ready.apply(kernel.boxes, work.some, cells, *bins)
+        result[work.some] += np.frombuffer(found).reshape(-1, 4)
     result[np.isnan(result)] = np.nan  # one of them
     return result
 
 
-def _box_gradient(
-    rois: PlacedRois, lists: kernel.Lists, gradient: Array, space: Workspace, work: Work
-) -> bytearray:
-    """Return what some channels add to the gradient of boxes."""
-    cells, (bins, rows) = cells_of(rois, lists, work, space), _bins(rois, gradient, work)
-    return kernel.boxes(lists, work.first, work.end, *cells, bins, rows, rois.dtype.itemsize)
-
-
-def _bins(rois: PlacedRois, gradient: Array, work: Work) -> tuple[Array, Indices]:
+def _bins(listed: Listed, gradient: Array, work: Work) -> tuple[Array, Indices]:
     """Return the gradient of some channels of crops, and the rows of RoIs in it."""
-    some, rows = bins_of(gradient, rois, work), rois.rows[work.first : work.end]
-    if some is not None:
-        return some, rows
-    return np.ascontiguousarray(gradient[rows, work.channels], rois.dtype), np.arange(len(rows))
+    own, rows = bins_of(gradient, listed, work), listed.rois.rows[work.some]
+    if own is not None:
+        return own, rows
+    own = np.ascontiguousarray(gradient[rows, work.channels], listed.rois.dtype)
+    return own, np.arange(len(rows))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +12,12 @@ import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
-from lucid.roi.types import Array, Ints
+from lucid.roi.types import Array, Indices, Ints
 
 STEP = 32  # channels whose sums the processor's registers hold
 TABLE_BYTES = 448 << 10  # of cells, which a core's own cache holds
 SHARED_ROIS = 256  # of one region that repay another thread
-NO_ROWS = np.zeros(0, np.intp)  # where crops have no part
+NO_ROWS, NO_SLOPES = np.zeros(0, np.intp), np.zeros(0)
 
 
 class Cells(NamedTuple):
@@ -32,46 +32,65 @@ class Work(NamedTuple):
     """Some channels of some RoIs of one region."""
 
     region: int
-    first: int  # of its RoIs
-    end: int
+    some: slice  # of all RoIs
     channels: slice
 
 
-def lists_of(geometry: Geometry, slopes: bool) -> kernel.Lists:
-    """Return the taps of RoIs, merged."""
+class Listed(NamedTuple):
+    """RoIs with their taps, merged."""
+
+    rois: PlacedRois
+    taps: kernel.Lists
+
+    def apply(
+        self,
+        function: Callable[..., Any],
+        some: slice,
+        cells: Cells,
+        other: Array,
+        rows: Indices = NO_ROWS,
+    ) -> Any:
+        """Call a function of the C file on some RoIs, cells, and what belongs to both."""
+        size = self.rois.dtype.itemsize
+        return function(self.taps, some.start, some.stop, *cells, other, rows, size)
+
+    def window(self, some: slice) -> tuple[slice, slice]:
+        """Return the rows and columns of the map that some RoIs lie on."""
+        top, bottom, left, right = kernel.window(self.taps, some.start, some.stop)
+        return slice(top, bottom), slice(left, right)
+
+    def fits(self, array: Array) -> bool:
+        """Return whether the C file takes the values as they are."""
+        return array.dtype == self.rois.dtype and array.flags.aligned
+
+
+def listed(rois: PlacedRois, slopes: bool) -> Listed:
+    """Return RoIs with their taps, merged."""
+    return Listed(rois, _merged(rois.geometry, slopes))
+
+
+def _merged(geometry: Geometry, slopes: bool) -> kernel.Lists:
     taps = geometry.operator.taps(geometry, slopes)
-    line, bins, cell = (_counted(each) for each in (taps.line, taps.bin, taps.cell))
-    weights, *ends = (
-        np.ascontiguousarray(each, np.float64) for each in (taps.weights, *taps.slopes)
-    )
-    start, end = ends or (b"", b"")
-    sizes = _counted(geometry.size)
+    line, bins, cell, sizes = map(_whole, (taps.line, taps.bin, taps.cell, geometry.size))
+    values = taps.weights, *(taps.slopes or (NO_SLOPES, NO_SLOPES))
+    weights, start, end = (np.ascontiguousarray(each, np.float64) for each in values)
     return kernel.lists(line, bins, cell, weights, start, end, sizes, geometry.pooled, slopes)
 
 
-def _counted(values: Array) -> Ints:
+def _whole(values: Array) -> Ints:
     return np.ascontiguousarray(values, np.int64)
 
 
-def works(rois: PlacedRois, lists: kernel.Lists, threads: int = 1) -> Iterator[Work]:
+def works(listed: Listed, threads: int = 1) -> Iterator[Work]:
     """Yield what may be done at the same time, with as many channels as the cache holds."""
-    edges = accumulate((region.rois for region in rois.regions), initial=0)
+    regions, size = listed.rois.regions, listed.rois.dtype.itemsize
+    edges = accumulate((region.rois for region in regions), initial=0)
     for number, (first, end) in enumerate(pairwise(edges)):
-        channels, cells = len(rois.regions[number].features), _cells(lists, first, end)
-        blocks = [*_slices(0, channels, channels_at_once(cells, rois.dtype.itemsize))]
+        down, across = listed.window(slice(first, end))
+        cells = (down.stop - down.start) * (across.stop - across.start)
+        blocks = slices(0, len(regions[number].features), channels_at_once(cells, size))
         shares = _shares(first, end, -(-2 * threads // max(len(blocks), 1)))
-        yield from (Work(number, own.start, own.stop, some) for some in blocks for own in shares)
-
-
-def _cells(lists: kernel.Lists, first: int, end: int) -> int:
-    top, bottom, left, right = kernel.window(lists, first, end)
-    return (bottom - top) * (right - left)
-
-
-def _shares(first: int, end: int, most: int) -> list[slice]:
-    """Return RoIs in at most so many parts, each worth a thread."""
-    parts = max(min(most, (end - first) // SHARED_ROIS), 1)
-    return list(_slices(first, end, -(-(end - first) // parts)))
+        yield from (Work(number, some, channels) for channels in blocks for some in shares)
 
 
 def channels_at_once(cells: int, itemsize: int) -> int:
@@ -79,45 +98,46 @@ def channels_at_once(cells: int, itemsize: int) -> int:
     return max(TABLE_BYTES // max(cells * itemsize, 1) // STEP, 1) * STEP
 
 
-def _slices(begin: int, end: int, step: int) -> Iterator[slice]:
-    return (slice(at, min(at + step, end)) for at in range(begin, end, max(step, 1)))
+def _shares(first: int, end: int, most: int) -> list[slice]:
+    """Return RoIs in at most so many parts, each worth a thread."""
+    parts = max(min(most, (end - first) // SHARED_ROIS), 1)
+    return slices(first, end, -(-(end - first) // parts))
 
 
-def cells_of(rois: PlacedRois, lists: kernel.Lists, work: Work, space: Workspace) -> Cells:
+def slices(begin: int, end: int, step: int) -> list[slice]:
+    """Return a range in parts of so many, of which the last may be shorter."""
+    return [slice(at, min(at + step, end)) for at in range(begin, end, max(step, 1))]
+
+
+def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
     """Return the cells that RoIs touch: the map's own if their channels lie side by side."""
-    features, _, (y, x) = rois.regions[work.region]
-    some = features[work.channels]
-    if _is_plain(some, rois) and (len(some) == 1 or some.strides[0] == some.itemsize):
-        return Cells(some.transpose(1, 2, 0), y, x)
-    table = empty_cells(rois, lists, work, space)
-    part = place_of(table, rois, work)
-    if not _is_plain(part, rois):
-        part = np.ascontiguousarray(part, rois.dtype)
-    kernel.lay_out(lists, work.first, work.end, *table, part, NO_ROWS, rois.dtype.itemsize)
-    return table
+    features, _, (y, x) = listed.rois.regions[work.region]
+    own = features[work.channels]
+    if listed.fits(own) and (len(own) == 1 or own.strides[0] == own.itemsize):
+        return Cells(own.transpose(1, 2, 0), y, x)
+    cells = empty_cells(listed, work, space)
+    part = place_of(cells, listed, work)
+    part = part if listed.fits(part) else np.ascontiguousarray(part, listed.rois.dtype)
+    listed.apply(kernel.lay_out, work.some, cells, part)
+    return cells
 
 
-def place_of(cells: Cells, rois: PlacedRois, work: Work) -> Array:
+def empty_cells(listed: Listed, work: Work, space: Workspace) -> Cells:
+    """Return room for the cells of the window of some RoIs."""
+    down, across = listed.window(work.some)
+    shape = [each.stop - each.start for each in (down, across, work.channels)]
+    return Cells(space.table.array(tuple(shape), listed.rois.dtype), down.start, across.start)
+
+
+def place_of(cells: Cells, listed: Listed, work: Work) -> Array:
     """Return the part of a region (channels, h, w) that cells are, or belong to."""
-    features, _, (y, x) = rois.regions[work.region]
+    features, _, (y, x) = listed.rois.regions[work.region]
     height, width, _ = cells.values.shape
     return features[work.channels, cells.top - y :, cells.left - x :][:, :height, :width]
 
 
-def bins_of(array: Array, rois: PlacedRois, work: Work) -> Array | None:
+def bins_of(array: Array, listed: Listed, work: Work) -> Array | None:
     """Return some channels of crops, or their gradient, if the C file takes them as they are."""
     some = array[:, work.channels]
     gapless = some.strides[2:] == (some.shape[3] * some.itemsize, some.itemsize)
-    return some if gapless and _is_plain(some, rois) else None
-
-
-def _is_plain(values: Array, rois: PlacedRois) -> bool:
-    return values.dtype == rois.dtype and values.flags.aligned
-
-
-def empty_cells(rois: PlacedRois, lists: kernel.Lists, work: Work, space: Workspace) -> Cells:
-    """Return room for the cells of the window of some RoIs."""
-    top, bottom, left, right = kernel.window(lists, work.first, work.end)
-    channels = work.channels
-    shape = bottom - top, right - left, channels.stop - channels.start
-    return Cells(space.table.array(shape, rois.dtype), top, left)
+    return some if gapless and listed.fits(some) else None

@@ -11,7 +11,7 @@ from lucid.roi.engines.compiled.forward import CAST_BYTES
 from lucid.roi.geometry import Operator
 
 TAP_BYTES = 160  # of a tap, while it is listed and merged
-LINE_BYTES = 8  # of a bin of a line
+BIN_BYTES = 8  # of a bin of a line
 
 
 def working_bytes(
@@ -21,6 +21,6 @@ def working_bytes(
     cells, itemsize = math.prod(size), np.dtype(dtype).itemsize
     # Cells side by side, as cast before; lines that are weighted by row; bins.
     values = 2 * cells + 2 * size[1] + 3 * math.prod(operator.output_size)
-    values *= min(channels_at_once(cells, itemsize), channels)
-    taps = TAP_BYTES * sum(operator.most_taps(size)) + LINE_BYTES * sum(operator.output_size)
-    return WorkingBytes(region=values * itemsize + CAST_BYTES, weights=taps)
+    region = values * min(channels_at_once(cells, itemsize), channels) * itemsize
+    taps = TAP_BYTES * sum(operator.most_taps(size)) + BIN_BYTES * sum(operator.output_size)
+    return WorkingBytes(region=region + CAST_BYTES, weights=taps)
