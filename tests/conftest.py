@@ -30,6 +30,17 @@ def _no_waiting_for_the_disk(request, monkeypatch):
             monkeypatch.setattr(os, name, lambda file: os.fstat(file) and None)
 
 
+@pytest.fixture(params=["numpy", "compiled"])
+def engine(request, monkeypatch):
+    """Have each engine compute in turn."""
+    from lucid.roi.engines import selection
+
+    if request.param == "compiled" and selection.why_not_compiled():
+        pytest.skip("there is no compiled engine here")
+    monkeypatch.setattr(selection._Setting, "name", request.param)
+    return request.param
+
+
 @pytest.fixture
 def tuned(monkeypatch):
     """Return what changes some of the numbers that decide how a run is cut, for this test."""

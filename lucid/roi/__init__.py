@@ -6,6 +6,7 @@ in by `pooling`, files by `lucid.stream`. The docstring of `lucid.roi.engines.nu
 from boxes to crops.
 """
 
+from lucid.roi.engines.selection import get_engine, set_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.operators import RoiAlign
@@ -24,9 +25,11 @@ __all__ = [
     "check_features",
     "compute_dtype",
     "crop_dtype",
+    "get_engine",
     "get_num_threads",
     "lay_out",
     "pool",
     "pool_adjoint",
+    "set_engine",
     "set_num_threads",
 ]

@@ -13,6 +13,9 @@ from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.passes import fills_window
 from lucid.roi.engines.numpy.tuning import Tuning
 
+pytestmark = pytest.mark.usefixtures("engine")
+numpy_alone = pytest.mark.parametrize("engine", ["numpy"], indirect=True)
+
 
 def random_like(array, seed=7):
     return np.random.default_rng(seed).standard_normal(array.shape)
@@ -71,6 +74,7 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
         np.testing.assert_allclose(together[:, some], alone, rtol=0, atol=1e-12)
 
 
+@numpy_alone
 @pytest.mark.parametrize("ratio", [-1, 1, 2])
 @pytest.mark.parametrize("apart", [0, 3.0])
 @pytest.mark.parametrize("blas", [True, False])

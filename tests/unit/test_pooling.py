@@ -14,6 +14,9 @@ from lucid import DTypeError, ShapeError, Tensor
 from lucid.models.utils import roi_align
 from lucid.roi.engines.numpy import tuning
 
+pytestmark = pytest.mark.usefixtures("engine")
+numpy_alone = pytest.mark.parametrize("engine", ["numpy"], indirect=True)
+
 
 def scale_of(features):
     return max(np.abs(features.astype(np.float64)).max(), 1e-300)
@@ -285,6 +288,7 @@ def test_the_table_may_have_any_dtype_that_holds_it(job):
         )
 
 
+@numpy_alone
 @given(
     st.sampled_from([1, 3000, 1 << 22]),
     st.sampled_from([1, 2000, 1 << 40]),

@@ -24,6 +24,7 @@ def _as_before(monkeypatch):
     monkeypatch.setattr(threads._Setting, "threads", None)
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize("ratio", [-1, 2])
 @pytest.mark.parametrize("size", [1, 7, (14, 3)])
@@ -159,6 +160,7 @@ def test_an_error_on_any_thread_arrives_and_the_rest_is_left(count):
     assert len(done) < 99_000
 
 
+@pytest.mark.usefixtures("engine")
 def test_values_beyond_a_dtype_are_told_from_any_thread(rng):
     """Crops of float16 maps at the limit stay finite on several threads too."""
     largest = np.finfo(np.float16).max

@@ -17,6 +17,7 @@ from lucid.roi.types import Array, Indices, Ints
 STEP = 32  # channels whose sums the processor's registers hold
 TABLE_BYTES = 448 << 10  # of cells, which a core's own cache holds
 SHARED_ROIS = 256  # of one region that repay another thread
+ALL = 1 << 62  # channels
 NO_ROWS, NO_SLOPES = np.zeros(0, np.intp), np.zeros(0)
 
 
@@ -81,14 +82,14 @@ def _whole(values: Array) -> Ints:
     return np.ascontiguousarray(values, np.int64)
 
 
-def works(listed: Listed, threads: int = 1) -> Iterator[Work]:
+def works(listed: Listed, threads: int = 1, most: int = ALL) -> Iterator[Work]:
     """Yield what may be done at the same time, with as many channels as the cache holds."""
     regions, size = listed.rois.regions, listed.rois.dtype.itemsize
     edges = accumulate((region.rois for region in regions), initial=0)
     for number, (first, end) in enumerate(pairwise(edges)):
         down, across = listed.window(slice(first, end))
         cells = (down.stop - down.start) * (across.stop - across.start)
-        blocks = slices(0, len(regions[number].features), channels_at_once(cells, size))
+        blocks = slices(0, len(regions[number].features), min(channels_at_once(cells, size), most))
         shares = _shares(first, end, -(-2 * threads // max(len(blocks), 1)))
         yield from (Work(number, some, channels) for channels in blocks for some in shares)
 

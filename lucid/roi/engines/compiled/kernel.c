@@ -483,6 +483,13 @@ static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work
     return -1;
 }
 
+#ifdef __GNUC__
+/* LANES channels in one or two registers, wherever they lie in memory. */
+typedef REAL TYPED(Lane)
+    __attribute__((vector_size(LANES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+#define LANE(values, i) (((TYPED(Lane) *)(values))[i])
+#endif
+
 /* out = the sum of weight * from[offset ..] over taps, in their order. */
 INLINE void TYPED(blend)(REAL *restrict out, const REAL *restrict from, const TYPED(Tap) *tap,
                          const TYPED(Tap) *end, Py_ssize_t width) {
@@ -491,31 +498,47 @@ INLINE void TYPED(blend)(REAL *restrict out, const REAL *restrict from, const TY
         memset(out, 0, width * sizeof *out);
         return;
     }
-    for (; i + STEP <= width; i += STEP) {
-        REAL sum[STEP];
-        const REAL *first = from + tap->offset + i;
-        for (int j = 0; j < STEP; j++) sum[j] = tap->weight * first[j];
+#ifdef __GNUC__
+    for (; i + STEP <= width; i += STEP) { /* four sums, which stay in registers */
+        const REAL *next = from + tap->offset + i;
+        TYPED(Lane) a = tap->weight * LANE(next, 0), b = tap->weight * LANE(next, 1);
+        TYPED(Lane) c = tap->weight * LANE(next, 2), d = tap->weight * LANE(next, 3);
         for (const TYPED(Tap) *t = tap + 1; t < end; t++) {
-            const REAL *next = from + t->offset + i;
-            for (int j = 0; j < STEP; j++) sum[j] += t->weight * next[j];
+            next = from + t->offset + i;
+            a += t->weight * LANE(next, 0), b += t->weight * LANE(next, 1);
+            c += t->weight * LANE(next, 2), d += t->weight * LANE(next, 3);
         }
-        for (int j = 0; j < STEP; j++) out[i + j] = sum[j];
+        LANE(out + i, 0) = a, LANE(out + i, 1) = b, LANE(out + i, 2) = c, LANE(out + i, 3) = d;
     }
-    if (i == width) return;
-    for (Py_ssize_t j = i; j < width; j++) out[j] = tap->weight * from[tap->offset + j];
-    for (const TYPED(Tap) *t = tap + 1; t < end; t++)
-        for (Py_ssize_t j = i; j < width; j++) out[j] += t->weight * from[t->offset + j];
+    for (; i + LANES <= width; i += LANES) {
+        TYPED(Lane) sum = tap->weight * LANE(from + tap->offset + i, 0);
+        for (const TYPED(Tap) *t = tap + 1; t < end; t++)
+            sum += t->weight * LANE(from + t->offset + i, 0);
+        LANE(out + i, 0) = sum;
+    }
+#endif
+    for (; i < width; i++) {
+        REAL sum = tap->weight * from[tap->offset + i];
+        for (const TYPED(Tap) *t = tap + 1; t < end; t++) sum += t->weight * from[t->offset + i];
+        out[i] = sum;
+    }
 }
 
 /* to[offset ..] += weight * values, for each tap: the transpose of `blend`. */
 INLINE void TYPED(spread)(REAL *restrict to, const REAL *restrict values, const TYPED(Tap) *tap,
                           const TYPED(Tap) *end, Py_ssize_t width) {
     Py_ssize_t i = 0;
-    for (; i + STEP <= width; i += STEP)
+#ifdef __GNUC__
+    for (; i + STEP <= width; i += STEP) {
+        const TYPED(Lane) a = LANE(values + i, 0), b = LANE(values + i, 1);
+        const TYPED(Lane) c = LANE(values + i, 2), d = LANE(values + i, 3);
         for (const TYPED(Tap) *t = tap; t < end; t++) {
             REAL *out = to + t->offset + i;
-            for (int j = 0; j < STEP; j++) out[j] += t->weight * values[i + j];
+            LANE(out, 0) += t->weight * a, LANE(out, 1) += t->weight * b;
+            LANE(out, 2) += t->weight * c, LANE(out, 3) += t->weight * d;
         }
+    }
+#endif
     for (; i < width; i++)
         for (const TYPED(Tap) *t = tap; t < end; t++) to[t->offset + i] += t->weight * values[i];
 }
@@ -527,13 +550,13 @@ INLINE void TYPED(dots)(REAL *restrict sums, const REAL *restrict values,
                         Py_ssize_t width) {
     for (; tap < end; tap++, sums += LANES) {
         const REAL *with = from + tap->offset;
-        REAL sum[LANES];
         Py_ssize_t i = 0;
-        for (int j = 0; j < LANES; j++) sum[j] = sums[j];
-        for (; i + LANES <= width; i += LANES)
-            for (int j = 0; j < LANES; j++) sum[j] += values[i + j] * with[i + j];
-        for (int j = 0; i + j < width; j++) sum[j] += values[i + j] * with[i + j];
-        for (int j = 0; j < LANES; j++) sums[j] = sum[j];
+#ifdef __GNUC__
+        TYPED(Lane) sum = LANE(sums, 0);
+        for (; i + LANES <= width; i += LANES) sum += LANE(values + i, 0) * LANE(with + i, 0);
+        LANE(sums, 0) = sum;
+#endif
+        for (; i < width; i++) sums[i % LANES] += values[i] * with[i];
     }
 }
 
@@ -809,4 +832,5 @@ DISPATCHED static int TYPED(lay_back)(const struct work *work) {
     return 0;
 }
 
+#undef LANE
 #endif

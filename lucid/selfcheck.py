@@ -1,0 +1,130 @@
+"""Whether the compiled engine gives the bits that every build must give.
+
+`python -m lucid.selfcheck` ends silently if it does, and else says what differs. Its inputs are
+made of whole numbers, so that they are the same everywhere. A line that differs is a bug: please
+report it with `lucid.show_config()`.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+
+from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
+from lucid.roi.types import Array, Floats
+
+
+class Case(NamedTuple):
+    """Maps and an operator; the rest follows from the seed."""
+
+    dtype: str
+    shape: tuple[int, int, int, int]
+    operator: RoiAlign
+    values: str = "plain"
+
+
+ADAPTIVE = RoiAlign((3, 4), (0.5, 0.5), -1, False)
+ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
+CASES = {
+    "float16": Case("f2", (2, 9, 14, 11), ADAPTIVE),
+    "float32": Case("f4", (2, 75, 30, 26), ADAPTIVE),
+    "float32 aligned": Case("f4", (2, 75, 30, 26), ALIGNED),
+    "float32 one channel": Case("f4", (1, 1, 21, 17), RoiAlign((1, 5), (1, 1), 3, False)),
+    "float32 many channels": Case("f4", (1, 300, 9, 8), ALIGNED),
+    "float32 large": Case("f4", (1, 34, 160, 150), RoiAlign((14, 14), (1, 1), -1, True)),
+    "float32 holes": Case("f4", (2, 41, 30, 26), ADAPTIVE, "holes"),
+    "float32 limit": Case("f4", (1, 41, 30, 26), ALIGNED, "limit"),
+    "float32 tiny": Case("f4", (1, 41, 30, 26), ADAPTIVE, "tiny"),
+    "float64": Case("f8", (2, 75, 30, 26), ADAPTIVE),
+    "float64 holes": Case("f8", (1, 41, 30, 26), ALIGNED, "holes"),
+    "uint8": Case("u1", (2, 34, 30, 26), ALIGNED),
+}
+HASHES = {
+    "float16": "5eaf723f571501a5 8b527fdfb00d19c2 8db78213fefdb0e0",
+    "float32": "6a0e3ddb683c7073 d27c443273f59ea6 d87e773d367ed7f3",
+    "float32 aligned": "1ee4185d150d4b15 54cba3bc539b4c6c dd7e4a81e2c62d87",
+    "float32 one channel": "4a2fecbe1ca61c53 a82d104cacf6beb1 766355084f179860",
+    "float32 many channels": "88a9fdc01ed320ab 06267d32aff3784e dac16a245bb5575d",
+    "float32 large": "bc67c564dbf97c87 89606c84ab865302 ce715b141d0a0f67",
+    "float32 holes": "2bd855a8237b138b c373cac3d238b35d 42d33c88994cdd86",
+    "float32 limit": "972d625d2b62c2cb ec0e7c0e508cf2b9 6fb56adc4b63ec5f",
+    "float32 tiny": "d3eec818a59dae1a fcc23d18ffed6145 2283e91223b5c0f7",
+    "float64": "96e522893aec1c10 bc682df401129b79 2ad392238eef474c",
+    "float64 holes": "457e4d03dbd9ec1c 00ba33d9a1d2433a 98f7519e70d100d0",
+    "uint8": "a028e33bb3449cbc 587979f067dad767 dca7838154ec60d8",
+}
+
+
+def numbers(seed: int, count: int) -> Floats:
+    """Return numbers in [-1, 1) of 24 bits each, which are the same everywhere."""
+    raw = np.random.PCG64(seed).random_raw(count)
+    fractions: Floats = (raw >> np.uint64(40)).astype(np.float64) / 2**23 - 1
+    return fractions
+
+
+def made(case: Case) -> tuple[Array, Floats, Array]:
+    """Return features, RoIs in all positions, and a gradient of their crops."""
+    values = numbers(1, int(np.prod(case.shape))).reshape(case.shape)
+    if case.values == "tiny":
+        values *= 2.0**-130
+    if case.values == "limit":
+        values = np.sign(values) * float(np.finfo(case.dtype).max)
+    if case.values == "holes":
+        values[..., 3:7, 5], values[..., 11, 9:12] = np.nan, -np.inf
+    features = (
+        np.abs(values * 255).astype("u1") if case.dtype == "u1" else values.astype(case.dtype)
+    )
+    rois = table(case)
+    shape = len(rois), case.shape[1], *case.operator.output_size
+    gradient = numbers(3, int(np.prod(shape))).reshape(shape).astype(np.float32)
+    return features, rois, gradient
+
+
+def table(case: Case) -> Floats:
+    """Return RoIs inside, across the edges and around maps, off them, and of no or any size."""
+    images, _, height, width = case.shape
+    centre, side = (numbers(seed, 120).reshape(60, 2) for seed in (4, 5))
+    centre = (centre * 0.6 + 0.5) * (width, height) / case.operator.spatial_scale[::-1]
+    half = side**4 * (width, height) * 2
+    rois = np.column_stack([np.arange(60) % images, centre - half, centre + half])
+    rois[:3, 1:] = (3, 3, 3, 3), (-1e9, -1e9, 1e9, 1e9), (1e9, 0, 2e9, 5)
+    return rois
+
+
+def results(case: Case) -> Iterator[Array]:
+    """Yield crops and the gradients of features and boxes."""
+    features, rois, gradient = made(case)
+    checked = as_rois(rois, len(features))
+    yield pool(features, checked, case.operator)
+    yield pool_adjoint(gradient, features, checked, case.operator)
+    yield box_gradient(gradient, features, checked, case.operator)
+
+
+def found() -> dict[str, str]:
+    """Return the hashes of the results of each case: of crops, features, boxes."""
+    return {name: " ".join(map(_hash, results(case))) for name, case in CASES.items()}
+
+
+def _hash(array: Array) -> str:
+    plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return sha256(plain.tobytes()).hexdigest()[:16]
+
+
+def differences() -> list[str]:
+    """Return a line for each case with other bits than every build must give."""
+    before = get_engine()
+    set_engine("compiled")
+    try:
+        hashes = found()
+    finally:
+        set_engine(before)
+    return [
+        f"{name}: crops, features, boxes must be {HASHES.get(name)}, got {own}"
+        for name, own in hashes.items()
+        if own != HASHES.get(name)
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit("\n".join(differences()) or None)

@@ -1,0 +1,102 @@
+"""Engines on whatever is drawn: they agree, and the C file refuses what it cannot do."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from lucid.roi import RoiAlign, as_rois, box_gradient, pool, pool_adjoint, set_engine
+from lucid.roi.engines.compiled import _kernel
+
+pytestmark = pytest.mark.fuzz
+COORDINATES = st.one_of(
+    st.integers(-5, 45).map(float), st.floats(-60, 90), st.floats(-1e308, 1e308)
+)
+
+
+@st.composite
+def maps(draw):
+    shape = [draw(st.integers(1, most)) for most in (2, 70, 40, 40)]
+    features = np.random.default_rng(draw(st.integers(0, 99))).standard_normal(shape)
+    features = features.astype(draw(st.sampled_from(["f2", "f4", "f8", ">f4"])))
+    order = draw(st.permutations(range(4)))
+    features = np.ascontiguousarray(features.transpose(order)).transpose(np.argsort(order))
+    steps = [draw(st.sampled_from([1, 1, 1, -1, 2])) for _ in range(4)]
+    return features[tuple(slice(None, None, step) for step in steps)]
+
+
+@st.composite
+def tables(draw, images):
+    rows = []
+    for _ in range(draw(st.integers(0, 12))):
+        (x1, x2), (y1, y2) = (sorted((draw(COORDINATES), draw(COORDINATES))) for _ in "xy")
+        rows.append((draw(st.integers(0, images - 1)), x1, y1, x2, y2))
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
+@st.composite
+def jobs(draw):
+    features = draw(maps())
+    size = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    scale = draw(st.sampled_from([1.0, 0.25, 3.0, 1e-9, 1e12]))
+    operator = RoiAlign.checked(
+        size, scale, draw(st.sampled_from([-1, 1, 2, 7])), draw(st.booleans())
+    )
+    return features, as_rois(draw(tables(len(features))), len(features)), operator
+
+
+@settings(max_examples=150)
+@given(jobs())
+def test_engines_agree_on_what_is_drawn(job):
+    features, table, operator = job
+    shape = len(table), features.shape[1], *operator.output_size
+    g = np.random.default_rng(1).standard_normal(shape)[:, ::-1]
+    found = {}
+    for engine in ("numpy", "compiled"):
+        set_engine(engine)
+        arguments = features, table, operator
+        found[engine] = pool(*arguments), pool_adjoint(g, *arguments), box_gradient(g, *arguments)
+    set_engine("auto")
+    few = 1e-2 if features.dtype.itemsize == 2 else 1e-4 if features.dtype.itemsize == 4 else 1e-9
+    for one, other in zip(*found.values(), strict=True):
+        size = max(1.0, np.abs(one).max(initial=0))
+        np.testing.assert_allclose(other / size, one / size, rtol=0, atol=few)
+
+
+ARRAYS = hnp.arrays(
+    st.sampled_from(["f4", "f8", "i8"]), hnp.array_shapes(min_dims=1, max_dims=4, max_side=4)
+)
+INDICES = hnp.arrays(np.int64, st.integers(0, 5), elements=st.integers(-2, 6))
+LISTS = st.tuples(
+    INDICES, INDICES, INDICES, ARRAYS, ARRAYS, ARRAYS, INDICES,
+    st.tuples(st.integers(-1, 3), st.integers(-1, 3)), st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(LISTS)
+def test_bad_taps_are_refused(arguments):
+    try:
+        _kernel.lists(*arguments)
+    except ValueError:
+        return
+
+
+@settings(max_examples=1000)
+@given(
+    st.sampled_from(["crops", "features", "boxes", "lay_out", "lay_back"]),
+    st.integers(-1, 3), st.integers(-1, 3), ARRAYS, st.integers(-3, 3), st.integers(-3, 3), ARRAYS,
+    INDICES, st.sampled_from([4, 8, 3]),
+)  # fmt: skip
+def test_arrays_that_do_not_belong_together_are_refused(
+    name, first, end, cells, top, left, other, rows, size
+):
+    """Two RoIs on a map of 3 by 3, each of one bin of two cells along each axis."""
+    line, zeros = np.arange(4), np.zeros(4, np.int64)
+    taps = line, zeros, zeros + 1, np.full((2, 4), 0.5), np.ones((2, 4)), np.ones((2, 4))
+    lists = _kernel.lists(*taps, np.full(4, 3), (1, 1), True)
+    try:
+        getattr(_kernel, name)(lists, first, end, cells, top, left, other, rows, size)
+    except (ValueError, TypeError):
+        return

@@ -1,0 +1,205 @@
+"""The compiled engine: bits that neither machine, build, threads nor neighbours change."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+
+import lucid
+from lucid import selfcheck
+from lucid.models.utils import roi_align
+from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, set_engine
+from lucid.roi.engines import selection
+
+compiled = pytest.importorskip("lucid.roi.engines.compiled")
+ROOT = Path(__file__).parents[2]
+KERNEL = "lucid/roi/engines/compiled/kernel.c"
+FLAGS = ["-std=c11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-fast-math"]
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch):
+    monkeypatch.setattr(selection._Setting, "name", "compiled")
+
+
+def table_on(rng, images, height, width, count=80):
+    corner = rng.uniform(-5, [width, height], (count, 2))
+    return np.c_[rng.integers(0, images, count), corner, corner + rng.uniform(0, 30, (count, 2))]
+
+
+def test_this_build_gives_the_bits_that_every_build_must_give():
+    assert not selfcheck.differences()
+
+
+def test_what_differs_is_named(monkeypatch):
+    monkeypatch.setitem(selfcheck.HASHES, "uint8", "others")
+    assert [line.partition(":")[0] for line in selfcheck.differences()] == ["uint8"]
+
+
+def build_in(folder, *flags):
+    """Copy the package to a folder, build its C file with other flags, and return its path."""
+    shutil.copytree(ROOT / "lucid", folder / "lucid", ignore=shutil.ignore_patterns("*.so"))
+    include = f"-I{sysconfig.get_path('include')}"
+    built = folder / "lucid/roi/engines/compiled/_kernel.abi3.so"
+    version = "-DPy_LIMITED_API=0x030b0000"
+    command = [flags[0], *FLAGS, version, include, *flags[1:], ROOT / KERNEL, "-o", built]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def check(folder, **variables):
+    """Return what the self-check of a copy says."""
+    environment = os.environ | {"PYTHONPATH": str(folder)} | variables
+    command = [sys.executable, "-m", "lucid.selfcheck"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(
+    "flags", [["-O1"], ["-O3"], ["-O3", "-march=native"], ["-O2", "-mno-sse3"]]
+)
+def test_builds_with_other_flags_and_compilers_give_the_same_bits(tmp_path, compiler, flags):
+    if not shutil.which(compiler):
+        pytest.skip(f"there is no {compiler}")
+    assert check(build_in(tmp_path, compiler, *flags)) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_users_flags_change_no_bit_and_nothing_else_in_the_process(tmp_path):
+    """-Ofast when linking would make NumPy take tiny numbers for zeros."""
+    for name in ("lucid", "cli", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    for old in tmp_path.rglob("*.so"):
+        old.unlink()
+    fast = {"CFLAGS": "-Ofast -march=native -flto", "LDFLAGS": "-Ofast -ffast-math"}
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | fast, check=True, capture_output=True)
+    assert check(tmp_path) == (0, "")
+    tiny = (
+        "import numpy as np, lucid.roi.engines.compiled; assert np.float32(1e-39) * np.float32(.5)"
+    )
+    subprocess.run([sys.executable, "-c", tiny], cwd=tmp_path, check=True)
+
+
+@pytest.mark.slow
+def test_sanitizers_find_nothing(tmp_path):
+    """AddressSanitizer and UndefinedBehaviorSanitizer, over the self-check and what is drawn."""
+    library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True)
+    preload = library.stdout.strip()
+    if not os.path.isabs(preload):
+        pytest.skip("gcc has no AddressSanitizer here")
+    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    build_in(tmp_path, "gcc", *flags)
+    variables = {"LD_PRELOAD": preload, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
+    assert check(tmp_path, **variables) == (0, "")
+    tests = [
+        ROOT / "tests/fuzz/test_engine.py",
+        "-m",
+        "",
+        "-n",
+        "0",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *tests, "-c", ROOT / "pyproject.toml"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)} | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_box_gradients_have_the_same_bits_alone(rng):
+    features = rng.standard_normal((2, 70, 40, 50), np.float32)
+    table, operator = table_on(rng, 2, 40, 50), RoiAlign.checked(5)
+    g = rng.standard_normal((80, 70, 5, 5)).astype(np.float32)
+    together = box_gradient(g, features, as_rois(table, 2), operator)
+    for k in range(0, 80, 9):
+        alone = box_gradient(g[k : k + 1], features, as_rois(table[k : k + 1], 2), operator)
+        np.testing.assert_array_equal(alone[0], together[k])
+
+
+def test_a_nan_is_found_exactly_where_a_sample_reads_it(rng):
+    """Its four neighbours count, weight 0 included; other bins of the RoI are as they would be."""
+    features = rng.standard_normal((2, 3, 20, 25))
+    features[:, 1, 5:8, 7] = np.nan
+    table = table_on(rng, 2, 20, 25)
+    table[::3, 1:] = table[::3, 1:].round()
+    for ratio in (-1, 1, 2):
+        crops = roi_align(features, table, (4, 5), 1.0, ratio)
+        expected = oracles.roi_align(features, table, (4, 5), 1.0, ratio)
+        np.testing.assert_array_equal(np.isnan(crops), np.isnan(expected))
+        np.testing.assert_allclose(crops, expected, atol=1e-10)
+
+
+def test_every_nan_is_the_same_one(rng):
+    features = np.full((1, 40, 9, 9), -np.float32(np.nan))
+    features.view(np.uint32)[...] |= 77
+    crops = roi_align(features, [[0, 1, 1, 5, 5]], 2)
+    assert (crops.view(np.uint32) == 0x7FC00000).all()
+
+
+def test_layouts_and_dtypes_give_the_same_bits(rng):
+    features = rng.standard_normal((2, 70, 20, 30), np.float32)
+    table = table_on(rng, 2, 20, 30)
+    expected = roi_align(features, table, 3)
+    last = np.ascontiguousarray(features.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    packed = np.zeros(features.shape, [("a", "u1"), ("value", "f4")])
+    packed["value"] = features
+    flipped = np.ascontiguousarray(features[..., ::-1, ::-1])[..., ::-1, ::-1]
+    for same in (last, packed["value"], flipped, features.astype(">f4")):
+        np.testing.assert_array_equal(roi_align(same, table, 3), expected)
+
+
+def test_many_rois_on_few_channels_are_shared_among_threads(rng):
+    features = rng.standard_normal((1, 2, 60, 70), np.float32)
+    table = table_on(rng, 1, 60, 70, 3000)
+    before = lucid.get_num_threads()
+    try:
+        found = []
+        for count in (1, 3):
+            lucid.set_num_threads(count)
+            found.append(roi_align(features, table, 7))
+    finally:
+        lucid.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_an_engine_is_chosen_by_a_call_over_the_environment(monkeypatch):
+    monkeypatch.setattr(selection._Setting, "name", None)
+    monkeypatch.delenv(selection.VARIABLE, raising=False)
+    assert get_engine() == "compiled"
+    monkeypatch.setenv(selection.VARIABLE, "numpy")
+    assert get_engine() == "numpy"
+    set_engine("compiled")
+    assert get_engine() == "compiled"
+    assert "engine: compiled" in lucid.show_config()
+
+
+def test_an_unknown_engine_is_refused_at_once(monkeypatch):
+    with pytest.raises(ValueError, match="engine must be one of auto, numpy, compiled, got 'cuda'"):
+        set_engine("cuda")
+    monkeypatch.setattr(selection._Setting, "name", None)
+    monkeypatch.setenv(selection.VARIABLE, "fast")
+    with pytest.raises(ValueError, match="LUCID_ROIALIGN_ENGINE must be one of"):
+        roi_align(np.ones((1, 1, 3, 3)), [[0, 0, 0, 1, 1]], 1)
+
+
+def test_where_it_was_not_built_the_way_to_build_it_is_told(monkeypatch):
+    monkeypatch.setattr(selection, "_why_not", lambda: "there is no _kernel")
+    with pytest.raises(ValueError, match="was not built here: install a C compiler, then `pip"):
+        set_engine("compiled")
+    set_engine("auto")
+    assert get_engine() == "numpy"
