@@ -24,6 +24,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
@@ -42,6 +45,7 @@ enum {
     STEP = 32,  /* channels whose sums are in registers at once */
     LANES = 8,  /* partial sums of a scalar product */
     CELLS = 64, /* whose channels are turned at once */
+    PAST_BYTES = 1 << 20, /* of crops that are written past the cache */
 };
 
 /* The touched cells of K RoIs, merged from taps: see `fill`. Never changed once it is made. */
@@ -199,6 +203,18 @@ static void bounds(const struct lists *lists, Py_ssize_t first, Py_ssize_t end, 
         }
     }
     for (int side = 0; side < 4; side++) out[side] = all[1] ? all[side] : 0;
+}
+
+/* Copy what nobody reads soon: past the cache, which need not fetch what is written over. */
+INLINE void copy_past(char *to, const char *from, size_t size) {
+    size_t at = 0;
+#ifdef __SSE2__
+    size_t odd = -(uintptr_t)to % 16;
+    if (odd < size) memcpy(to, from, at = odd);
+    for (; odd < size && at + 16 <= size; at += 16)
+        _mm_stream_si128((__m128i *)(to + at), _mm_loadu_si128((const __m128i *)(from + at)));
+#endif
+    memcpy(to + at, from + at, size - at);
 }
 
 /* An array of a caller, checked: sizes, and strides counted in values. */
@@ -694,15 +710,21 @@ INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
 DISPATCHED static int TYPED(crops)(const struct work *work) {
     struct TYPED(scratch) s;
     const struct lists *lists = work->lists;
-    Py_ssize_t area = lists->bins[0] * lists->bins[1];
+    Py_ssize_t area = lists->bins[0] * lists->bins[1], stride = work->other.stride[1];
     if (TYPED(make_scratch)(&s, work)) return -1;
+    size_t bytes = s.width * area * sizeof(REAL);
+    int past = stride == area && bytes * (work->end - work->first) >= PAST_BYTES;
     for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
         TYPED(list_columns)(&s, lists, roi);
         TYPED(weigh)(s.bins, &s, work, roi, 1);
         if (!TYPED(all_finite)(s.bins, area * s.width)) TYPED(mend)(&s, work, roi);
-        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
-                    1);
+        REAL *crop = TYPED(crop_of)(work, roi);
+        TYPED(turn)(past ? s.again : crop, past ? area : stride, s.bins, s.width, s.width, area, 1);
+        if (past) copy_past((char *)crop, (const char *)s.again, bytes);
     }
+#ifdef __SSE2__
+    _mm_sfence();
+#endif
     TYPED(free_scratch)(&s);
     return 0;
 }
