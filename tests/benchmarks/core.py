@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -44,11 +44,14 @@ class Turns:
             cwd=ROOT,
             env=os.environ | KEPT | dict.fromkeys(variables, str(threads)),
         )
+        self.cpu = []
         self.crops = self._ask((implementation, name, str(checkout)))
 
     def seconds(self):
-        """Return the time of one call."""
-        return self._ask("again")
+        """Return the time of one call; that of the processor is kept."""
+        wall, cpu = self._ask("again")
+        self.cpu.append(cpu)
+        return wall
 
     def _ask(self, what):
         pickle.dump(what, self._process.stdin)
@@ -78,17 +81,21 @@ def serve():
             pickle.dump(answer, answers)
             answers.flush()
             pickle.load(sys.stdin.buffer)
-            start = perf_counter()
+            start, cpu = perf_counter(), process_time()
             for _ in range(calls):
                 call()
-            answer = (perf_counter() - start) / calls
+            answer = (perf_counter() - start) / calls, (process_time() - cpu) / calls
     except EOFError:
         return
 
 
 def calls_of(implementation, arguments):
     """Return an implementation as a function without arguments."""
-    if implementation == "lucid":
+    if implementation == "numpy engine":
+        from lucid import set_engine
+
+        set_engine("numpy")
+    if implementation in ("lucid", "numpy engine"):
         from lucid.models.utils import roi_align
 
         return lambda: roi_align(*arguments)
@@ -142,22 +149,30 @@ def compare(names, threads, rounds):
     import peers
 
     print(f"{'workload':10}{'threads':>8}  {'implementation':16}{'ms':>9}{'ratio':>8}"
-          f"{'least':>10}{'ratio':>8}{'differs':>10}")  # fmt: skip
+          f"{'least':>10}{'ratio':>8}{'CPU ms':>9}{'ratio':>8}{'differs':>10}")  # fmt: skip
     for name in names:
         for count in threads:
-            which = ["lucid", *peers.installed(), *(["overhead"] if name == "W1" else [])]
+            which = [
+                "lucid",
+                "numpy engine",
+                *peers.installed(),
+                *(["overhead"] if name == "W1" else []),
+            ]
             turns = {each: Turns(each, name, count) for each in which}
             times = {each: [] for each in which}
             for _ in range(rounds):
                 for each in which:
                     times[each].append(turns[each].seconds())
             ours, our_least = median(times["lucid"]), min(times["lucid"])
+            our_cpu = median(turns["lucid"].cpu)
             for each in which:
                 own, least, difference = median(times[each]), min(times[each]), ""
+                cpu = median(turns[each].cpu)
                 if turns[each].crops.shape == turns["lucid"].crops.shape:
                     difference = f"{np.abs(turns[each].crops - turns['lucid'].crops).max():.0e}"
                 print(f"{name:10}{count:8}  {each:16}{own * 1e3:9.2f}{own / ours:8.2f}"
-                      f"{least * 1e3:10.2f}{least / our_least:8.2f}{difference:>10}",
+                      f"{least * 1e3:10.2f}{least / our_least:8.2f}"
+                      f"{cpu * 1e3:9.2f}{cpu / our_cpu:8.2f}{difference:>10}",
                       flush=True)  # fmt: skip
                 turns[each].end()
 

@@ -68,35 +68,24 @@ INLINE const int64_t *bins_of(const struct lists *lists, int axis, Py_ssize_t ro
         + roi * (lists->bins[axis] + 1);
 }
 
-/* Memory for `count` times `each` bytes, and a little; NULL if there is none. */
-static void *room(Py_ssize_t count, size_t each) {
-    return (size_t)count > (PY_SSIZE_T_MAX - 64) / each ? NULL : malloc((size_t)count * each + 64);
-}
-
-static void free_lists(struct lists *lists) {
-    void *parts[] = {lists->at, lists->cell, lists->weight, lists->slope[0], lists->slope[1],
-                     lists->columns_at, lists->column, lists->window, lists};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
-}
-
+/* Lists with room for so many taps, in one piece of memory; NULL if there is none. */
 static struct lists *new_lists(Py_ssize_t rois, const Py_ssize_t bins[2], Py_ssize_t taps,
                                int slopes) {
-    struct lists *lists = calloc(1, sizeof *lists);
+    Py_ssize_t most = PY_SSIZE_T_MAX / 64, starts = bins[0] + bins[1] + 2;
+    if (taps > most || bins[0] > most / 2 || bins[1] > most / 2 || rois > most / starts - 1)
+        return NULL;
+    size_t values = taps * (1 + 2 * slopes), counts = rois * starts + rois + 1;
+    struct lists *lists = malloc(sizeof *lists + 8 * (values + counts) + 8 * taps + 16 * rois);
     if (!lists) return NULL;
-    lists->rois = rois, lists->bins[0] = bins[0], lists->bins[1] = bins[1];
-    lists->at = room(rois, (bins[0] + bins[1] + 2) * sizeof *lists->at);
-    lists->cell = room(taps, sizeof *lists->cell);
-    lists->weight = room(taps, sizeof *lists->weight);
-    for (int end = 0; end < 2; end++)
-        lists->slope[end] = slopes ? room(taps, sizeof *lists->slope[end]) : NULL;
-    lists->columns_at = room(rois + 1, sizeof *lists->columns_at);
-    lists->column = room(taps, sizeof *lists->column);
-    lists->window = room(rois, sizeof *lists->window);
-    if (lists->at && lists->cell && lists->weight && lists->columns_at && lists->column
-        && lists->window && !(slopes && !(lists->slope[0] && lists->slope[1])))
-        return lists;
-    free_lists(lists);
-    return NULL;
+    *lists = (struct lists){.rois = rois, .bins = {bins[0], bins[1]}};
+    lists->weight = (double *)(lists + 1);
+    for (int end = 0; slopes && end < 2; end++) lists->slope[end] = lists->weight + taps * (1 + end);
+    lists->at = (int64_t *)(lists->weight + values);
+    lists->columns_at = lists->at + rois * starts;
+    lists->window = (int32_t(*)[4])(lists->at + counts);
+    lists->cell = (int32_t *)(lists->window + rois);
+    lists->column = lists->cell + taps;
+    return lists;
 }
 
 /* Taps as an operator lists them; see `lucid.roi.taps`. */
@@ -232,6 +221,8 @@ struct work {
     Py_buffer rows; /* int64, of each RoI in the other array, if that is of bins */
 };
 
+enum pass { CROPS, FEATURES, BOXES, OUT, BACK };
+
 /* Find the columns that RoIs touch in each row of cells: the first, and the one after the last. */
 static void spans_of(int32_t (*spans)[2], const struct work *work) {
     const struct lists *lists = work->lists;
@@ -271,7 +262,7 @@ static void spans_of(int32_t (*spans)[2], const struct work *work) {
 #define LISTS "lucid.roi.engines.compiled.lists"
 
 static void forget_lists(PyObject *capsule) {
-    free_lists(PyCapsule_GetPointer(capsule, LISTS));
+    free(PyCapsule_GetPointer(capsule, LISTS));
 }
 
 /* Take an array of float32 or float64, whichever `itemsize` says, with so many axes. */
@@ -325,7 +316,7 @@ static PyObject *make_lists(PyObject *self, PyObject *args) {
     Py_buffer *taken[] = {&line, &bin, &cell, &weight, &start, &end, &sizes};
     for (int i = 0; i < 7; i++) PyBuffer_Release(taken[i]);
     if (!failed) return PyCapsule_New(lists, LISTS, forget_lists);
-    if (lists) free_lists(lists);
+    if (lists) free(lists);
     return failed == -2 ? PyErr_NoMemory() : refused("taps must be sorted, and on their map");
 }
 
@@ -347,8 +338,6 @@ static PyObject *window(PyObject *self, PyObject *args) {
     bounds(lists, first, end, all);
     return Py_BuildValue("(iiii)", all[0], all[1], all[2], all[3]);
 }
-
-enum pass { CROPS, FEATURES, BOXES, OUT, BACK };
 
 /* Whether cells and bins, or cells and planes, are as a pass takes them, and hold all RoIs. */
 static int fit(const struct work *work, enum pass pass) {
@@ -390,13 +379,9 @@ static int begin(struct work *work, PyObject *args, enum pass pass, Py_ssize_t *
 }
 
 static int work_on(const struct work *work, enum pass pass, int wide, double *gradient) {
-    switch (pass) {
-    case CROPS: return wide ? crops_f8(work) : crops_f4(work);
-    case FEATURES: return wide ? features_f8(work) : features_f4(work);
-    case BOXES: return wide ? boxes_f8(work, gradient) : boxes_f4(work, gradient);
-    case OUT: return wide ? lay_out_f8(work) : lay_out_f4(work);
-    default: return wide ? lay_back_f8(work) : lay_back_f4(work);
-    }
+    if (pass == OUT) return wide ? lay_out_f8(work) : lay_out_f4(work);
+    if (pass == BACK) return wide ? lay_back_f8(work) : lay_back_f4(work);
+    return wide ? work_on_rois_f8(work, pass, gradient) : work_on_rois_f4(work, pass, gradient);
 }
 
 static PyObject *run(PyObject *args, enum pass pass) {
@@ -471,32 +456,25 @@ struct TYPED(scratch) {
     Py_ssize_t width;           /* channels */
 };
 
-static void TYPED(free_scratch)(struct TYPED(scratch) *s) {
-    void *parts[] = {s->rows, s->columns, s->line, s->back, s->bins, s->again, s->row_sums,
-                     s->column_sums};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
-}
-
+/* Make room in one piece of memory, which `rows` begins; return -1 if there is none. */
 static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work) {
     const struct lists *lists = work->lists;
     Py_ssize_t width = work->cells.size[2], area = lists->bins[0] * lists->bins[1];
-    size_t each = width * sizeof(REAL);
-    *s = (struct TYPED(scratch)){
-        .rows = room(lists->most_rows, sizeof *s->rows),
-        .columns = room(lists->most_column_taps, sizeof *s->columns),
-        .line = room(lists->most_columns, each + !each),
-        .back = room(lists->most_columns, each + !each),
-        .bins = room(area, each + !each),
-        .again = room(area, each + !each),
-        .row_sums = room(lists->most_rows, LANES * sizeof(REAL)),
-        .column_sums = room(lists->most_column_taps, LANES * sizeof(REAL)),
-        .width = width,
-    };
-    if (s->rows && s->columns && s->line && s->back && s->bins && s->again && s->row_sums
-        && s->column_sums)
-        return 0;
-    TYPED(free_scratch)(s);
-    return -1;
+    Py_ssize_t row = lists->most_rows, column = lists->most_column_taps;
+    Py_ssize_t channels = 2 * (lists->most_columns + area), taps = row + column;
+    if (width && channels > PY_SSIZE_T_MAX / 64 / width) return -1;
+    s->width = width;
+    s->rows = malloc(taps * (sizeof *s->rows + LANES * sizeof(REAL))
+                     + channels * width * sizeof(REAL) + 1);
+    if (!s->rows) return -1;
+    s->columns = s->rows + row;
+    s->row_sums = (REAL *)(s->columns + column);
+    s->column_sums = s->row_sums + row * LANES;
+    s->line = s->column_sums + column * LANES;
+    s->back = s->line + lists->most_columns * width;
+    s->bins = s->back + lists->most_columns * width;
+    s->again = s->bins + area * width;
+    return 0;
 }
 
 #ifdef __GNUC__
@@ -559,21 +537,44 @@ INLINE void TYPED(spread)(REAL *restrict to, const REAL *restrict values, const 
         for (const TYPED(Tap) *t = tap; t < end; t++) to[t->offset + i] += t->weight * values[i];
 }
 
-/* sums[tap] += values * from[offset ..], for each tap: channel i to lane i % LANES, in the order of
-   channels; the lanes are added at the end, in double. */
-INLINE void TYPED(dots)(REAL *restrict sums, const REAL *restrict values,
+/* sums[tap] += values * from[offset ..], for each tap, and `blend` of the same unless `out` is
+   NULL. Channel i is added to lane i % LANES: of STEP channels the first to the second and the
+   third to the fourth, then both. The lanes are added at the end, in double. */
+INLINE void TYPED(dots)(REAL *restrict sums, REAL *restrict out, const REAL *restrict values,
                         const REAL *restrict from, const TYPED(Tap) *tap, const TYPED(Tap) *end,
                         Py_ssize_t width) {
-    for (; tap < end; tap++, sums += LANES) {
-        const REAL *with = from + tap->offset;
-        Py_ssize_t i = 0;
+    Py_ssize_t i = 0;
 #ifdef __GNUC__
-        TYPED(Lane) sum = LANE(sums, 0);
-        for (; i + LANES <= width; i += LANES) sum += LANE(values + i, 0) * LANE(with + i, 0);
-        LANE(sums, 0) = sum;
-#endif
-        for (; i < width; i++) sums[i % LANES] += values[i] * with[i];
+    for (; i + STEP <= width; i += STEP) {
+        const TYPED(Lane) e = LANE(values + i, 0), f = LANE(values + i, 1);
+        const TYPED(Lane) g = LANE(values + i, 2), h = LANE(values + i, 3);
+        TYPED(Lane) a = {0}, b = {0}, c = {0}, d = {0};
+        for (const TYPED(Tap) *t = tap; t < end; t++) {
+            const REAL *next = from + t->offset + i;
+            const TYPED(Lane) j = LANE(next, 0), k = LANE(next, 1);
+            const TYPED(Lane) l = LANE(next, 2), m = LANE(next, 3);
+            LANE(sums, t - tap) += (e * j + f * k) + (g * l + h * m);
+            if (out) a += t->weight * j, b += t->weight * k, c += t->weight * l, d += t->weight * m;
+        }
+        if (!out) continue;
+        LANE(out + i, 0) = a, LANE(out + i, 1) = b, LANE(out + i, 2) = c, LANE(out + i, 3) = d;
     }
+#else
+    for (; i + STEP <= width; i += STEP)
+        for (const TYPED(Tap) *t = tap; t < end; t++)
+            for (int j = 0; j < LANES; j++) {
+                const REAL *v = values + i + j, *w = from + t->offset + i + j;
+                sums[(t - tap) * LANES + j] += (v[0] * w[0] + v[LANES] * w[LANES])
+                    + (v[2 * LANES] * w[2 * LANES] + v[3 * LANES] * w[3 * LANES]);
+            }
+    if (out) TYPED(blend)(out, from, tap, end, i);
+#endif
+    if (out) memset(out + i, 0, (width - i) * sizeof *out);
+    for (const TYPED(Tap) *t = tap; t < end; t++)
+        for (Py_ssize_t j = i; j < width; j++) {
+            sums[(t - tap) * LANES + j % LANES] += values[j] * from[t->offset + j];
+            if (out) out[j] += t->weight * from[t->offset + j];
+        }
 }
 
 INLINE double TYPED(total)(const REAL *sums) {
@@ -707,26 +708,16 @@ INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
     return (REAL *)work->other.buffer.buf + rows[roi - work->first] * work->other.stride[0];
 }
 
-DISPATCHED static int TYPED(crops)(const struct work *work) {
-    struct TYPED(scratch) s;
-    const struct lists *lists = work->lists;
-    Py_ssize_t area = lists->bins[0] * lists->bins[1], stride = work->other.stride[1];
-    if (TYPED(make_scratch)(&s, work)) return -1;
-    size_t bytes = s.width * area * sizeof(REAL);
-    int past = stride == area && bytes * (work->end - work->first) >= PAST_BYTES;
-    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
-        TYPED(list_columns)(&s, lists, roi);
-        TYPED(weigh)(s.bins, &s, work, roi, 1);
-        if (!TYPED(all_finite)(s.bins, area * s.width)) TYPED(mend)(&s, work, roi);
-        REAL *crop = TYPED(crop_of)(work, roi);
-        TYPED(turn)(past ? s.again : crop, past ? area : stride, s.bins, s.width, s.width, area, 1);
-        if (past) copy_past((char *)crop, (const char *)s.again, bytes);
-    }
-#ifdef __SSE2__
-    _mm_sfence();
-#endif
-    TYPED(free_scratch)(&s);
-    return 0;
+/* Write a RoI's crop: `past` the cache if that is asked for. */
+INLINE void TYPED(crop)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi,
+                        int past) {
+    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], count = area * s->width;
+    REAL *crop = TYPED(crop_of)(work, roi);
+    TYPED(weigh)(s->bins, s, work, roi, 1);
+    if (!TYPED(all_finite)(s->bins, count)) TYPED(mend)(s, work, roi);
+    TYPED(turn)(past ? s->again : crop, past ? area : work->other.stride[1], s->bins, s->width,
+                s->width, area, 1);
+    if (past) copy_past((char *)crop, (const char *)s->again, count * sizeof(REAL));
 }
 
 /* Write the gradient of a line of touched columns from that of a row of bins. */
@@ -739,29 +730,21 @@ INLINE void TYPED(spread_columns)(struct TYPED(scratch) *s, const struct lists *
                       s->columns + (at[q + 1] - at[0]), s->width);
 }
 
-DISPATCHED static int TYPED(features)(const struct work *work) {
-    struct TYPED(scratch) s;
+/* Add a RoI's part of the gradient of features to cells. */
+INLINE void TYPED(add_features)(struct TYPED(scratch) *s, const struct work *work,
+                                Py_ssize_t roi) {
     const struct lists *lists = work->lists;
-    Py_ssize_t area = lists->bins[0] * lists->bins[1], PW = lists->bins[1];
-    if (TYPED(make_scratch)(&s, work)) return -1;
-    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
-        const int32_t *column = lists->column + lists->columns_at[roi];
-        Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi];
-        TYPED(list_columns)(&s, lists, roi);
-        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
-                    0);
-        for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
-            const TYPED(Tap) *end = TYPED(list_rows)(&s, work, bins_of(lists, 0, roi) + p, 1);
-            if (end == s.rows) continue;
-            TYPED(spread_columns)(&s, lists, s.bins + p * PW * s.width, n);
-            for (Py_ssize_t x = 0; x < n; x++)
-                TYPED(spread)((REAL *)work->cells.buffer.buf
-                                  + (column[x] - work->left) * work->cells.stride[1],
-                              s.back + x * s.width, s.rows, end, s.width);
-        }
+    const int32_t *column = lists->column + lists->columns_at[roi];
+    Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi];
+    for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
+        const TYPED(Tap) *end = TYPED(list_rows)(s, work, bins_of(lists, 0, roi) + p, 1);
+        if (end == s->rows) continue;
+        TYPED(spread_columns)(s, lists, s->bins + p * lists->bins[1] * s->width, n);
+        for (Py_ssize_t x = 0; x < n; x++)
+            TYPED(spread)((REAL *)work->cells.buffer.buf
+                              + (column[x] - work->left) * work->cells.stride[1],
+                          s->back + x * s->width, s->rows, end, s->width);
     }
-    TYPED(free_scratch)(&s);
-    return 0;
 }
 
 /* Add to `ends` (start, end) what taps bring: their slopes times the gradients of their weights. */
@@ -789,32 +772,43 @@ INLINE void TYPED(box)(double ends[2][2], struct TYPED(scratch) *s, const struct
         for (Py_ssize_t x = 0; x < n; x++) {
             const REAL *cells = (const REAL *)work->cells.buffer.buf
                 + (column[x] - work->left) * work->cells.stride[1];
-            TYPED(blend)(s->line + x * s->width, cells, s->rows, end, s->width);
-            TYPED(dots)(s->row_sums, s->back + x * s->width, cells, s->rows, end, s->width);
+            TYPED(dots)(s->row_sums, s->line + x * s->width, s->back + x * s->width, cells, s->rows,
+                        end, s->width);
         }
         TYPED(add_slopes)(ends[0], lists, rows[p], rows[p + 1], s->row_sums);
         for (Py_ssize_t q = 0; q < PW; q++)
-            TYPED(dots)(s->column_sums + (cols[q] - cols[0]) * LANES, bins + q * s->width, s->line,
+            TYPED(dots)(s->column_sums + (cols[q] - cols[0]) * LANES, NULL, bins + q * s->width, s->line,
                         s->columns + (cols[q] - cols[0]), s->columns + (cols[q + 1] - cols[0]),
                         s->width);
     }
     TYPED(add_slopes)(ends[1], lists, cols[0], cols[PW], s->column_sums);
 }
 
-DISPATCHED static int TYPED(boxes)(const struct work *work, double *gradient) {
+/* Work on one RoI after the other; a pass over boxes writes their gradient (x1, y1, x2, y2). */
+DISPATCHED static int TYPED(work_on_rois)(const struct work *work, enum pass pass,
+                                          double *gradient) {
     struct TYPED(scratch) s;
-    const struct lists *lists = work->lists;
-    Py_ssize_t area = lists->bins[0] * lists->bins[1];
     if (TYPED(make_scratch)(&s, work)) return -1;
-    for (Py_ssize_t roi = work->first; roi < work->end; roi++, gradient += 4) {
+    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], stride = work->other.stride[1];
+    int past = stride == area
+        && s.width * area * (Py_ssize_t)sizeof(REAL) * (work->end - work->first) >= PAST_BYTES;
+    for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
         double ends[2][2] = {{0, 0}, {0, 0}};
-        TYPED(list_columns)(&s, lists, roi);
-        TYPED(turn)(TYPED(crop_of)(work, roi), work->other.stride[1], s.bins, s.width, s.width, area,
-                    0);
-        TYPED(box)(ends, &s, work, roi);
-        for (int side = 0; side < 4; side++) gradient[side] = ends[1 - side % 2][side / 2];
+        TYPED(list_columns)(&s, work->lists, roi);
+        if (pass == CROPS) {
+            TYPED(crop)(&s, work, roi, past);
+            continue;
+        }
+        TYPED(turn)(TYPED(crop_of)(work, roi), stride, s.bins, s.width, s.width, area, 0);
+        if (pass == FEATURES) TYPED(add_features)(&s, work, roi);
+        else TYPED(box)(ends, &s, work, roi);
+        for (int side = 0; pass == BOXES && side < 4; side++)
+            *gradient++ = ends[1 - side % 2][side / 2];
     }
-    TYPED(free_scratch)(&s);
+#ifdef __SSE2__
+    _mm_sfence();
+#endif
+    free(s.rows);
     return 0;
 }
 
@@ -822,7 +816,7 @@ DISPATCHED static int TYPED(boxes)(const struct work *work, double *gradient) {
 DISPATCHED static int TYPED(lay_out)(const struct work *work) {
     const Py_ssize_t *stride = work->other.stride, *wide = work->cells.stride;
     Py_ssize_t channels = work->cells.size[2];
-    int32_t(*spans)[2] = room(work->cells.size[0], sizeof *spans);
+    int32_t(*spans)[2] = malloc(work->cells.size[0] * sizeof *spans + 1);
     if (!spans) return -1;
     spans_of(spans, work);
     for (Py_ssize_t y = 0; y < work->cells.size[0]; y++) {
