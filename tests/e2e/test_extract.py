@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import lucid
 from lucid import DTypeError, MemoryLimitError, RoiError, ShapeError, SinkError, SourceError
 from lucid.models.utils import roi_align
-from lucid.roi.engines import numpy as engine
+from lucid.roi.engines.selection import current_engine
 
 
 def crops_in(path):
@@ -357,6 +357,7 @@ def test_threads_may_run_at_once(files):
 def test_small_maps_are_worked_on_together(files, monkeypatch):
     """Or else the array operations made for each would be most of the work."""
     calls = []
+    engine = current_engine()
     pool = engine.pool
     monkeypatch.setattr(
         engine, "pool", lambda *given: calls.append(len(given[0].regions)) or pool(*given)

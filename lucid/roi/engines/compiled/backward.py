@@ -58,7 +58,7 @@ def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
     for work in works(ready, most=STEP):
         cells, bins = cells_of(ready, work, workers.space), _bins(ready, gradient, work)
         found = ready.apply(kernel.boxes, work.some, cells, *bins)
-        result[work.some] += np.frombuffer(found).reshape(-1, 4)
+        result[work.some] += np.frombuffer(b"".join(found)).reshape(-1, 4)
     result[np.isnan(result)] = np.nan  # one of them
     return result
 

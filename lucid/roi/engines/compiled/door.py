@@ -18,6 +18,8 @@ STEP = 32  # channels whose sums the processor's registers hold
 TABLE_BYTES = 448 << 10  # of cells, which a core's own cache holds
 SHARED_ROIS = 256  # of one region that repay another thread
 ALL = 1 << 62  # channels
+CASTS = 4  # of the cells of a map, one after the other
+FEW_ROIS, LISTED_TAPS = 64, 1 << 17  # whose taps are listed at once
 NO_ROWS, NO_SLOPES = np.zeros(0, np.intp), np.zeros(0)
 
 
@@ -37,11 +39,19 @@ class Work(NamedTuple):
     channels: slice
 
 
+class Part(NamedTuple):
+    """The taps of some RoIs, merged."""
+
+    first: int  # of all RoIs
+    end: int
+    taps: kernel.Lists
+
+
 class Listed(NamedTuple):
-    """RoIs with their taps, merged."""
+    """RoIs with their taps."""
 
     rois: PlacedRois
-    taps: kernel.Lists
+    parts: list[Part]
 
     def apply(
         self,
@@ -49,16 +59,32 @@ class Listed(NamedTuple):
         some: slice,
         cells: Cells,
         other: Array,
-        rows: Indices = NO_ROWS,
-    ) -> Any:
+        rows: Indices | None = None,
+    ) -> list[Any]:
         """Call a function of the C file on some RoIs, cells, and what belongs to both."""
-        size = self.rois.dtype.itemsize
-        return function(self.taps, some.start, some.stop, *cells, other, rows, size)
+        found, size = [], self.rois.dtype.itemsize
+        for part, first, end in self._within(some):
+            own = NO_ROWS if rows is None else rows[first - some.start : end - some.start]
+            about = part.taps, first - part.first, end - part.first
+            found.append(function(*about, *cells, other, own, size))
+        return found
+
+    def _within(self, some: slice) -> Iterator[tuple[Part, int, int]]:
+        """Yield the parts that have some RoIs, the first of these, and where they end."""
+        for part in self.parts:
+            first, end = max(part.first, some.start), min(part.end, some.stop)
+            if first < end:
+                yield part, first, end
 
     def window(self, some: slice) -> tuple[slice, slice]:
         """Return the rows and columns of the map that some RoIs lie on."""
-        top, bottom, left, right = kernel.window(self.taps, some.start, some.stop)
-        return slice(top, bottom), slice(left, right)
+        windows = [
+            kernel.window(part.taps, first - part.first, end - part.first)
+            for part, first, end in self._within(some)
+        ]
+        lie = [window for window in windows if window[1]] or [(0, 0, 0, 0)]
+        top, bottom, left, right = zip(*lie, strict=True)
+        return slice(min(top), max(bottom)), slice(min(left), max(right))
 
     def fits(self, array: Array) -> bool:
         """Return whether the C file takes the values as they are."""
@@ -66,8 +92,26 @@ class Listed(NamedTuple):
 
 
 def listed(rois: PlacedRois, slopes: bool) -> Listed:
-    """Return RoIs with their taps, merged."""
-    return Listed(rois, _merged(rois.geometry, slopes))
+    """Return RoIs with their taps, of which few are listed at once before they are merged."""
+    geometry = rois.geometry
+    parts = [
+        Part(first, end, _merged(geometry[slice(first, end)], slopes))
+        for first, end in _cut(geometry)
+    ]
+    return Listed(rois, parts)
+
+
+def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
+    """Yield the first RoIs of parts of few taps, and where they end."""
+    first, K = 0, len(geometry)
+    if K <= FEW_ROIS:
+        yield 0, K
+        return
+    total = np.cumsum(geometry.operator.tap_counts(geometry).sum(axis=0))
+    while first < K:
+        before = total[first - 1] if first else 0
+        end = int(np.searchsorted(total, before + LISTED_TAPS, side="right"))
+        yield first, (first := max(end, first + 1))
 
 
 def _merged(geometry: Geometry, slopes: bool) -> kernel.Lists:
@@ -106,8 +150,9 @@ def _shares(first: int, end: int, most: int) -> list[slice]:
 
 
 def slices(begin: int, end: int, step: int) -> list[slice]:
-    """Return a range in parts of so many, of which the last may be shorter."""
-    return [slice(at, min(at + step, end)) for at in range(begin, end, max(step, 1))]
+    """Return a range in parts of so many, at least one; the last may be shorter."""
+    step = max(step, 1)
+    return [slice(at, min(at + step, end)) for at in range(begin, end, step)]
 
 
 def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
@@ -118,8 +163,12 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
         return Cells(own.transpose(1, 2, 0), y, x)
     cells = empty_cells(listed, work, space)
     part = place_of(cells, listed, work)
-    part = part if listed.fits(part) else np.ascontiguousarray(part, listed.rois.dtype)
-    listed.apply(kernel.lay_out, work.some, cells, part)
+    if listed.fits(part):
+        listed.apply(kernel.lay_out, work.some, cells, part)
+        return cells
+    for few in slices(0, len(part), -(-len(part) // CASTS)):
+        cast = np.ascontiguousarray(part[few], listed.rois.dtype)
+        listed.apply(kernel.lay_out, work.some, cells._replace(values=cells.values[..., few]), cast)
     return cells
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
+    CASTS,
     Cells,
     Listed,
     Work,
@@ -23,7 +24,6 @@ from lucid.roi.types import Array
 from lucid.roi.workers import Workers
 
 SMALL_VALUES = 1 << 18  # of crops that are not worth a thread
-CAST_BYTES = 1 << 20  # of crops that are cast at once
 
 
 def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
@@ -44,7 +44,7 @@ def _write_crops(listed: Listed, crops: Array, space: Workspace, work: Work) -> 
         listed.apply(kernel.crops, work.some, cells, out, listed.rois.rows[work.some])
         return
     out = crops[:, work.channels]
-    step = CAST_BYTES // max(out[0].size * listed.rois.dtype.itemsize, 1)
+    step = cells.values.size // CASTS // max(out[0].size, 1)
     for few in slices(work.some.start, work.some.stop, step):
         _cast_crops(listed, cells, out, few)
 
