@@ -41,7 +41,9 @@ def old(request, tmp_path, monkeypatch):
 
 @pytest.fixture
 def same_kernel(request):
-    """Return whether the crops of an old output were computed by the kernel of today."""
+    """Return whether the crops of an old output were computed by the engine and kernel of today."""
+    if lucid.get_engine() != "numpy":
+        return False
     version = request.node.callspec.params["old"].partition("/")[0]
     return (FOLDER / version / "kernel.txt").read_text().strip() == kernel()
 

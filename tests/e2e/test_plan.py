@@ -43,7 +43,7 @@ def test_the_rois_are_read_twice_at_most_however_many_cores_there_are(
     monkeypatch.setattr(plan, "cores", lambda: cores)
     report = lucid.extract("f.npy", "r.npy", "c.npy", dry_run=True)
     assert report.jobs == {1: 1, 2: 2}.get(cores, report.jobs)
-    assert sum(reads) == 60_000
+    assert sum(reads) in (30_000, 60_000)
 
 
 def roi_lie(file):

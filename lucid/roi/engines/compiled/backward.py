@@ -53,12 +53,12 @@ def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
 
 def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
-    result, ready = np.zeros((len(rois.geometry), 4)), listed(rois, slopes=True)
+    result, ready = np.zeros((rois.rows.size, 4)), listed(rois, slopes=True)
     # One after the other, in parts that neighbours have no part in: sums have an order.
     for work in works(ready, most=STEP):
-        cells, bins = cells_of(ready, work, workers.space), _bins(ready, gradient, work)
-        found = ready.apply(kernel.boxes, work.some, cells, *bins)
-        result[work.some] += np.frombuffer(b"".join(found)).reshape(-1, 4)
+        cells = cells_of(ready, work, workers.space)
+        parts = ready.apply(kernel.boxes, work.some, cells, *_bins(ready, gradient, work))
+        result[work.some] += np.frombuffer(b"".join(parts)).reshape(-1, 4)
     result[np.isnan(result)] = np.nan  # one of them
     return result
 

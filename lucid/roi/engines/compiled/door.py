@@ -63,25 +63,22 @@ class Listed(NamedTuple):
     ) -> list[Any]:
         """Call a function of the C file on some RoIs, cells, and what belongs to both."""
         found, size = [], self.rois.dtype.itemsize
-        for part, first, end in self._within(some):
-            own = NO_ROWS if rows is None else rows[first - some.start : end - some.start]
-            about = part.taps, first - part.first, end - part.first
+        for *about, here in self._within(some):
+            own = NO_ROWS if rows is None else rows[here]
             found.append(function(*about, *cells, other, own, size))
         return found
 
-    def _within(self, some: slice) -> Iterator[tuple[Part, int, int]]:
-        """Yield the parts that have some RoIs, the first of these, and where they end."""
-        for part in self.parts:
-            first, end = max(part.first, some.start), min(part.end, some.stop)
-            if first < end:
-                yield part, first, end
+    def _within(self, some: slice) -> Iterator[tuple[kernel.Lists, int, int, slice]]:
+        """Yield the taps of parts, which of their RoIs are meant, and where among all of these."""
+        for first, until, taps in self.parts:
+            begin, end = max(first, some.start), min(until, some.stop)
+            if begin < end:
+                here = slice(begin - some.start, end - some.start)
+                yield taps, begin - first, end - first, here
 
     def window(self, some: slice) -> tuple[slice, slice]:
         """Return the rows and columns of the map that some RoIs lie on."""
-        windows = [
-            kernel.window(part.taps, first - part.first, end - part.first)
-            for part, first, end in self._within(some)
-        ]
+        windows = [kernel.window(*about[:3]) for about in self._within(some)]
         lie = [window for window in windows if window[1]] or [(0, 0, 0, 0)]
         top, bottom, left, right = zip(*lie, strict=True)
         return slice(min(top), max(bottom)), slice(min(left), max(right))

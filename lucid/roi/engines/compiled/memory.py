@@ -10,7 +10,6 @@ from lucid.roi.engines.compiled.door import CASTS, channels_at_once
 from lucid.roi.geometry import Operator
 
 TAP_BYTES = 72  # of a tap, while it is listed and merged
-BIN_BYTES = 8  # of a bin of a line
 
 
 def working_bytes(
@@ -22,5 +21,7 @@ def working_bytes(
     # Cells side by side, lines and bins; some channels as cast before, or crops as cast after.
     values = some * (cells + 2 * size[1] + 3 * math.prod(operator.output_size))
     values += cells * -(-some // CASTS)
-    taps = TAP_BYTES * sum(operator.most_taps(size)) + BIN_BYTES * sum(operator.output_size)
-    return WorkingBytes(region=values * itemsize, weights=taps)
+    return WorkingBytes(
+        region=values * itemsize,
+        weights=TAP_BYTES * sum(operator.most_taps(size) + operator.output_size),
+    )
