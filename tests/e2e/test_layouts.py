@@ -259,13 +259,13 @@ def test_what_does_not_fit_one_dataset_per_image_is_refused(files, rng):
         file["1_odd"] = np.zeros((4, 5), np.float32)
         file["1_complex"] = np.zeros((4, 5, 5), np.complex64)
     for features, ids, error, message in (
-        ("each.h5::{id}_g", None, SourceError, "matches no dataset"),
+        ("each.h5::{id}_g", None, SourceError, "matches nothing"),
         ("each.h5::{id}_f", None, ShapeError, "each.h5::z_f must have 3 channels of float32"),
         ("each.h5::{id}_f", "ids.npy", SourceError, "each.h5 has no dataset 'c_f'"),
         ("each.h5::{id}_f", "floats.npy", ShapeError, "must be a list of whole numbers or texts"),
         ("each.h5::{id}_odd", None, ShapeError, r"each.h5::1_odd must have shape \(C, H, W\)"),
         ("each.h5::{id}_complex", None, DTypeError, "each.h5::1_complex must hold real numbers"),
-        ("{id}", None, SourceError, "must be PATH::DATASET with one {id} in the name"),
+        ("each.h5::{id}_{id}", None, SourceError, "must have {id} in its path, or once in"),
     ):
         with pytest.raises(error, match=message):
             crops_of(features, ids=ids)
