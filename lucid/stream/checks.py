@@ -141,6 +141,12 @@ def as_chunks(value: SupportsIndex) -> int:
     return rows
 
 
+def as_names(value: Any) -> tuple[int | str, ...]:
+    """Return names or numbers, from a sequence or from text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part if isinstance(part, int) else str(part).strip() for part in parts)
+
+
 def as_jobs(value: SupportsIndex | str) -> int | str:
     """Return how many processes work on a run: a number, or 'auto'."""
     if value == "auto":

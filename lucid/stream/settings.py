@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lucid.stream.checks import HDF5_SUFFIXES, PIPE, PLACE, ArgumentError
+from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
 
 
@@ -64,9 +64,14 @@ class Settings:
             sum(owner is not None for owner in owners) > 1,
             "{batch_index}, {box_ranges} and {box_counts} contradict each other; pass one of them",
         )
+        is_json = self.rois.endswith(".json")
         yield (
-            self.ids is not None and PLACE not in self.features,
-            "{ids} are for {features} with one dataset per image, such as PATH::{{id}}",
+            bool(self.category is not None or self.no_crowd) and not is_json,
+            "{category} and {no_crowd} are for {rois} in COCO's JSON",
+        )
+        yield (
+            self.columns is not None and not self.rois.endswith((".csv", ".tsv", ".txt")),
+            "{columns} are for {rois} in .csv, .tsv or .txt",
         )
 
     @property

@@ -146,7 +146,6 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
         ({"boxes": "xxyy"}, "boxes must be one of xyxy, yxyx, xywh, cxcywh, got xxyy"),
         ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),
-        ({"ids": "x.npy"}, "ids are for features with one dataset per image"),
     ],
 )
 def test_arguments_that_contradict_each_other_are_refused(files, options, message):

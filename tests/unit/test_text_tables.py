@@ -28,21 +28,21 @@ def named(rows):
 
 
 @pytest.mark.parametrize(
-    ("header", "image", "box", "form", "own"),
+    ("header", "image", "box", "form"),
     [
-        ("image,x1,y1,x2,y2", 0, (1, 2, 3, 4), "xyxy", None),
-        ("ImageID,Source,XMin,XMax,YMin,YMax", 0, (2, 4, 3, 5), "xyxy", None),
-        ("filename,width,height,class,xmin,ymin,xmax,ymax", 0, (4, 5, 6, 7), "xyxy", None),
-        ("id,image_id,x,y,width,height", 1, (2, 3, 4, 5), "xywh", 0),
-        ("file_name,left,top,w,h", 0, (1, 2, 3, 4), "xywh", None),
-        ("file_name,Left,Top,Right,Bottom", 0, (1, 2, 3, 4), "xyxy", None),
-        ("img_id,cx,cy,w,h,roi id", 0, (1, 2, 3, 4), "cxcywh", 5),
-        ("x1,y1,x2,y2", None, (0, 1, 2, 3), "xyxy", None),
+        ("image,x1,y1,x2,y2", 0, (1, 2, 3, 4), "xyxy"),
+        ("ImageID,Source,XMin,XMax,YMin,YMax", 0, (2, 4, 3, 5), "xyxy"),
+        ("filename,width,height,class,xmin,ymin,xmax,ymax", 0, (4, 5, 6, 7), "xyxy"),
+        ("id,image_id,x,y,width,height", 1, (2, 3, 4, 5), "xywh"),
+        ("file_name,left,top,w,h", 0, (1, 2, 3, 4), "xywh"),
+        ("file_name,Left,Top,Right,Bottom", 0, (1, 2, 3, 4), "xyxy"),
+        ("img_id,cx,cy,w,h,roi id", 0, (1, 2, 3, 4), "cxcywh"),
+        ("x1,y1,x2,y2", None, (0, 1, 2, 3), "xyxy"),
     ],
 )
-def test_headers_that_are_in_use_are_understood(header, image, box, form, own):
+def test_headers_that_are_in_use_are_understood(header, image, box, form):
     found = by_header(header.split(","), "t.csv")
-    assert (found.image, found.box, found.form, found.own_id) == (image, box, form, own)
+    assert (found.image, found.box, found.form) == (image, box, form)
     assert found.by_position == (image is None)
 
 
@@ -69,7 +69,7 @@ def test_columns_may_be_said_by_hand(text, image, box, form):
     [
         ("image,x1,y1,x2", "t.csv must have columns x1, y1, x2, y2; or x, y, w, h"),
         ("image,x1=l,y1,x2,y2", "by order or role=name, not both"),
-        ("image,picture,x1,y1,x2,y2", "columns must be of image, id, x1"),
+        ("image,picture,x1,y1,x2,y2", "columns must be of image, x1"),
         ("image,image,x1,y1,x2,y2", "each once"),
         ("x1=l,y1=t,x2=b,y2=bottom", "t.csv has no column 'bottom'; it has pic, l, t, b, r"),
     ],
@@ -79,11 +79,11 @@ def test_columns_that_mean_nothing_are_refused(text, message):
         by_hand(text, ["pic", "l", "t", "b", "r"], "t.csv")
 
 
-def test_rows_keep_their_order_names_and_ids():
+def test_rows_keep_their_order_and_names():
     rows = table("id,image,x,y,w,h\n7,b.jpg,1,2,3,4\n8,a.jpg,5.5,6,7,8\n9,b.jpg,0,0,1,1\n")
     assert named(rows) == ["b.jpg", "a.jpg", "b.jpg"]
     assert rows.boxes.tolist() == [[1, 2, 3, 4], [5.5, 6, 7, 8], [0, 0, 1, 1]]
-    assert (rows.form, rows.own_ids, rows.by_position) == ("xywh", [7, 8, 9], False)
+    assert (rows.form, rows.by_position) == ("xywh", False)
 
 
 @pytest.mark.parametrize(

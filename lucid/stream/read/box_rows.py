@@ -1,5 +1,6 @@
-"""Boxes of text files as arrays: which image each names, its four numbers and its own id."""
+"""Boxes of text files as arrays: which image each names, and its four numbers."""
 
+from array import array
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -33,18 +34,13 @@ class BoxRows(NamedTuple):
     keys: Keys
     by_position: bool  # whether keys are image indices, else ids
     boxes: Floats  # (K, 4) in the order of the form
-    form: str | None  # 'xyxy', 'xywh', 'cxcywh', 'yxyx'; None where the file does not say
-    own_ids: list[Id] | None  # of boxes
+    form: str  # 'xyxy', 'xywh' or 'cxcywh'
     images: Images | None
 
     def some(self, kept: NDArray[np.bool_]) -> "BoxRows":
         """Return some of the rows."""
-        own = self.own_ids
-        return self._replace(
-            keys=self.keys._replace(codes=self.keys.codes[kept]),
-            boxes=self.boxes[kept],
-            own_ids=own and [own[row] for row in np.flatnonzero(kept).tolist()],
-        )
+        keys = self.keys._replace(codes=self.keys.codes[kept])
+        return self._replace(keys=keys, boxes=self.boxes[kept])
 
 
 class KeyList:
@@ -52,7 +48,7 @@ class KeyList:
 
     def __init__(self) -> None:
         self._codes: dict[Id, int] = {}
-        self._rows: list[int] = []
+        self._rows = array("q")
 
     def add(self, name: Id) -> None:
         """Note the key of the next row."""
@@ -60,7 +56,7 @@ class KeyList:
 
     def keys(self) -> Keys:
         """Return what was noted."""
-        return Keys(names=list(self._codes), codes=np.array(self._rows, np.int64))
+        return Keys(names=list(self._codes), codes=np.frombuffer(self._rows, np.int64))
 
 
 def four_numbers(values: Iterable[Any]) -> list[float]:

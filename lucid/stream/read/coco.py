@@ -44,7 +44,7 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._keys, self._own, self._boxes = KeyList(), list[Id](), array("d")
+        self._keys, self._boxes = KeyList(), array("d")
         self._category, self._crowd = array("q"), array("b")
         self._images: dict[Id, tuple[str, float, float]] = {}
         self._categories: dict[str, int] = {}
@@ -63,7 +63,6 @@ class _Reader:
         try:
             self._boxes.extend(four_numbers(one["bbox"]))
             self._keys.add(as_id(one["image_id"]))
-            self._own.append(as_id(one.get("id", len(self._own))))
             self._category.append(int(one.get("category_id", -1)))
             self._crowd.append(bool(one.get("iscrowd", 0)))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -89,9 +88,8 @@ class _Reader:
         rows = BoxRows(
             keys=self._keys.keys(),
             by_position=False,
-            boxes=np.array(self._boxes).reshape(-1, 4),
+            boxes=np.frombuffer(self._boxes).reshape(-1, 4),
             form="xywh",
-            own_ids=self._own,
             images=self._known_images(),
         )
         kept = np.ones(len(self._crowd), bool)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lucid.errors import ShapeError
 
-ROLES = ("image", "id", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "cx", "cy")
+ROLES = ("image", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "cx", "cy")
 FORMS = {
     "xyxy": ("x1", "y1", "x2", "y2"),
     "xywh": ("x", "y", "w", "h"),
@@ -17,7 +17,6 @@ FORMS = {
 WORDS = {
     "image": ("imageid", "imgid", "image", "filename"),
     "position": ("batchindex", "imageindex"),
-    "id": ("id", "annid", "roiid"),
     "x1": ("x1", "xmin", "left"),
     "y1": ("y1", "ymin", "top"),
     "x2": ("x2", "xmax", "right"),
@@ -38,7 +37,6 @@ class Columns(NamedTuple):
     by_position: bool  # whether it is an image index, else an id
     box: tuple[int, int, int, int]
     form: str  # of the box
-    own_id: int | None
 
 
 def by_header(header: Sequence[str], name: str) -> Columns:
@@ -117,5 +115,4 @@ def _columns(roles: dict[str, int], name: str, given: str) -> Columns:
         by_position="image" not in roles,
         box=(first, second, third, fourth),
         form=found[0],
-        own_id=roles.get("id"),
     )

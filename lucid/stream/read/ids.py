@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError
+from lucid.errors import RoiError, ShapeError, SourceError
 from lucid.stream.types import Array
 
 Id = int | str
@@ -153,3 +153,20 @@ def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a key that puts 9 before 10."""
     parts = re.split(r"([0-9]+)", text)
     return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts if part]
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the ids of a text, one a line; empty lines do not count.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read as text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} must be UTF-8 text, one id a line") from None
+    return [line.strip() for line in lines if line.strip()]

@@ -18,7 +18,7 @@ from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import as_texts, require_ids
+from lucid.stream.read.ids import as_texts, lines_of, require_ids
 from lucid.stream.read.npy import PipedNpy
 from lucid.stream.read.per_image import per_image
 from lucid.stream.read.source import Source
@@ -119,15 +119,31 @@ def open_features(
     axes = Axes(channels_last=layout == "nhwc")
     if spec == PIPE:
         return PipedMaps(open_stdin("features"), axes)
+    given, inputs = read_ids(ids, trust)
     if PLACE in str(spec):
-        return MapPerImage(str(spec), axes, ids, trust)
-    return Maps(open_source(spec, ("features",), require_features, trust=trust), axes)
+        return MapPerImage(str(spec), axes, given, inputs, trust)
+    source = open_source(spec, ("features",), require_features, trust=trust)
+    return Maps(source, axes, given, inputs)
+
+
+def read_ids(spec: PathLike | None, trust: bool) -> tuple[list[str] | None, list[Input]]:
+    """Return the ids that a user gives, in an array or a text, and what is recorded of them."""
+    if spec is None:
+        return None, []
+    path = Path(spec)
+    if path.suffix == ".txt":
+        lines = lines_of(path)
+        return lines, [Input("ids", path, None, (len(lines),), "text")]
+    with open_source(spec, ("ids", "image_ids", "image_id"), require_ids, trust=trust) as source:
+        return as_texts(source[:]), [source.as_input("ids")]
 
 
 class Maps(Features):
     """All maps in one array."""
 
-    def __init__(self, source: Source, axes: Axes) -> None:
+    def __init__(
+        self, source: Source, axes: Axes, ids: list[str] | None, inputs: list[Input]
+    ) -> None:
         super().__init__(axes)
         self._source = source
         self.images, self.channels, *size = axes.in_order(source.shape)
@@ -135,8 +151,14 @@ class Maps(Features):
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks = source.missing_chunks
-        self.paths = [source.path]
-        self.inputs = [source.as_input("features")._replace(shape=self.shape)]
+        self.ids = ids
+        if ids is not None and len(ids) != self.images:
+            source.close()
+            raise ShapeError(
+                f"{inputs[0].path} must have an id for each of {self.images} images, got {len(ids)}"
+            )
+        self.inputs = [source.as_input("features")._replace(shape=self.shape), *inputs]
+        self.paths = [one.path for one in self.inputs]
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
@@ -159,26 +181,21 @@ class MapPerImage(Features):
 
     held_per_image = 512  # also its names and size
 
-    def __init__(self, spec: str, axes: Axes, ids: PathLike | None, trust: bool) -> None:
+    def __init__(
+        self, spec: str, axes: Axes, ids: list[str] | None, inputs: list[Input], trust: bool
+    ) -> None:
         super().__init__(axes)
-        self.name, self.inputs = spec, []
-        given = None if ids is None else self._given(ids, trust)
-        self._arrays = per_image(spec, given, ("features",), self._require_map, trust)
+        self.name = spec
+        self._arrays = per_image(spec, ids, ("features",), self._require_map, trust)
         try:
             self._hold_against_the_first(self._arrays.first())
         except BaseException:
             self.close()
             raise
         self.ids = self._arrays.ids
-        self.paths = [*self._arrays.paths(), *(one.path for one in self.inputs)]
+        self.paths = [*self._arrays.paths(), *(one.path for one in inputs)]
         this = self._arrays.as_input("features", self.shape, str(self.dtype))
-        self.inputs.insert(0, this)
-
-    def _given(self, ids: PathLike, trust: bool) -> list[str]:
-        """Return the ids that the user gives."""
-        with open_source(ids, ("ids",), require_ids, trust=trust) as source:
-            self.inputs.append(source.as_input("ids"))
-            return as_texts(source[:])
+        self.inputs = [this, *inputs]
 
     def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
         """Take down the sizes of all images; raise if channels or dtype differ."""

@@ -18,7 +18,9 @@ from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.checks import PIPE, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
+from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.maps import Features
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.read.source import Check, Source, require_rois
 from lucid.stream.settings import Settings
@@ -50,17 +52,21 @@ class RoiSource:
     """The K RoIs of a file."""
 
     def __init__(
-        self, spec: PathLike, options: Settings, images: int, memory: int | None = None
+        self, spec: PathLike, options: Settings, features: Features, memory: int | None = None
     ) -> None:
-        self.images, self._options = images, options
+        self.images, self._options = features.images, options
+        self.form, self.reading = options.boxes, ""
         self._open: list[Source] = []
         self._inputs: list[Input] = []
         self._sizes: Array | None = None
         self._array: Any
+        self._index: Array | None = None  # the image of each box, where the file has told it
         self.held_bytes = self.chunk_bytes = 0
         try:
             if spec == PIPE:
                 self._array = self._piped(memory)
+            elif is_box_file(Path(spec)):
+                self._array, self._index = self._of_text(Path(spec), features)
             else:
                 source = self._source(spec, NAMES, require_rois)
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
@@ -85,6 +91,18 @@ class RoiSource:
             )
         return stream.read(self.shape)
 
+    def _of_text(self, path: Path, features: Features) -> tuple[Array, Array]:
+        """Return the boxes of a file of text, and their images."""
+        rows = read_box_file(path, self._options)
+        if self._options.boxes not in ("xyxy", rows.form):
+            raise ShapeError(f"{path} says that its boxes are {rows.form}; drop --boxes")
+        self.name, self.form = str(path), rows.form
+        self.dtype, self.shape = rows.boxes.dtype, rows.boxes.shape
+        self._inputs.append(Input("rois", path, None, self.shape, str(self.dtype)))
+        index, self.reading = images_of(rows, features, self.name)
+        self.held_bytes = rows.boxes.nbytes + 4 * index.nbytes
+        return rows.boxes, index
+
     @property
     def rois(self) -> int:
         """The number of RoIs, K."""
@@ -93,7 +111,7 @@ class RoiSource:
     @property
     def paths(self) -> Sequence[Path]:
         """The files that are read."""
-        return [source.path for source in self._open]
+        return [one.path for one in self._inputs]
 
     @property
     def inputs(self) -> Sequence[Input]:
@@ -124,6 +142,10 @@ class RoiSource:
         """Return what knows which image a RoI belongs to."""
         options, (rois, *width) = self._options, self.shape
         given = [name for name in OWNERS if getattr(options, name) is not None]
+        if self._index is not None:
+            if given:
+                raise ShapeError(f"{self.name} says the image of each box; drop {WHOSE}")
+            return Listed(rois, self._index)
         if width == [5] and not given:
             return FirstColumn(rois)
         if width == [5]:
@@ -188,17 +210,16 @@ class RoiSource:
 
     def _understood(self, index: Array | None, rows: Array) -> Array:
         """Return rows (k, 5) of an index and boxes as the file has them, or of rows."""
-        options = self._options
-        if index is None and options.boxes == "xyxy" and self._sizes is None:
+        if index is None and self.form == "xyxy" and self._sizes is None:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         boxes = rows.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            if options.boxes == "cxcywh":
+            if self.form == "cxcywh":
                 boxes[:, :2] -= boxes[:, 2:] / 2
-            if options.boxes == "yxyx":
+            if self.form == "yxyx":
                 boxes = boxes[:, [1, 0, 3, 2]]
-            elif options.boxes != "xyxy":
+            elif self.form != "xyxy":
                 boxes[:, 2:] += boxes[:, :2]
             if self._sizes is not None:
                 known = (index >= 0) & (index < len(self._sizes))

@@ -81,22 +81,19 @@ def _is_number(text: str) -> bool:
 
 
 def _rows(lines: Iterator[tuple[int, Sequence[str]]], used: Columns, path: Path) -> BoxRows:
-    keys, own, boxes = KeyList(), list[Id](), array("d")
+    keys, boxes = KeyList(), array("d")
     for number, fields in lines:
         try:
             boxes.extend(four_numbers(fields[column] for column in used.box))
             keys.add(0 if used.image is None else _as_key(fields[used.image]))
-            if used.own_id is not None:
-                own.append(_as_key(fields[used.own_id]))
         except (ValueError, IndexError) as error:
             fact = f"it has {len(fields)} columns" if isinstance(error, IndexError) else error
             raise SourceError(f"{path}: line {number} is not a box: {fact}") from None
     return BoxRows(
         keys=keys.keys(),
         by_position=used.by_position,
-        boxes=np.array(boxes).reshape(-1, 4),
+        boxes=np.frombuffer(boxes).reshape(-1, 4),
         form=used.form,
-        own_ids=own or None,
         images=None,
     )
 
