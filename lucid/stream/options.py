@@ -33,6 +33,8 @@ from lucid.stream.checks import (
     as_jobs,
     as_names,
     as_output,
+    as_resize,
+    as_stride,
     by_core,
     one_of,
     optional,
@@ -178,7 +180,8 @@ class Options(TypedDict, total=False):
         int | tuple[int, int] | PathLike | None,
         Option(
             group=BOXES,
-            help="Height and width of the images, or an array (N,2) of them.",
+            help="Height and width of the images, an array (N,2) of them, or a COCO .json that "
+            "has them.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
             recorded=Recorded.UNLESS_DEFAULT,
@@ -214,6 +217,30 @@ class Options(TypedDict, total=False):
             help="Leave out a COCO file's boxes of crowds (iscrowd).",
             check=as_flag("no_crowd"),
             default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    resize: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="How pictures of {image_size} were resized before the network saw them, for boxes "
+            "in pixels of the pictures: stretch:HxW, short:A,B (Detectron2), short:A,B,floor "
+            "(torchvision), short:A,B,exact, long:M (SAM), letterbox:HxW (YOLO), center-pad:M or "
+            "crop:A,B.",
+            check=optional(as_resize),
+            metavar="RULE",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    frame: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
+            "input pixels: input = s * box + o.",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -271,6 +298,16 @@ class Options(TypedDict, total=False):
             metavar="S|SY,SX",
             read=read_scale,
             recorded=Recorded.ALWAYS,
+        ),
+    ]
+    stride: Annotated[
+        "SpatialScale | None",
+        Option(
+            group=OPERATOR,
+            help="Input pixels per feature-map cell: 1 / {spatial_scale}.",
+            check=optional(as_stride),
+            metavar="S|SY,SX",
+            read=read_scale,
         ),
     ]
     sampling_ratio: Annotated[

@@ -142,7 +142,6 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
     [
         ({"batch_index": "a", "box_ranges": "b"}, "contradict each other; pass one of them"),
         ({"normalized": True}, "normalized needs image_size"),
-        ({"image_size": 7}, "image_size is for boxes that are fractions of the image; pass n"),
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
         ({"boxes": "xxyy"}, "boxes must be one of xyxy, yxyx, xywh, cxcywh, got xxyy"),
         ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),

@@ -35,6 +35,9 @@ def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float,
     """Return the scale of a run and where it is from: argument, features file or default."""
     if settings.spatial_scale is not None:
         return settings.spatial_scale, "argument"
+    if settings.stride is not None:
+        vertical, horizontal = settings.stride
+        return (1 / vertical, 1 / horizontal), "argument"
     noted = features.attribute("spatial_scale")
     if noted is None:
         return (1.0, 1.0), "default"
