@@ -64,6 +64,12 @@ def test_annotations_find_the_maps_of_their_pictures(named, jobs):
     assert_crops(crops_of("ann.json", jobs=jobs), expected(named))
 
 
+def test_the_report_says_what_images_are_called_and_how_they_were_found(named):
+    report = lucid.extract("f.npy", "ann.json", "c.npy", ids="ids.txt", dry_run=True)
+    assert report.ids == (IDS[0], IDS[-1])
+    assert (report.ids_read, report.boxes, report.coordinates) == ("as numbers", "xywh", "input")
+
+
 def test_categories_and_crowds_may_be_left_out(named):
     assert_crops(crops_of("ann.json", category="dog"), expected(named, slice(1, None, 2)))
     assert_crops(crops_of("ann.json", category=[1, "dog"]), expected(named))

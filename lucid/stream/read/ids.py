@@ -27,7 +27,7 @@ class Matched(NamedTuple):
     """Which image each key means."""
 
     images: Ints  # (K,) image index, -1 where no image has this id
-    reading: str  # how ids were read: 'equal', 'without folder and extension' or 'as numbers'
+    reading: str  # how ids were read: 'as they are', 'without folder and extension' or 'as numbers'
 
     @property
     def missing(self) -> NDArray[np.intp]:
@@ -128,7 +128,7 @@ def _is_number(one: Id) -> bool:
 
 
 READINGS: dict[str, Callable[[Id], Hashable]] = {
-    "equal": _text,
+    "as they are": _text,
     "without folder and extension": _stem,
     "as numbers": _number,
 }

@@ -132,7 +132,8 @@ def _crop(sizes: Floats, short: int, side: int) -> Resized:
 def _resized(
     scale: Floats, input_size: Floats, offset: Floats | float = 0.0, is_exact: bool = False
 ) -> Resized:
-    frame = np.concatenate([scale, np.broadcast_to(offset, scale.shape)], axis=1)
+    offset = np.broadcast_to(offset, scale.shape) + 0.0  # never -0
+    frame = np.concatenate([scale, offset], axis=1)
     return Resized(frame=frame, input_size=input_size, is_exact=is_exact)
 
 
