@@ -22,7 +22,7 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
-    table = RoiSource(settings.rois, settings, maps.images, settings.memory)
+    table = RoiSource(settings.rois, settings, maps, settings.memory)
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
@@ -35,6 +35,9 @@ def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float,
     """Return the scale of a run and where it is from: argument, features file or default."""
     if settings.spatial_scale is not None:
         return settings.spatial_scale, "argument"
+    if settings.stride is not None:
+        vertical, horizontal = settings.stride
+        return (1 / vertical, 1 / horizontal), "argument"
     noted = features.attribute("spatial_scale")
     if noted is None:
         return (1.0, 1.0), "default"
