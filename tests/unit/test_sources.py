@@ -95,7 +95,7 @@ def npy_header(shape, descr="'<f4'"):
 
 REFUSED = {
     "missing.npy": (lambda path: path, "missing.npy cannot be opened: No such file"),
-    "folder": (lambda path: Path(path).mkdir() or path, "folder cannot be opened: Is a directory"),
+    "folder": (lambda path: Path(path).mkdir() or path, "folder is a folder; if it has a file for each image"),
     "empty.npy": (lambda path: write(path, b""), "must be a .npy or HDF5 file; it is empty"),
     "text.npy": (lambda path: write(path, b"1,2,3"), "text.npy must be a .npy or HDF5 file"),
     "z.npz": (lambda path: np.savez(path, np.ones(3)) or path, "looks like an archive"),
