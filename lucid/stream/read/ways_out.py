@@ -106,8 +106,8 @@ def _require_own_storage(dataset: h5py.Dataset, where: str) -> None:
 
 def _stored_bytes(dataset: h5py.Dataset) -> int:
     """Return the bytes of all values as they are stored; h5py widens a bfloat16 to float32."""
-    size: int = dataset.id.get_type().get_size()
-    return math.prod(dataset.shape) * size
+    size: int = math.prod(dataset.shape) * dataset.id.get_type().get_size()
+    return size
 
 
 def _require_external_storage(dataset: h5py.Dataset, where: str) -> None:
