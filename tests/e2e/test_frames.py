@@ -119,7 +119,6 @@ def test_a_stride_is_one_over_the_scale(files):
     np.testing.assert_array_equal(np.load("stride.npy"), wanted)
 
 
-@pytest.mark.filterwarnings("always::lucid.FrameWarning")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -132,7 +131,7 @@ def test_maps_that_cannot_be_of_such_pictures_are_warned_of(pictures, options, m
     draw, _, _ = pictures
     draw([FRAMEWORKS[2][1](*size) for size in SIZES])
     np.save("swapped.npy", np.array(SIZES)[:, ::-1])
-    with pytest.warns(lucid.FrameWarning, match=message):
+    with pytest.warns(lucid.FrameWarning, match=message):  # and perhaps of boxes
         centres(**{"resize": "short:800,1333", "image_size": "sizes.npy"} | options)
 
 

@@ -10,7 +10,13 @@ from lucid.errors import SourceError
 from lucid.roi.operator import as_spatial_scale, crop_dtype
 from lucid.roi.operators import RoiAlign
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.memory import image_needs, needs, require_memory, table_bytes
+from lucid.stream.plan.memory import (
+    chunk_bytes,
+    image_needs,
+    needs,
+    require_memory,
+    table_bytes,
+)
 from lucid.stream.read.maps import Features, open_features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.settings import Settings
@@ -27,7 +33,8 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
     job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-    require_memory(table_bytes(job), settings.memory, needs(job))
+    # Before the RoIs are read, for what files say about themselves need not be true.
+    require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))
     return job, scale_from
 
 
