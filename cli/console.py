@@ -81,7 +81,11 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
         yield f"          {report.missing_chunks} chunks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
     images = f"{report.images} image{'s' * (report.images != 1)}"
+    if report.ids:
+        found = f"; RoIs name them by id, read {report.ids_read}" if report.ids_read else ""
+        yield f"ids       image 0 is {report.ids[0]!r}, the last one {report.ids[-1]!r}{found}"
     yield f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}"
+    yield f"          {_operator(report)}"
     for kind in report.invalid_kinds:
         others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""
         yield f"          zeros: {kind['first']}{others}"
@@ -93,6 +97,18 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
     }
     if any(odd.values()):
         yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
+
+
+def _operator(report: ExtractReport) -> str:
+    """Say how boxes are read and sampled."""
+    coordinates = {
+        "input": "in input coordinates",
+        "fractions": "as fractions of the image",
+        "frame": "moved by a frame for each image",
+    }.get(report.coordinates, f"of pictures resized by {report.coordinates}")
+    ratio = report.sampling_ratio if report.sampling_ratio > 0 else "adaptive"
+    aligned = "aligned" if report.aligned else "not aligned"
+    return f"{report.boxes} {coordinates}; {aligned}, sampling ratio {ratio}"
 
 
 def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:

@@ -141,6 +141,27 @@ def as_chunks(value: SupportsIndex) -> int:
     return rows
 
 
+def as_names(value: Any) -> tuple[int | str, ...]:
+    """Return names or numbers, from a sequence or from text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part if isinstance(part, int) else str(part).strip() for part in parts)
+
+
+def as_stride(value: Any) -> tuple[float, float]:
+    """Return the input pixels (y, x) per cell; one number means both."""
+    try:
+        scale: tuple[float, float] = import_module("lucid.roi.operator").as_spatial_scale(value)
+    except ValueError as error:
+        raise ValueError(f"stride must be finite and > 0, or a pair (y, x), got {value}") from error
+    return scale
+
+
+def as_resize(text: str) -> str:
+    """Return the name of a rule of resizing, if there is one."""
+    rule: str = import_module("lucid.stream.read.resize").as_resize(text).text
+    return rule
+
+
 def as_jobs(value: SupportsIndex | str) -> int | str:
     """Return how many processes work on a run: a number, or 'auto'."""
     if value == "auto":

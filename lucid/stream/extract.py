@@ -155,9 +155,11 @@ def _placement(job: Job, settings: Settings) -> Placement:
         sizes=job.features.sizes,
         scale=job.operator.spatial_scale,
         offset=0.5 * job.operator.aligned,
-        boxes=settings.boxes,
+        boxes=job.rois.form,
         other_layout=("nhwc", channels, height) if nchw else ("nchw", width, channels),
         normalized=settings.normalized,
+        input_sizes=job.rois.input_sizes[0],
+        is_exact=job.rois.input_sizes[1],
     )
 
 

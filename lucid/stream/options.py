@@ -6,7 +6,7 @@ an entry here, and to use it. Nothing here needs NumPy, so that the command can 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from inspect import Parameter, signature
@@ -31,7 +31,10 @@ from lucid.stream.checks import (
     as_flag,
     as_image_size,
     as_jobs,
+    as_names,
     as_output,
+    as_resize,
+    as_stride,
     by_core,
     one_of,
     optional,
@@ -87,8 +90,8 @@ class Paths(TypedDict, total=False):
         Option(
             group=INPUTS,
             help="Feature maps (N,C,H,W) in .npy or HDF5. Without DATASET: the dataset 'features', "
-            "or else the only one usable as features. {{id}} in DATASET: one dataset (C,H,W) per "
-            "image. - reads .npy from standard input.",
+            "or else the only one usable as features. {{id}} in PATH or DATASET: a file or dataset "
+            "(C,H,W) per image. - reads .npy from standard input.",
             check=os.fsdecode,
             metavar=ARRAY,
         ),
@@ -98,8 +101,8 @@ class Paths(TypedDict, total=False):
         Option(
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in .npy or HDF5; or boxes (K,4) with "
-            "{batch_index} or {box_ranges}, or padded boxes (N,M,4). - reads .npy from standard "
-            "input.",
+            "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
+            ".txt. - reads .npy from standard input.",
             check=os.fsdecode,
             metavar=ARRAY,
         ),
@@ -135,7 +138,8 @@ class Options(TypedDict, total=False):
         PathLike | None,
         Option(
             group=INPUTS,
-            help="Ids substituted for {{id}}, one per image.",
+            help="Ids of the images, in order: an array, or a .txt of one a line. They are "
+            "substituted for {{id}}, and RoIs may name images by them.",
             check=optional(os.fsdecode),
             unset="all that match, in natural order",
             metavar=ARRAY,
@@ -176,9 +180,67 @@ class Options(TypedDict, total=False):
         int | tuple[int, int] | PathLike | None,
         Option(
             group=BOXES,
-            help="Height and width of the images, or an array (N,2) of them.",
+            help="Height and width of the images, an array (N,2) of them, or a COCO .json that "
+            "has them.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    columns: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="Columns of a RoI table in text: image,-,x1,y1,x2,y2 by order, or image=photo,... "
+            "by name; also x,y,w,h and cx,cy,w,h.",
+            check=optional(str),
+            unset="what its header says",
+            metavar="ROLES",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    category: Annotated[
+        str | Sequence[int | str] | None,
+        Option(
+            group=BOXES,
+            help="Categories of a COCO file to keep, by name or id, separated by commas.",
+            check=optional(as_names),
+            unset="all",
+            metavar="NAME,...",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    no_crowd: Annotated[
+        bool,
+        Option(
+            group=BOXES,
+            help="Leave out a COCO file's boxes of crowds (iscrowd).",
+            check=as_flag("no_crowd"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    resize: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="How pictures of {image_size} were resized before the network saw them, for boxes "
+            "in pixels of the pictures: stretch:HxW, short:A,B (Detectron2), short:A,B,floor "
+            "(torchvision), short:A,B,exact, long:M (SAM), letterbox:HxW (YOLO), center-pad:M or "
+            "crop:A,B.",
+            check=optional(as_resize),
+            metavar="RULE",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    frame: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
+            "input pixels: input = s * box + o.",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -236,6 +298,16 @@ class Options(TypedDict, total=False):
             metavar="S|SY,SX",
             read=read_scale,
             recorded=Recorded.ALWAYS,
+        ),
+    ]
+    stride: Annotated[
+        "SpatialScale | None",
+        Option(
+            group=OPERATOR,
+            help="Input pixels per feature-map cell: 1 / {spatial_scale}.",
+            check=optional(as_stride),
+            metavar="S|SY,SX",
+            read=read_scale,
         ),
     ]
     sampling_ratio: Annotated[

@@ -38,6 +38,10 @@ class ExtractReport:
     partly_outside: int
     outside: int
     frame: str  # where the boxes lie, in words
+    boxes: str  # their format
+    coordinates: str  # what they are in: 'input', 'fractions', the rule of resizing, or 'frame'
+    ids: tuple[str, ...]  # what the first and the last image are called, if that is known
+    ids_read: str  # how RoIs that name images by id found them, '' for image indices
     warnings: tuple[str, ...]
     images: int  # that have a valid RoI
     missing_chunks: int  # of the features file, never written: they read as its fill value
@@ -75,6 +79,10 @@ class ExtractReport:
             partly_outside=coverage.partly_outside,
             outside=coverage.outside,
             frame=coverage.in_words(),
+            boxes=job.rois.form,
+            coordinates=_coordinates(settings),
+            ids=_ends(job.features.ids or []),
+            ids_read=job.rois.reading,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
             images=int(np.count_nonzero(survey.valid)),
             missing_chunks=job.features.missing_chunks,
@@ -89,3 +97,15 @@ class ExtractReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
+
+
+def _coordinates(settings: Settings) -> str:
+    """Return what the boxes of a run are in."""
+    if settings.frame is not None:
+        return "frame"
+    return str(settings.resize or ("fractions" if settings.normalized else "input"))
+
+
+def _ends(ids: list[str]) -> tuple[str, ...]:
+    """Return the first id and the last."""
+    return (printable(ids[0]), printable(ids[-1])) if ids else ()

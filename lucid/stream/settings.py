@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lucid.stream.checks import HDF5_SUFFIXES, PIPE, PLACE, ArgumentError
+from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
 
 
@@ -39,6 +39,7 @@ class Settings:
         def __getattr__(self, name: str) -> Any: ...
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        is_json = self.rois.endswith(".json")
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
@@ -56,8 +57,16 @@ class Settings:
             "{normalized} needs {image_size}: HxW, or an array of a height and width per image",
         )
         yield (
-            self.image_size is not None and not self.normalized,
-            "{image_size} is for boxes that are fractions of the image; pass {normalized}",
+            self.spatial_scale is not None and self.stride is not None,
+            "{spatial_scale} and {stride} contradict each other",
+        )
+        yield (
+            self.resize is not None and self.frame is not None,
+            "{resize} and {frame} contradict each other",
+        )
+        yield (
+            self.resize is not None and self.image_size is None and not is_json,
+            "{resize} needs {image_size}, the sizes of the pictures",
         )
         owners = (self.batch_index, self.box_ranges, self.box_counts)
         yield (
@@ -65,8 +74,12 @@ class Settings:
             "{batch_index}, {box_ranges} and {box_counts} contradict each other; pass one of them",
         )
         yield (
-            self.ids is not None and PLACE not in self.features,
-            "{ids} are for {features} with one dataset per image, such as PATH::{{id}}",
+            bool(self.category is not None or self.no_crowd) and not is_json,
+            "{category} and {no_crowd} are for {rois} in COCO's JSON",
+        )
+        yield (
+            self.columns is not None and not self.rois.endswith((".csv", ".tsv", ".txt")),
+            "{columns} are for {rois} in .csv, .tsv or .txt",
         )
 
     @property

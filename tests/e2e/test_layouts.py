@@ -142,11 +142,9 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
     [
         ({"batch_index": "a", "box_ranges": "b"}, "contradict each other; pass one of them"),
         ({"normalized": True}, "normalized needs image_size"),
-        ({"image_size": 7}, "image_size is for boxes that are fractions of the image; pass n"),
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
         ({"boxes": "xxyy"}, "boxes must be one of xyxy, yxyx, xywh, cxcywh, got xxyy"),
         ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),
-        ({"ids": "x.npy"}, "ids are for features with one dataset per image"),
     ],
 )
 def test_arguments_that_contradict_each_other_are_refused(files, options, message):
@@ -259,13 +257,13 @@ def test_what_does_not_fit_one_dataset_per_image_is_refused(files, rng):
         file["1_odd"] = np.zeros((4, 5), np.float32)
         file["1_complex"] = np.zeros((4, 5, 5), np.complex64)
     for features, ids, error, message in (
-        ("each.h5::{id}_g", None, SourceError, "matches no dataset"),
+        ("each.h5::{id}_g", None, SourceError, "matches nothing"),
         ("each.h5::{id}_f", None, ShapeError, "each.h5::z_f must have 3 channels of float32"),
         ("each.h5::{id}_f", "ids.npy", SourceError, "each.h5 has no dataset 'c_f'"),
         ("each.h5::{id}_f", "floats.npy", ShapeError, "must be a list of whole numbers or texts"),
         ("each.h5::{id}_odd", None, ShapeError, r"each.h5::1_odd must have shape \(C, H, W\)"),
         ("each.h5::{id}_complex", None, DTypeError, "each.h5::1_complex must hold real numbers"),
-        ("{id}", None, SourceError, "must be PATH::DATASET with one {id} in the name"),
+        ("each.h5::{id}_{id}", None, SourceError, "must have {id} in its path, or once in"),
     ):
         with pytest.raises(error, match=message):
             crops_of(features, ids=ids)

@@ -139,7 +139,7 @@ for number in range(seed, seed + count):
 """
 
 
-@pytest.mark.parametrize("count", [3000])
+@pytest.mark.parametrize("count", [1000])
 def test_mutated_hdf5_files(files, count):
     """In a process of its own, as a fault inside of HDF5 ends the process."""
     with h5py.File("small.h5", "w") as file:

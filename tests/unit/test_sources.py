@@ -95,7 +95,10 @@ def npy_header(shape, descr="'<f4'"):
 
 REFUSED = {
     "missing.npy": (lambda path: path, "missing.npy cannot be opened: No such file"),
-    "folder": (lambda path: Path(path).mkdir() or path, "folder cannot be opened: Is a directory"),
+    "folder": (
+        lambda path: Path(path).mkdir() or path,
+        "folder is a folder; if it has a file for each image",
+    ),
     "empty.npy": (lambda path: write(path, b""), "must be a .npy or HDF5 file; it is empty"),
     "text.npy": (lambda path: write(path, b"1,2,3"), "text.npy must be a .npy or HDF5 file"),
     "z.npz": (lambda path: np.savez(path, np.ones(3)) or path, "looks like an archive"),
@@ -205,3 +208,17 @@ def test_arrays_are_listed_with_what_they_could_be(files):
     assert infos["features"].roles == ["features"]
     (info,) = list_arrays("r.npy")
     assert (info.dataset, info.shape, info.roles) == (None, (60, 5), ["rois"])
+
+
+def test_a_contiguous_dataset_of_bfloat16_is_whole_though_h5py_shows_wider_values(files):
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)  # sign; place and size of the exponent, and of the mantissa
+    kind.set_size(2)
+    kind.set_ebias(127)
+    space = h5py.h5s.create_simple((1, 2, 40, 50))
+    with h5py.File("bf16.h5", "w") as file:
+        dataset = h5py.Dataset(h5py.h5d.create(file.id, b"features", kind, space))
+        dataset[...] = np.arange(4000.0, dtype=np.float32).reshape(1, 2, 40, 50) % 256
+    with open_source("bf16.h5", "features") as source:
+        assert source.dtype == np.float32
+        assert source[0, 1, 39, 49] == 3999 % 256

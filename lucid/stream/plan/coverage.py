@@ -39,6 +39,8 @@ class Placement:
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
     normalized: bool = False  # whether they were said to be fractions
+    input_sizes: Floats | None = None  # (N, 2) or (1, 2) of the network's input, where known
+    is_exact: bool = False  # whether inputs are never padded beyond these
 
     def limits(self, images: NDArray[np.int64]) -> Floats:
         """Return width and height of the maps of images, (k, 2)."""
@@ -49,6 +51,36 @@ class Placement:
         with np.errstate(over="ignore"):
             low, high = (boxes.reshape(-1, 2, 2) * self.scale[::-1] - self.offset).swapaxes(0, 1)
         return low, high
+
+    def size_warnings(self) -> Iterator[str]:
+        """Yield a warning if maps have not the sizes that those of their inputs would have."""
+        if self.input_sizes is None:
+            return
+        wrong = self._unlike(self.input_sizes)
+        if not len(wrong):
+            return
+        image = int(wrong[0])
+        input_size, cells = (
+            sizes[min(image, len(sizes) - 1)] for sizes in (self.input_sizes, self.sizes)
+        )
+        height, width = input_size * self.scale
+        swapped = not len(self._unlike(self.input_sizes[:, ::-1]))
+        hint = "it would fit if sizes were height before width; " * swapped
+        yield (
+            f"an input of {input_size[0]:g} x {input_size[1]:g} would have a map of {height:.4g} x "
+            f"{width:.4g} cells, and that of image {image} has {cells[0]} x {cells[1]} "
+            f"({len(wrong)} images are like it); {hint}check {{spatial_scale}}, {{image_size}} and "
+            "{resize}"
+        )
+
+    def _unlike(self, input_sizes: Floats) -> NDArray[np.intp]:
+        """Return the images whose maps are too small, or too large on both axes."""
+        expected = input_sizes * self.scale
+        more = self.sizes - expected
+        padded = (self.sizes > expected * 4 / 3 + 1).all(axis=1)
+        large = (more > 1).any(axis=1) if self.is_exact else padded
+        wrong = (more < -1).any(axis=1) | large
+        return np.flatnonzero(wrong & np.isfinite(expected).all(axis=1))
 
     def alternatives(self, boxes: Floats, limits: Floats) -> Iterator[tuple[str, Floats, Floats]]:
         """Yield boxes and limits as other options would have them, with these options."""
@@ -122,6 +154,7 @@ class Coverage:
 
     def warnings(self) -> Iterator[str]:
         """Yield what looks like a mistake, to be `spelled`, with the option that mends it."""
+        yield from self.placement.size_warnings()
         large = self.placement.sizes.max() > SMALL_MAP_CELLS
         if self.boxes >= FEWEST_FRACTIONS and self.fractions == self.boxes and large:
             if not self.placement.normalized:

@@ -10,7 +10,13 @@ from lucid.errors import SourceError
 from lucid.roi.operator import as_spatial_scale, crop_dtype
 from lucid.roi.operators import RoiAlign
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.memory import image_needs, needs, require_memory, table_bytes
+from lucid.stream.plan.memory import (
+    chunk_bytes,
+    image_needs,
+    needs,
+    require_memory,
+    table_bytes,
+)
 from lucid.stream.read.maps import Features, open_features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.settings import Settings
@@ -22,12 +28,13 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
-    table = RoiSource(settings.rois, settings, maps.images, settings.memory)
+    table = RoiSource(settings.rois, settings, maps, settings.memory)
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
     job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
-    require_memory(table_bytes(job), settings.memory, needs(job))
+    # Before the RoIs are read, for what files say about themselves need not be true.
+    require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))
     return job, scale_from
 
 
@@ -35,6 +42,9 @@ def _spatial_scale(settings: Settings, features: Features) -> tuple[tuple[float,
     """Return the scale of a run and where it is from: argument, features file or default."""
     if settings.spatial_scale is not None:
         return settings.spatial_scale, "argument"
+    if settings.stride is not None:
+        vertical, horizontal = settings.stride
+        return (1 / vertical, 1 / horizontal), "argument"
     noted = features.attribute("spatial_scale")
     if noted is None:
         return (1.0, 1.0), "default"

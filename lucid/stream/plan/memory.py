@@ -18,12 +18,11 @@ def fixed_bytes(job: Job) -> int:
     """Return what a run holds however it is cut."""
     now = tuning.current
     table = now.slice_rows * (now.slice_row_bytes + now.selected_row_bytes)
-    chunks = 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)
     return (
         max(now.work_bytes, _working_bytes(job, job.features.shape[2:]).weights)
         + table
         + table_bytes(job)
-        + chunks
+        + chunk_bytes(job)
     )
 
 
@@ -31,6 +30,11 @@ def table_bytes(job: Job) -> int:
     """Return what is held about all images and RoIs for as long as a run goes on."""
     # Per RoI: whether it is done, in the survey, in the sink and in its journal.
     return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
+
+
+def chunk_bytes(job: Job) -> int:
+    """Return what chunks of storage take, as HDF5 and as a run hold them."""
+    return 2 * (job.features.chunk_bytes + job.rois.chunk_bytes)
 
 
 class Need(NamedTuple):

@@ -122,7 +122,12 @@ def split(spec: PathLike) -> tuple[Path, str | None]:
 def _format_of(path: Path) -> type[Container]:
     """Tell the format of a file by what it holds; raise if none claims it."""
     try:
-        if not path.is_file() and path.exists() and not path.is_dir():
+        if path.is_dir():
+            suffix = next((each.suffix for each in sorted(path.iterdir()) if each.suffix), ".npy")
+            raise SourceError(
+                f"{path} is a folder; if it has a file for each image, pass {path}/{{id}}{suffix}"
+            )
+        if not path.is_file() and path.exists():
             raise SourceError(f"{path} is not a regular file; pipe it in as '-'")
         with path.open("rb") as stream:
             start = stream.read(START)

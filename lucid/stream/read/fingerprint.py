@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from lucid.errors import SourceError
 
 BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
+SMALL_BLOCK_BYTES = 4 << 10  # of each of many files
 SAMPLED = "sample"
 
 
@@ -21,14 +23,15 @@ class Input(NamedTuple):
     dataset: str | None
     shape: tuple[int, ...]
     dtype: str
+    files: tuple[Path, ...] = ()  # where it is a file for each image
 
     def fingerprint(self) -> str:
         """Return what changes when the contents of the file do; see `fingerprint`."""
-        return fingerprint(self.path)
+        return fingerprint_of_many(self.files) if self.files else fingerprint(self.path)
 
     def modified(self) -> int:
-        """Return when the file was last modified, in nanoseconds."""
-        return self.path.stat().st_mtime_ns
+        """Return when the file, or one of the files, was last modified, in nanoseconds."""
+        return max(path.stat().st_mtime_ns for path in self.files or (self.path,))
 
 
 def fingerprint(path: Path) -> str:
@@ -54,3 +57,22 @@ def fingerprint(path: Path) -> str:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     return f"{'whole' if whole else SAMPLED}:{size}:{digest.hexdigest()}"
+
+
+def fingerprint_of_many(paths: Sequence[Path]) -> str:
+    """Return a text that changes with the number, the sizes or the contents of files.
+
+    Of each it tells the size and two blocks of 4 KiB, the first and the last.
+    """
+    digest, whole = blake2b(digest_size=16), True
+    for path in paths:
+        try:
+            with path.open("rb", buffering=0) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                whole &= size <= 2 * SMALL_BLOCK_BYTES
+                digest.update(size.to_bytes(8, "little"))
+                for start in (0, max(size - SMALL_BLOCK_BYTES, 0)):
+                    digest.update(os.pread(stream.fileno(), SMALL_BLOCK_BYTES, start))
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    return f"{'whole' if whole else SAMPLED}:{len(paths)} files:{digest.hexdigest()}"

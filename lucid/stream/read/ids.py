@@ -1,14 +1,137 @@
-"""What people call their images: ids, as arrays have them and in the order people expect."""
+"""What people call an image, and which image a RoI means by such an id.
+
+The same image is 37209 in one file, "37209" or "000000037209" in another and
+"COCO_val2014_000000037209.jpg" in a third. `match` brings them together by the first of three
+readings that finds the most: equal texts, texts without folder and extension, numbers. One reading
+holds for a whole run, so that two images never share a name in half of a file.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lucid.errors import ShapeError
+from lucid.errors import RoiError, ShapeError, SourceError
 from lucid.stream.types import Array
+
+Id = int | str
+Ints = NDArray[np.int64]
+
+
+class Matched(NamedTuple):
+    """Which image each key means."""
+
+    images: Ints  # (K,) image index, -1 where no image has this id
+    reading: str  # how ids were read: 'as they are', 'without folder and extension' or 'as numbers'
+
+    @property
+    def missing(self) -> NDArray[np.intp]:
+        """Return the numbers of keys that no image has."""
+        return np.flatnonzero(self.images < 0)
+
+
+def as_id(value: object) -> Id:
+    """Return an id as a whole number or a text; 37209.0 is 37209, bytes are UTF-8 text.
+
+    Examples
+    --------
+    >>> as_id(37209.0), as_id(b"cat.jpg")
+    (37209, 'cat.jpg')
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (float, np.floating)) and value == np.floor(value):
+        return int(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    return str(value)
+
+
+def match(keys: Sequence[Id], ids: Sequence[Id], *, keys_name: str = "rois") -> Matched:
+    """Return which image each key means.
+
+    Parameters
+    ----------
+    keys : sequence of int or str
+        The id by which each RoI names its image.
+    ids : sequence of int or str
+        What images are called, in order.
+    keys_name : str
+        What the caller calls the table of the keys, for errors.
+
+    Raises
+    ------
+    RoiError
+        If two images share a name that is asked for.
+
+    Examples
+    --------
+    >>> match([37209, 5], ["COCO_val2014_000000037209.jpg", "COCO_val2014_000000000005.jpg"])[0]
+    array([0, 1])
+    """
+    wanted = list(dict.fromkeys(keys))
+    tried = [(_images_of(wanted, ids, key), name) for name, key in READINGS.items()]
+    found, name = max(tried, key=lambda one: sum(bool(images) for images in one[0]))
+    for asked, images in zip(wanted, found, strict=True):
+        if len(images) > 1:
+            first, second = (ids[image] for image in images[:2])
+            raise RoiError(
+                f"{keys_name}: image {asked!r} could be {first!r} or {second!r}; "
+                "rename one of them, or name images by position"
+            )
+    image = {one: images[0] if images else -1 for one, images in zip(wanted, found, strict=True)}
+    return Matched(images=np.array([image[one] for one in keys], np.int64), reading=name)
+
+
+def _images_of(
+    wanted: Iterable[Id], ids: Sequence[Id], key: Callable[[Id], Hashable]
+) -> list[list[int]]:
+    """Return the images that each wanted id means by a reading."""
+    images: dict[Hashable, list[int]] = {}
+    for image, one in enumerate(ids):
+        images.setdefault(key(one), []).append(image)
+    images.pop(None, None)
+    found = [images.get(key(one), []) for one in wanted]
+    if key is not _number:
+        return found
+    return [
+        [image for image in some if _is_number(one) or _is_number(ids[image])]
+        for one, some in zip(wanted, found, strict=True)
+    ]
+
+
+def _text(one: Id) -> str:
+    return str(one)
+
+
+def _stem(one: Id) -> str:
+    """Return a text without folder and extension."""
+    return PurePosixPath(one).stem if isinstance(one, str) else str(one)
+
+
+def _number(one: Id) -> int | None:
+    """Return a number, or the last run of digits of a text."""
+    if isinstance(one, int):
+        return one
+    digits = re.findall(r"[0-9]+", _stem(one))
+    return int(digits[-1]) if digits else None
+
+
+def _is_number(one: Id) -> bool:
+    """Return whether an id is a number and nothing else; "train_5" never means "val_5"."""
+    return isinstance(one, int) or bool(re.fullmatch(r"[0-9]+", _stem(one)))
+
+
+READINGS: dict[str, Callable[[Id], Hashable]] = {
+    "as they are": _text,
+    "without folder and extension": _stem,
+    "as numbers": _number,
+}
 
 
 def require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
@@ -30,3 +153,20 @@ def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a key that puts 9 before 10."""
     parts = re.split(r"([0-9]+)", text)
     return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts if part]
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the ids of a text, one a line; empty lines do not count.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read as text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} must be UTF-8 text, one id a line") from None
+    return [line.strip() for line in lines if line.strip()]

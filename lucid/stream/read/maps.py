@@ -6,7 +6,7 @@ Whatever the file's layout is, a map is read as (C, h, w).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, PathLike
-from lucid.stream.read.arrays import open_container, open_source, open_stdin
+from lucid.stream.read.arrays import open_source, open_stdin
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import as_texts, natural, require_ids
+from lucid.stream.read.ids import as_texts, lines_of, require_ids
 from lucid.stream.read.npy import PipedNpy
+from lucid.stream.read.per_image import per_image
 from lucid.stream.read.source import Source
 from lucid.stream.types import Array
 
@@ -106,8 +107,8 @@ def open_features(
     Parameters
     ----------
     spec : path
-        `PATH` or `PATH::DATASET`, where DATASET may have '{id}' in it for one dataset per image,
-        or '-' for a .npy stream on standard input.
+        `PATH` or `PATH::DATASET`, either of which may have '{id}' in it for one file or dataset
+        per image, or '-' for a .npy stream on standard input.
     layout : {'nchw', 'nhwc'}
         Whether channels come before height and width, or after.
     ids : path, optional
@@ -118,15 +119,31 @@ def open_features(
     axes = Axes(channels_last=layout == "nhwc")
     if spec == PIPE:
         return PipedMaps(open_stdin("features"), axes)
+    given, inputs = read_ids(ids, trust)
     if PLACE in str(spec):
-        return MapPerImage(str(spec), axes, ids, trust)
-    return Maps(open_source(spec, ("features",), require_features, trust=trust), axes)
+        return MapPerImage(str(spec), axes, given, inputs, trust)
+    source = open_source(spec, ("features",), require_features, trust=trust)
+    return Maps(source, axes, given, inputs)
+
+
+def read_ids(spec: PathLike | None, trust: bool) -> tuple[list[str] | None, list[Input]]:
+    """Return the ids that a user gives, in an array or a text, and what is recorded of them."""
+    if spec is None:
+        return None, []
+    path = Path(spec)
+    if path.suffix == ".txt":
+        lines = lines_of(path)
+        return lines, [Input("ids", path, None, (len(lines),), "text")]
+    with open_source(spec, ("ids", "image_ids", "image_id"), require_ids, trust=trust) as source:
+        return as_texts(source[:]), [source.as_input("ids")]
 
 
 class Maps(Features):
     """All maps in one array."""
 
-    def __init__(self, source: Source, axes: Axes) -> None:
+    def __init__(
+        self, source: Source, axes: Axes, ids: list[str] | None, inputs: list[Input]
+    ) -> None:
         super().__init__(axes)
         self._source = source
         self.images, self.channels, *size = axes.in_order(source.shape)
@@ -134,8 +151,14 @@ class Maps(Features):
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks = source.missing_chunks
-        self.paths = [source.path]
-        self.inputs = [source.as_input("features")._replace(shape=self.shape)]
+        self.ids = ids
+        if ids is not None and len(ids) != self.images:
+            source.close()
+            raise ShapeError(
+                f"{inputs[0].path} must have an id for each of {self.images} images, got {len(ids)}"
+            )
+        self.inputs = [source.as_input("features")._replace(shape=self.shape), *inputs]
+        self.paths = [one.path for one in self.inputs]
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
@@ -158,45 +181,21 @@ class MapPerImage(Features):
 
     held_per_image = 512  # also its names and size
 
-    def __init__(self, spec: str, axes: Axes, ids: PathLike | None, trust: bool) -> None:
+    def __init__(
+        self, spec: str, axes: Axes, ids: list[str] | None, inputs: list[Input], trust: bool
+    ) -> None:
         super().__init__(axes)
-        path, _, pattern = spec.rpartition("::")
-        if not path or pattern.count(PLACE) != 1:
-            raise SourceError(f"{spec} must be PATH::DATASET with one {PLACE} in the name")
-        self.name, self.paths = spec, [Path(path)]
-        self._file = open_container(self.paths[0], trust)
-        self.inputs = []
+        self.name = spec
+        self._arrays = per_image(spec, ids, ("features",), self._require_map, trust)
         try:
-            self._hold_against_the_first(self._sources(pattern, ids, trust))
+            self._hold_against_the_first(self._arrays.first())
         except BaseException:
             self.close()
             raise
-
-    def _sources(self, pattern: str, ids: PathLike | None, trust: bool) -> Iterator[Source]:
-        """Yield the array of each image, and note the images' ids and the arrays' names."""
-        self.ids, self._names = [], []
-        if ids is None:
-            found = self._file.matching(pattern, PLACE)
-            named = [(text, found[text]) for text in sorted(found, key=natural)]
-        else:
-            named = [(text, pattern.replace(PLACE, text)) for text in self._given(ids, trust)]
-        for text, name in named:
-            source = self._file.open(name)
-            if source is not None:
-                self.ids.append(text)
-                self._names.append(name)
-                yield source
-            elif ids is not None:
-                raise SourceError(f"{self.paths[0]} has no dataset {name!r}")
-        if ids is None and not self._names:
-            raise SourceError(f"{self.name} matches no dataset; see what the file holds with info")
-
-    def _given(self, ids: PathLike, trust: bool) -> list[str]:
-        """Return the ids that the user gives."""
-        with open_source(ids, ("ids",), require_ids, trust=trust) as source:
-            self.paths.append(source.path)
-            self.inputs.append(source.as_input("ids"))
-            return as_texts(source[:])
+        self.ids = self._arrays.ids
+        self.paths = [*self._arrays.paths(), *(one.path for one in inputs)]
+        this = self._arrays.as_input("features", self.shape, str(self.dtype))
+        self.inputs = [this, *inputs]
 
     def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
         """Take down the sizes of all images; raise if channels or dtype differ."""
@@ -217,9 +216,8 @@ class MapPerImage(Features):
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
         self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
-        pattern = self.name.rpartition("::")[2]
-        this = Input("features", self.paths[0], pattern, self.shape, str(self.dtype))
-        self.inputs.insert(0, this)
+        if not shapes:
+            raise SourceError(f"{self.name} matches nothing; see what a file holds with info")
 
     def _require_like_the_first(self, source: Source, channels: int) -> None:
         """Raise unless an image's array has the channels and the dtype of the first image's."""
@@ -231,26 +229,29 @@ class MapPerImage(Features):
 
     def _shape(self, source: Source) -> tuple[int, ...]:
         """Return (C, H, W) of an image's array; raise if it is no map."""
-        if len(source.shape) != 3 and (len(source.shape) != 4 or source.shape[0] != 1):
-            raise ShapeError(f"{source.name} must have shape (C, H, W), got {source.shape}")
-        shape = self._axes.in_order(source.shape[-3:])
-        require_features((1, *shape), source.dtype, source.name)
-        return shape
+        self._require_map(source.shape, source.dtype, source.name)
+        return self._axes.in_order(source.shape[-3:])
+
+    def _require_map(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+        """Raise unless an array is a map: (C, H, W) or (1, C, H, W), in the order of the axes."""
+        if len(shape) != 3 and (len(shape) != 4 or shape[0] != 1):
+            raise ShapeError(f"{name} must have shape (C, H, W), got {shape}")
+        require_features((1, *self._axes.in_order(shape[-3:])), dtype, name)
 
     def attribute(self, name: str) -> Any:
         """Return the attribute of all images' arrays, or else of the file."""
-        found = [self._file.again(each).attribute(name) for each in self._names]
+        found = [self._arrays.again(image).attribute(name) for image in range(self.images)]
         if any(not np.array_equal(one, found[0]) for one in found):
             raise SourceError(f"{self.name}: the attribute {name} differs from image to image")
         own = found[0] if found else None
-        return self._file.attribute(name) if own is None else own
+        return self._arrays.attribute(name) if own is None else own
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close what is open."""
+        self._arrays.close()
 
     def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
-        return self._file.again(self._names[image]), (0,) * int(self._leading[image])
+        return self._arrays.again(image), (0,) * int(self._leading[image])
 
 
 class PipedMaps(Features):

@@ -18,8 +18,14 @@ from lucid.errors import MemoryLimitError, RoiError, ShapeError
 from lucid.roi.table import COLUMNS, RoiReport
 from lucid.stream.checks import PIPE, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
+from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
+from lucid.stream.read.box_rows import Images
+from lucid.stream.read.coco import read_coco
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.frames import Frames, as_frames, sizes_of
+from lucid.stream.read.maps import Features
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
+from lucid.stream.read.resize import as_resize
 from lucid.stream.read.source import Check, Source, require_rois
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
@@ -50,24 +56,29 @@ class RoiSource:
     """The K RoIs of a file."""
 
     def __init__(
-        self, spec: PathLike, options: Settings, images: int, memory: int | None = None
+        self, spec: PathLike, options: Settings, features: Features, memory: int | None = None
     ) -> None:
-        self.images, self._options = images, options
+        self.images, self._options = features.images, options
+        self.form, self.reading = options.boxes, ""
         self._open: list[Source] = []
         self._inputs: list[Input] = []
         self._sizes: Array | None = None
+        self._images: Images | None = None  # what a COCO file says of them
         self._array: Any
+        self._index: Array | None = None  # the image of each box, where the file has told it
         self.held_bytes = self.chunk_bytes = 0
         try:
             if spec == PIPE:
                 self._array = self._piped(memory)
+            elif is_box_file(Path(spec)):
+                self._array, self._index = self._of_text(Path(spec), features)
             else:
                 source = self._source(spec, NAMES, require_rois)
                 self.name, self.dtype, self.shape = source.name, source.dtype, source.shape
                 self._array = self._rows(source)
             self._owners = self._find_owners()
-            if options.image_size is not None:
-                self._sizes = self._image_sizes(options.image_size)
+            self._sizes = self._find_sizes(features)
+            self.frames = self._find_frames()
         except BaseException:
             self.close()
             raise
@@ -85,6 +96,30 @@ class RoiSource:
             )
         return stream.read(self.shape)
 
+    def _of_text(self, path: Path, features: Features) -> tuple[Array, Array]:
+        """Return the boxes of a file of text, and their images."""
+        rows = read_box_file(path, self._options)
+        if self._options.boxes not in ("xyxy", rows.form):
+            raise ShapeError(f"{path} says that its boxes are {rows.form}; drop --boxes")
+        self.name, self.form, self._images = str(path), rows.form, rows.images
+        self.dtype, self.shape = rows.boxes.dtype, rows.boxes.shape
+        self._inputs.append(Input("rois", path, None, self.shape, str(self.dtype)))
+        index, self.reading = images_of(rows, features, self.name)
+        self.held_bytes = rows.boxes.nbytes + 4 * index.nbytes
+        return rows.boxes, index
+
+    @property
+    def input_sizes(self) -> tuple[Array | None, bool]:
+        """Return the sizes of the network's inputs, where known, and whether they are exact."""
+        if self.frames is not None:
+            return self.frames.input_sizes, self.frames.is_exact
+        return self._sizes, False
+
+    @property
+    def _moves(self) -> bool:
+        """Whether boxes are in other coordinates than the network's input."""
+        return self._options.normalized or self.frames is not None
+
     @property
     def rois(self) -> int:
         """The number of RoIs, K."""
@@ -93,7 +128,7 @@ class RoiSource:
     @property
     def paths(self) -> Sequence[Path]:
         """The files that are read."""
-        return [source.path for source in self._open]
+        return [one.path for one in self._inputs]
 
     @property
     def inputs(self) -> Sequence[Input]:
@@ -124,6 +159,10 @@ class RoiSource:
         """Return what knows which image a RoI belongs to."""
         options, (rois, *width) = self._options, self.shape
         given = [name for name in OWNERS if getattr(options, name) is not None]
+        if self._index is not None:
+            if given:
+                raise ShapeError(f"{self.name} says the image of each box; drop {WHOSE}")
+            return Listed(rois, self._index)
         if width == [5] and not given:
             return FirstColumn(rois)
         if width == [5]:
@@ -173,10 +212,36 @@ class RoiSource:
         self.held_bytes += 3 * whole.nbytes  # as their owners hold them
         return whole
 
-    def _image_sizes(self, size: tuple[int, int] | PathLike) -> Array:
-        """Return heights and widths, (N, 2) or (1, 2)."""
+    def _find_sizes(self, features: Features) -> Array | None:
+        """Return heights and widths of images, (N, 2) or (1, 2), if the run needs them."""
+        size = self._options.image_size
+        if size is None:
+            needed = self._options.resize is not None or self._options.normalized
+            known = self._images if needed else None
+            return None if known is None else sizes_of(known, features, self.name)
         if isinstance(size, tuple):
             return np.array([size], np.float64)
+        if size.endswith(".json"):
+            images = read_coco(Path(size)).images
+            if images is None:
+                raise ShapeError(f"{size} has no images with height and width")
+            self._inputs.append(Input("image_size", Path(size), None, images.sizes.shape, "text"))
+            return sizes_of(images, features, size)
+        return self._image_sizes(size)
+
+    def _find_frames(self) -> Frames | None:
+        """Return the frames of images, None where boxes are in input coordinates."""
+        options = self._options
+        if options.frame is not None:
+            source = self._source(options.frame, ("frame",), require_frames)
+            return Frames(as_frames(source[:], self.images, source.name))
+        if options.resize is not None and self._sizes is not None:
+            resized = as_resize(options.resize)(self._sizes)
+            return Frames(resized.frame, resized.input_size, resized.is_exact)
+        return None
+
+    def _image_sizes(self, size: PathLike) -> Array:
+        """Return heights and widths of an array, (N, 2)."""
 
         def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
             if shape != (self.images, 2) or dtype.kind not in "iuf":
@@ -188,23 +253,30 @@ class RoiSource:
 
     def _understood(self, index: Array | None, rows: Array) -> Array:
         """Return rows (k, 5) of an index and boxes as the file has them, or of rows."""
-        options = self._options
-        if index is None and options.boxes == "xyxy" and self._sizes is None:
+        if index is None and self.form == "xyxy" and not self._moves:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         boxes = rows.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            if options.boxes == "cxcywh":
+            if self.form == "cxcywh":
                 boxes[:, :2] -= boxes[:, 2:] / 2
-            if options.boxes == "yxyx":
+            if self.form == "yxyx":
                 boxes = boxes[:, [1, 0, 3, 2]]
-            elif options.boxes != "xyxy":
+            elif self.form != "xyxy":
                 boxes[:, 2:] += boxes[:, :2]
-            if self._sizes is not None:
+            if self._options.normalized and self._sizes is not None:
                 known = (index >= 0) & (index < len(self._sizes))
                 sizes = self._sizes[np.where(known, index, 0).astype(np.int64)]
                 boxes *= sizes[:, [1, 0, 1, 0]]
+            if self.frames is not None:
+                boxes = self.frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
+
+
+def require_frames(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array is of numbers along one or two axes."""
+    if len(shape) not in {1, 2} or dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise ShapeError(f"{name} must hold frames (N, 4), (N, 2) or (N,), got {shape} {dtype}")
 
 
 def require_batch_index(report: RoiReport, source: RoiSource) -> None:

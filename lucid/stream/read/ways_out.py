@@ -7,6 +7,7 @@ of its own that virtual ones are made of.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,18 +97,24 @@ def _require_own_storage(dataset: h5py.Dataset, where: str) -> None:
     stored = space.get_layout() == h5py.h5d.CONTIGUOUS and dataset.id.get_storage_size()
     if stored is False:
         return
-    size = Path(dataset.file.filename).stat().st_size
-    if stored < dataset.nbytes or size < dataset.nbytes:
+    size, promised = Path(dataset.file.filename).stat().st_size, _stored_bytes(dataset)
+    if min(stored, size) < promised:
         raise SourceError(
-            f"{where} promises {dataset.nbytes} bytes, more than its file has or holds for it"
+            f"{where} promises {promised} bytes, more than its file has or holds for it"
         )
+
+
+def _stored_bytes(dataset: h5py.Dataset) -> int:
+    """Return the bytes of all values as they are stored; h5py widens a bfloat16 to float32."""
+    size: int = math.prod(dataset.shape) * dataset.id.get_type().get_size()
+    return size
 
 
 def _require_external_storage(dataset: h5py.Dataset, where: str) -> None:
     """Raise unless files hold all values that are stored there; HDF5 would read zeros instead."""
     prefix = os.environ.get("HDF5_EXTFILE_PREFIX", "")
     folder = prefix.replace("${ORIGIN}", str(Path(dataset.file.filename).parent))
-    left = dataset.nbytes if dataset.external else 0
+    left = _stored_bytes(dataset) if dataset.external else 0
     for name, begin, room in dataset.external or ():
         path, size = Path(folder, name), min(room, left)  # the last may have room without limit
         if not path.exists():

@@ -1,0 +1,67 @@
+"""Boxes of text files as arrays: which image each names, and its four numbers."""
+
+from array import array
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.stream.read.ids import Id
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Keys(NamedTuple):
+    """How K rows name an image: a number of each, among the different names."""
+
+    names: list[Id]
+    codes: Ints  # (K,)
+
+
+class Images(NamedTuple):
+    """What a file says about its images."""
+
+    ids: list[Id]
+    files: list[str]  # names of their files, '' where there is none
+    sizes: Floats  # (N, 2) height and width, NaN where unknown
+
+
+class BoxRows(NamedTuple):
+    """K boxes as a file of text has them."""
+
+    keys: Keys
+    by_position: bool  # whether keys are image indices, else ids
+    boxes: Floats  # (K, 4) in the order of the form
+    form: str  # 'xyxy', 'xywh' or 'cxcywh'
+    images: Images | None
+
+    def some(self, kept: NDArray[np.bool_]) -> "BoxRows":
+        """Return some of the rows."""
+        keys = self.keys._replace(codes=self.keys.codes[kept])
+        return self._replace(keys=keys, boxes=self.boxes[kept])
+
+
+class KeyList:
+    """Keys that are noted one by one, each different one once."""
+
+    def __init__(self) -> None:
+        self._codes: dict[Id, int] = {}
+        self._rows = array("q")
+
+    def add(self, name: Id) -> None:
+        """Note the key of the next row."""
+        self._rows.append(self._codes.setdefault(name, len(self._codes)))
+
+    def keys(self) -> Keys:
+        """Return what was noted."""
+        return Keys(names=list(self._codes), codes=np.frombuffer(self._rows, np.int64))
+
+
+def four_numbers(values: Iterable[Any]) -> list[float]:
+    """Return four numbers, or raise ValueError or TypeError if they are not."""
+    numbers = [float(value) for value in values]
+    if len(numbers) != 4:
+        raise ValueError(f"a box has four numbers, got {len(numbers)}")
+    return numbers

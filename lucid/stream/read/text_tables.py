@@ -1,0 +1,105 @@
+"""Boxes in CSV, TSV and plain text, with a header that names columns or without."""
+
+import csv
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from lucid.errors import ShapeError, SourceError
+from lucid.stream.read.box_rows import BoxRows, KeyList, four_numbers
+from lucid.stream.read.columns import Columns, by_hand, by_header
+from lucid.stream.read.ids import Id, as_id
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+MAX_FIELD_CHARS = 1 << 20
+SUFFIXES = (*DELIMITERS, ".txt")
+
+
+def read_text_table(path: Path, columns: str | None = None) -> BoxRows:
+    """Return the boxes of a table in a text file.
+
+    Parameters
+    ----------
+    path : Path
+        `.csv` with commas, `.tsv` with tabs, or `.txt` with spaces or commas.
+    columns : str, optional
+        Which columns are what; needed where there is no header.
+
+    Raises
+    ------
+    SourceError, ShapeError
+        If it is not such a table, or a row does not hold what its columns should.
+    """
+    lines = _lines(path)
+    first = next(lines, None)
+    if first is None:
+        raise SourceError(f"{path} is empty")
+    header = None if _is_row(first[1]) else first[1]
+    if columns is not None:
+        used = by_hand(columns, header, str(path))
+    elif header is not None:
+        used = by_header(header, str(path))
+    else:
+        raise ShapeError(
+            f"{path} has no header; say which columns are what, as columns image,x1,y1,x2,y2"
+        )
+    return _rows(lines if header else chain([first], lines), used, path)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the lines of a file that are not empty, with their numbers, in fields."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            delimiter = DELIMITERS.get(path.suffix)
+            if delimiter is None:
+                split = ((line.replace(",", " ").split()) for line in stream)
+                yield from ((k, row) for k, row in enumerate(split, 1) if row)
+                return
+            csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
+            rows = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+            yield from ((rows.line_num, row) for row in rows if row)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as a table: {error}") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+
+
+def _is_row(fields: Sequence[str]) -> bool:
+    """Return whether fields are values and not names: more than half of them are numbers."""
+    return sum(map(_is_number, fields)) * 2 > len(fields)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rows(lines: Iterator[tuple[int, Sequence[str]]], used: Columns, path: Path) -> BoxRows:
+    keys, boxes = KeyList(), array("d")
+    for number, fields in lines:
+        try:
+            boxes.extend(four_numbers(fields[column] for column in used.box))
+            keys.add(0 if used.image is None else _as_key(fields[used.image]))
+        except (ValueError, IndexError) as error:
+            fact = f"it has {len(fields)} columns" if isinstance(error, IndexError) else error
+            raise SourceError(f"{path}: line {number} is not a box: {fact}") from None
+    return BoxRows(
+        keys=keys.keys(),
+        by_position=used.by_position,
+        boxes=np.frombuffer(boxes).reshape(-1, 4),
+        form=used.form,
+        images=None,
+    )
+
+
+def _as_key(text: str) -> Id:
+    """Return a field as an id: 7 and 7.0 are a number, 007 is a text."""
+    text = text.strip()
+    plain = text.removesuffix(".0")
+    return as_id(int(plain) if plain.isdecimal() and str(int(plain)) == plain else text)
