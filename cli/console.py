@@ -117,7 +117,7 @@ def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
             f"plan      read {_in_units(report.bytes_to_read)} of maps, "
             f"{report.images_at_once} at once; {report.crops_at_once} crops at once; "
             f"within {report.memory / 2**20:.0f}M of memory, on {report.jobs} "
-            f"process{'es' * (report.jobs > 1)}"
+            f"process{'es' * (report.jobs > 1)} by the {report.engine} engine"
         )
     if report.resumed:
         yield f"resumed   {report.resumed} crops were done before"

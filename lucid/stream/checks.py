@@ -156,6 +156,12 @@ def as_stride(value: Any) -> tuple[float, float]:
     return scale
 
 
+def as_engine(name: str) -> str | None:
+    """Return an engine that is there; None for 'auto'."""
+    engine: str = import_module("lucid.roi.engines.selection").as_engine(name)
+    return None if name == "auto" else engine
+
+
 def as_resize(text: str) -> str:
     """Return the name of a rule of resizing, if there is one."""
     rule: str = import_module("lucid.stream.read.resize").as_resize(text).text

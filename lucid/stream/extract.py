@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import FrameError, FrameWarning, RoiError
+from lucid.roi.engines.selection import get_engine
 from lucid.stream.checks import PathLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
@@ -25,7 +26,7 @@ from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.journal import JournalState
 from lucid.stream.write.outputs import Layout, Output, output_of
 from lucid.stream.write.sinks import FileSink, Sink, StreamSink
-from lucid.stream.write.unfinished import keep_inputs, resume_state
+from lucid.stream.write.unfinished import engine_of, keep_inputs, resume_state
 
 Array = NDArray[Any]
 
@@ -101,6 +102,8 @@ def extract(
 
 def prepare(settings: Settings) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
+    begun_with = engine_of(settings.output) if settings.resume else None
+    settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
         job, scale_from = plan_inputs(settings, opened)
         if not settings.to_stream:

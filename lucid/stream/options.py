@@ -28,6 +28,7 @@ from lucid.stream.checks import (
     as_bytes,
     as_chunks,
     as_crop_dtype,
+    as_engine,
     as_flag,
     as_image_size,
     as_jobs,
@@ -426,6 +427,19 @@ class Options(TypedDict, total=False):
             check=as_bytes,
             default="512M",
             metavar="SIZE",
+        ),
+    ]
+    engine: Annotated[
+        str,
+        Option(
+            group=RUN,
+            help="What computes: compiled (C, the same bits on any machine), numpy, or auto: what "
+            "an interrupted run used, else what LUCID_ROIALIGN_ENGINE says, else compiled where it "
+            "was built.",
+            check=as_engine,
+            default="auto",
+            metavar="auto|numpy|compiled",
+            recorded=Recorded.ALWAYS,
         ),
     ]
     jobs: Annotated[

@@ -51,6 +51,7 @@ class ExtractReport:
     images_at_once: int
     crops_at_once: int
     jobs: int  # processes
+    engine: str  # 'compiled' or 'numpy'
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":

@@ -1,7 +1,8 @@
 """What a caller asks of a run, checked before any file is opened."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
@@ -37,6 +38,12 @@ class Settings:
     if TYPE_CHECKING:  # the table says which attributes there are
 
         def __getattr__(self, name: str) -> Any: ...
+
+    def with_engine(self, engine: str) -> Self:
+        """Return the same settings with an engine where none was asked for."""
+        settings = copy(self)
+        vars(settings)["engine"] = self.engine or engine
+        return settings
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         is_json = self.rois.endswith(".json")

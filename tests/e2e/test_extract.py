@@ -134,7 +134,7 @@ def test_the_same_job_gives_the_same_bytes_and_says_what_determined_them(files):
     assert set(noted) == {
         "features", "features_dataset", "features_shape", "features_dtype", "features_fingerprint",
         "rois", "rois_shape", "rois_dtype", "rois_fingerprint",
-        "output_size", "spatial_scale", "sampling_ratio", "aligned", "dtype", "invalid",
+        "output_size", "spatial_scale", "sampling_ratio", "aligned", "dtype", "invalid", "engine",
         "lucid_version",
     }  # fmt: skip
     assert (noted["features"], noted["features_dataset"]) == ("f.h5", "features")

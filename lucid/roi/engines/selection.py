@@ -39,7 +39,7 @@ def set_engine(name: str) -> None:
     'numpy'
     >>> set_engine("auto")
     """
-    _resolved(name, "engine")
+    as_engine(name)
     _Setting.name = name
 
 
@@ -57,13 +57,29 @@ def get_engine() -> str:
     True
     """
     if _Setting.name is not None:
-        return _resolved(_Setting.name, "engine")
+        return as_engine(_Setting.name)
     return _resolved(os.environ.get(VARIABLE) or "auto", VARIABLE)
 
 
 def current_engine() -> Engine:
     """Return the engine that computes."""
-    return cast(Engine, import_module(f"lucid.roi.engines.{get_engine()}"))
+    return engine_named(get_engine())
+
+
+def engine_named(name: str) -> Engine:
+    """Return an engine by its name, 'numpy' or 'compiled'."""
+    return cast(Engine, import_module(f"lucid.roi.engines.{name}"))
+
+
+def as_engine(name: str) -> str:
+    """Return the engine that is there for a name: 'numpy' or 'compiled'.
+
+    Raises
+    ------
+    ValueError
+        If there is no such engine, or it was not built.
+    """
+    return _resolved(name, "engine")
 
 
 def why_not_compiled() -> str:
@@ -81,7 +97,7 @@ _why_not = cache(why_not_compiled)
 def _resolved(name: str, source: str) -> str:
     """Return the engine that a name means."""
     if name not in NAMES:
-        raise ValueError(f"{source} must be one of {', '.join(NAMES)}, got {name!r}")
+        raise ValueError(f"{source} must be one of {', '.join(NAMES)}, got {name}")
     if name == "auto":
         return "numpy" if _why_not() else "compiled"
     if name == "compiled" and _why_not():

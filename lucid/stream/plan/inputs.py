@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from lucid.errors import SourceError
+from lucid.roi.engines.selection import get_engine
 from lucid.roi.operator import as_spatial_scale, crop_dtype
 from lucid.roi.operators import RoiAlign
 from lucid.stream.plan.job import Job
@@ -32,7 +33,13 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)
-    job = Job(maps, table, operator, settings.dtype or crop_dtype(maps.dtype))
+    job = Job(
+        features=maps,
+        rois=table,
+        operator=operator,
+        dtype=settings.dtype or crop_dtype(maps.dtype),
+        engine=settings.engine or get_engine(),
+    )
     # Before the RoIs are read, for what files say about themselves need not be true.
     require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))
     return job, scale_from

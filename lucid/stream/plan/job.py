@@ -24,6 +24,7 @@ class Job:
     rois: RoiSource
     operator: RoiAlign
     dtype: np.dtype[Any]  # of the crops
+    engine: str  # what computes them: 'numpy' or 'compiled'
 
     @property
     def crops_shape(self) -> tuple[int, int, int, int]:

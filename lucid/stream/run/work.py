@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.errors import DTypeError
 from lucid.roi.engines import PlacedRois, Region
-from lucid.roi.engines.selection import current_engine
+from lucid.roi.engines.selection import engine_named
 from lucid.roi.geometry import Geometry
 from lucid.roi.operator import compute_dtype
 from lucid.roi.threads import working_threads
@@ -54,7 +54,7 @@ def _pool(
     dtype = compute_dtype(job.features.dtype)
     rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=dtype)
     try:
-        current_engine().pool(rois, crops, workers)
+        engine_named(job.engine).pool(rois, crops, workers)
     except FloatingPointError as error:
         raise DTypeError(
             f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"

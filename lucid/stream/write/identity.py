@@ -66,7 +66,11 @@ def identity(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, 
 
 def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]:
     """Return the options of some kinds, as the job has resolved them."""
-    resolved = {"spatial_scale": job.operator.spatial_scale, "dtype": job.dtype.name}
+    resolved = {
+        "spatial_scale": job.operator.spatial_scale,
+        "dtype": job.dtype.name,
+        "engine": job.engine,
+    }
     return {
         name: resolved.get(name, getattr(settings, name))
         for name, option in OPTIONS.items()

@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import h5py
 import numpy as np
 
 from lucid.errors import SinkError
+from lucid.roi.engines.selection import as_engine
 from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write.identity import DEFAULTS
 from lucid.stream.write.journal import (
@@ -27,7 +29,7 @@ from lucid.stream.write.journal import (
     remove_journal,
     sidecar_paths,
 )
-from lucid.stream.write.outputs import Output
+from lucid.stream.write.outputs import DATASET, Output
 
 
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
@@ -232,3 +234,25 @@ def _require_space(output: Output) -> None:
             f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "
             f"and {free / 1e9:.3g} GB are free"
         )
+
+
+def engine_of(output: Path) -> str | None:
+    """Return the engine of the run that an output or its journal is of, None if neither says.
+
+    Raises
+    ------
+    SinkError
+        If that engine is not there.
+    """
+    try:
+        state = read_journal(sidecar_paths(output).journal)
+        if state is not None:
+            engine = state.job.get("engine")
+        else:
+            with h5py.File(output, "r") as file:
+                engine = file[DATASET].attrs.get("engine")
+        return None if engine is None else as_engine(engine)
+    except ValueError as error:
+        raise SinkError(f"{output} was begun with an engine that is not there: {error}") from None
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
+        return None  # what is wrong with it is said when the run is planned
