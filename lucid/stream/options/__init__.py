@@ -1,0 +1,68 @@
+"""Every option of a run, once: its name, type, default, check and help.
+
+`Options` is the table, a file for each heading of the command's help. `lucid.extract` takes its
+keywords from it, the command its options, the output its attributes, and a resumed run what must be
+the same as before. To add an option is to add an entry here, and to use it. Nothing here needs
+NumPy, so that the command can show its help fast.
+"""
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any, TypeVar, get_args
+
+from lucid.stream.checks import spelled
+from lucid.stream.options.boxes import BoxOptions
+from lucid.stream.options.inputs import InputOptions, Paths
+from lucid.stream.options.operator import OperatorOptions
+from lucid.stream.options.option import ARRAY, GROUPS, Option, Recorded
+from lucid.stream.options.output import OutputOptions
+from lucid.stream.options.run import RunOptions
+
+__all__ = [
+    "ALIASES",
+    "ARRAY",
+    "OPTIONS",
+    "REQUIRED",
+    "Option",
+    "Options",
+    "Recorded",
+    "documented",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Options(InputOptions, BoxOptions, OperatorOptions, OutputOptions, RunOptions, total=False):
+    """The keywords of `lucid.extract`."""
+
+
+OPTIONS: dict[str, Option] = dict(
+    sorted(
+        (
+            (name, annotation.__metadata__[0])
+            for table in (Paths, Options)
+            for name, annotation in table.__annotations__.items()
+        ),
+        key=lambda entry: GROUPS.index(entry[1].group),
+    )
+)
+REQUIRED = Paths.__required_keys__
+ALIASES = {option.alias: name for name, option in OPTIONS.items() if option.alias}
+
+
+def documented(function: Function) -> Function:
+    """Give a function that takes `**options` the table's signature, and its help in the docstring.
+
+    Static tools know the keywords by `Unpack[Options]`; this is for `help` and `inspect`.
+    """
+    keywords = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=OPTIONS[name].default, annotation=kind)
+        for name, annotation in Options.__annotations__.items()
+        for kind in get_args(annotation)[:1]
+    ]
+    about = (f"{each.name} : {spelled(OPTIONS[each.name].help, str)}" for each in keywords)
+    function.__doc__ = (function.__doc__ or "").replace("{options}", "\n        ".join(about))
+    plain = signature(function)
+    *own, _ = plain.parameters.values()
+    function.__signature__ = plain.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
+    return function

@@ -1,0 +1,142 @@
+"""How boxes are understood: their format, their images, their coordinates."""
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, TypedDict
+
+from lucid.stream.checks import (
+    PathLike,
+    as_flag,
+    as_image_size,
+    as_names,
+    as_resize,
+    one_of,
+    optional,
+)
+from lucid.stream.options.option import ARRAY, BOXES, Option, Recorded
+
+
+class BoxOptions(TypedDict, total=False):
+    """How boxes are understood."""
+
+    boxes: Annotated[
+        str,
+        Option(
+            group=BOXES,
+            help="Box format: corners, x first or y first, corner and size, or centre and size.",
+            check=one_of("boxes", "xyxy", "yxyx", "xywh", "cxcywh"),
+            default="xyxy",
+            metavar="xyxy|yxyx|xywh|cxcywh",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    normalized: Annotated[
+        bool,
+        Option(
+            group=BOXES,
+            help="Coordinates are fractions of the image; needs {image_size}.",
+            check=as_flag("normalized"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    image_size: Annotated[
+        int | tuple[int, int] | PathLike | None,
+        Option(
+            group=BOXES,
+            help="Height and width of the images, an array (N,2) of them, or a COCO .json that "
+            "has them.",
+            check=optional(as_image_size),
+            metavar=f"HxW|{ARRAY}",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    columns: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="Columns of a RoI table in text: image,-,x1,y1,x2,y2 by order, or image=photo,... "
+            "by name; also x,y,w,h and cx,cy,w,h.",
+            check=optional(str),
+            unset="what its header says",
+            metavar="ROLES",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    category: Annotated[
+        str | Sequence[int | str] | None,
+        Option(
+            group=BOXES,
+            help="Categories of a COCO file to keep, by name or id, separated by commas.",
+            check=optional(as_names),
+            unset="all",
+            metavar="NAME,...",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    no_crowd: Annotated[
+        bool,
+        Option(
+            group=BOXES,
+            help="Leave out a COCO file's boxes of crowds (iscrowd).",
+            check=as_flag("no_crowd"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    resize: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="How pictures of {image_size} were resized before the network saw them, for boxes "
+            "in pixels of the pictures: stretch:HxW, short:A,B (Detectron2), short:A,B,floor "
+            "(torchvision), short:A,B,exact, long:M (SAM), letterbox:HxW (YOLO), center-pad:M or "
+            "crop:A,B.",
+            check=optional(as_resize),
+            metavar="RULE",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    frame: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
+            "input pixels: input = s * box + o.",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    batch_index: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Image index of each box (K,).",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    box_ranges: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Rows start,end (N,2): the boxes (K,4) of each image, end exclusive. A box in no "
+            "range is invalid.",
+            check=optional(os.fsdecode),
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    box_counts: Annotated[
+        PathLike | None,
+        Option(
+            group=BOXES,
+            help="Number of valid boxes per image (N,), for padded boxes (N,M,4).",
+            check=optional(os.fsdecode),
+            unset="all M",
+            metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]

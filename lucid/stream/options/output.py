@@ -1,0 +1,85 @@
+"""How crops are stored."""
+
+from typing import TYPE_CHECKING, Annotated, SupportsIndex, TypedDict
+
+from lucid.stream.checks import (
+    CROP_DTYPES,
+    as_chunks,
+    as_crop_dtype,
+    as_flag,
+    one_of,
+    optional,
+    read_int,
+)
+from lucid.stream.options.option import OUTPUT, Option, Recorded
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+
+class OutputOptions(TypedDict, total=False):
+    """How crops are stored."""
+
+    dtype: Annotated[
+        "DTypeLike | None",
+        Option(
+            group=OUTPUT,
+            help="Output dtype.",
+            check=optional(as_crop_dtype),
+            unset="that of float features, else float32",
+            metavar="|".join(CROP_DTYPES),
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    compression: Annotated[
+        str,
+        Option(
+            group=OUTPUT,
+            help="HDF5 compression filter.",
+            check=one_of("compression", "none", "gzip", "lzf"),
+            default="none",
+            metavar="none|gzip|lzf",
+            recorded=Recorded.STORAGE,
+        ),
+    ]
+    chunks: Annotated[
+        SupportsIndex | None,
+        Option(
+            group=OUTPUT,
+            help="Rows per HDF5 chunk.",
+            check=optional(as_chunks),
+            unset="contiguous; with a filter, chunks of about 256 KiB",
+            metavar="ROWS",
+            read=read_int,
+            recorded=Recorded.STORAGE,
+            alias="blocks",
+        ),
+    ]
+    checksum: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Store a Fletcher32 checksum with each HDF5 chunk.",
+            check=as_flag("checksum"),
+            default=False,
+            recorded=Recorded.STORAGE,
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Replace an existing output once the new one is complete.",
+            check=as_flag("overwrite"),
+            default=False,
+        ),
+    ]
+    resume: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Resume an interrupted run; no-op if complete.",
+            check=as_flag("resume"),
+            default=False,
+        ),
+    ]

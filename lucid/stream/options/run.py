@@ -1,0 +1,54 @@
+"""How a run is done; no value of a crop depends on it but for the engine."""
+
+from typing import Annotated, TypedDict
+
+from lucid.stream.checks import as_bytes, as_engine, as_flag, as_jobs
+from lucid.stream.options.option import RUN, Option, Recorded
+
+
+class RunOptions(TypedDict, total=False):
+    """How a run is done."""
+
+    strict: Annotated[
+        bool,
+        Option(
+            group=RUN,
+            help="Treat warnings about boxes and maps as errors.",
+            check=as_flag("strict"),
+            default=False,
+        ),
+    ]
+    memory: Annotated[
+        int | str,
+        Option(
+            group=RUN,
+            help="Memory budget of all processes together, excluding the interpreter (about 45 MB) "
+            "and mapped pages; K, M, G are powers of 1024.",
+            check=as_bytes,
+            default="512M",
+            metavar="SIZE",
+        ),
+    ]
+    engine: Annotated[
+        str,
+        Option(
+            group=RUN,
+            help="What computes: compiled (C, the same bits on any machine), numpy, or auto: what "
+            "an interrupted run used, else what LUCID_ROIALIGN_ENGINE says, else compiled where it "
+            "was built.",
+            check=as_engine,
+            default="auto",
+            metavar="auto|numpy|compiled",
+            recorded=Recorded.ALWAYS,
+        ),
+    ]
+    jobs: Annotated[
+        int | str,
+        Option(
+            group=RUN,
+            help="Number of worker processes; auto: one per core if there is much to do.",
+            check=as_jobs,
+            default="auto",
+            metavar="N|auto",
+        ),
+    ]
