@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import PathLike
+from lucid.stream.checks import OUTPUT_SUFFIXES, PathLike
 from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
@@ -123,7 +123,8 @@ def _format_of(path: Path) -> type[Container]:
     """Tell the format of a file by what it holds; raise if none claims it."""
     try:
         if path.is_dir():
-            suffix = next((each.suffix for each in sorted(path.iterdir()) if each.suffix), ".npy")
+            there = {each.suffix for each in path.iterdir()}
+            suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
             raise SourceError(
                 f"{path} is a folder; if it has a file for each image, pass {path}/{{id}}{suffix}"
             )
