@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 import warnings
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import click
 
@@ -25,9 +25,7 @@ PATIENCE = 1.0  # seconds that a run has to tidy up before another signal ends i
 class Interrupted(KeyboardInterrupt):
     """A signal arrived that interrupts like Ctrl-C."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+    by: ClassVar[int | None] = None  # the signal; what it interrupts may end in any other error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,22 +53,27 @@ def main() -> NoReturn:
 
 def _status() -> int:
     """Run the command; return its exit status, or end by the signal that interrupted it."""
+    Interrupted.by = None
     try:
         return commands.main(prog_name="lucid-roialign", standalone_mode=False) or 0
-    except click.ClickException as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if Interrupted.by is not None:  # an import of compiled code makes an ImportError of it
+            _die_of(Interrupted.by)
+        return _told(error)
+
+
+def _told(error: BaseException) -> int:
+    """Say what went wrong and return the exit status for it; raise what nobody expected."""
+    if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    except LucidError as error:
+    if isinstance(error, LucidError):
         console.complain(str(error))
         return DATA_ERROR
-    except OSError as error:  # what is printed cannot be
+    if isinstance(error, OSError):  # what is printed cannot be
         console.complain(f"cannot write what is printed: {error.strerror or error}")
         return DATA_ERROR
-    except (Exception, KeyboardInterrupt) as error:
-        number = _signal_behind(error)
-        if number is None:
-            raise
-        _die_of(number)
+    raise error
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -88,14 +91,8 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     for each in INTERRUPTING:
         if signal.getsignal(each) is _interrupt:
             signal.signal(each, again)
-    raise Interrupted(number)
-
-
-def _signal_behind(error: BaseException | None) -> int | None:
-    """Return the signal that led to an error, None where there is none."""
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__context__  # as click's Abort has it, and what fails while tidying up
-    return error.number if error else None
+    Interrupted.by = number
+    raise Interrupted
 
 
 def _die_of(number: int) -> NoReturn:

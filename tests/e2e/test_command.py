@@ -224,6 +224,24 @@ def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
     assert bool(list(files.path.glob("c.npy*"))) == kept
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_an_import_turns_into_another_error_ends_the_run_all_the_same(files, number):
+    """Cython, as in h5py, raises an ImportError without a trace of what interrupted it."""
+    patch = (
+        "import os, sys; import lucid.stream.settings as s\n"
+        "def interrupted(self, **arguments):\n"
+        f"    try: os.kill(os.getpid(), {int(number)})\n"
+        "    except BaseException: pass\n"
+        "    raise ImportError('cannot initialise module strings')\n"
+        "s.Settings.__init__ = interrupted\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", patch + RUN[2], "extract", "--features", "f.npy", "--rois", "r.npy"],
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (-number, "")
+
+
 def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
     read, write = os.pipe()
     os.close(read)
