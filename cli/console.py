@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def complain(message: str) -> None:
     """Say in one line what went wrong."""
-    click.echo(f"Error: {_shown(' '.join(message.split()))}", err=True)
+    _say(f"Error: {_shown(' '.join(message.split()))}", to_stderr=True)
 
 
 def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bool) -> None:
     """Say after a signal how far the run came and, if something was kept, how to go on."""
     option = "--resume instead of --overwrite" if overwrite else "--resume"
     way = f"; the same command with {option} finishes {report.output}" if kept else ""
-    click.echo(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", err=True)
+    _say(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", to_stderr=True)
 
 
 def stdout_is_terminal() -> bool:
@@ -50,7 +50,7 @@ def _advance(shown: Any, rows_done: int) -> None:
 
 def warn(message: str) -> None:
     """Say in one line what is probably wrong."""
-    click.echo(f"Warning: {_shown(' '.join(message.split()))}", err=True)
+    _say(f"Warning: {_shown(' '.join(message.split()))}", to_stderr=True)
 
 
 def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
@@ -61,13 +61,13 @@ def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
 def show_inputs(report: ExtractReport, to_stderr: bool) -> None:
     """Print what a run works on, before it does."""
     for line in _input_lines(report):
-        click.echo(_shown(line), err=to_stderr)
+        _say(_shown(line), to_stderr)
 
 
 def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
     """Print what a run wrote, or would write."""
     for line in _output_lines(report, dry_run):
-        click.echo(_shown(line), err=to_stderr)
+        _say(_shown(line), to_stderr)
 
 
 def _input_lines(report: ExtractReport) -> Iterator[str]:
@@ -132,13 +132,13 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         _print_json([_described(info) for info in arrays])
         return
     if not arrays:
-        click.echo(f"{path} holds no arrays")
+        _say(f"{path} holds no arrays")
     for info in arrays:
         name = path if info.dataset is None else f"{path}::{info.dataset}"
         storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
         use = f"  usable as {' or '.join(info.roles)}" if info.roles else ""
-        click.echo(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
+        _say(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
 
 
 def _described(info: ArrayInfo) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _described(info: ArrayInfo) -> dict[str, Any]:
 
 
 def _print_json(value: Any, to_stderr: bool = False) -> None:
-    click.echo(json.dumps(value, indent=2), err=to_stderr)
+    _say(json.dumps(value, indent=2), to_stderr)
 
 
 def _shown(text: str) -> str:
@@ -168,3 +168,9 @@ def _in_units(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
+
+
+def _say(text: str, to_stderr: bool = False) -> None:
+    """Print a line, if that stream is open; click 8.1 fails where it is not."""
+    if (sys.stderr if to_stderr else sys.stdout) is not None:
+        click.echo(text, err=to_stderr)
