@@ -113,6 +113,29 @@ def test_annotations_of_pictures_of_any_size_in_one_command(pictures):
     np.testing.assert_allclose(found, middle(boxes), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([{"image_id": 0, "bbox": [1, 1, 9, 9]}], "ann.json does not say the sizes of its images"),
+        (
+            {"images": [{"id": 0, "file_name": "a"}, {"id": 1, "file_name": "b"}],
+             "annotations": [{"image_id": 0, "bbox": [1, 1, 9, 9]}]},
+            "ann.json has no size of image 'a'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_rule_without_sizes_is_an_error_and_no_other_frame(pictures, document, message):
+    draw, _, _ = pictures
+    draw([(1, 1, 0, 0)] * 3)
+    Path("ann.json").write_text(json.dumps(document))
+    np.save("numbers.npy", [0, 1, 2])
+    ids = "numbers.npy" if isinstance(document, list) else "ids.npy"
+    for number, one in enumerate("abc"):
+        Path(f"maps/{number}.npy").write_bytes(Path(f"maps/{one}.npy").read_bytes())
+    with pytest.raises(ShapeError, match=message):
+        lucid.extract("maps/{id}.npy", "ann.json", "c.npy", ids=ids, resize="long:1024")
+
+
 def test_a_stride_is_one_over_the_scale(files):
     lucid.extract("f.npy", "r.npy", "stride.npy", stride=(8, 16))
     wanted = roi_align(files.features, files.rois, 7, spatial_scale=(1 / 8, 1 / 16))

@@ -41,9 +41,9 @@ def test_the_rois_are_read_twice_at_most_however_many_cores_there_are(
 ):
     tuned(parallel_bytes=1)
     monkeypatch.setattr(plan, "cores", lambda: cores)
-    report = lucid.extract("f.npy", "r.npy", "c.npy", dry_run=True)
+    report = lucid.extract("f.npy", "r.npy", "c.npy", dry_run=True, engine="numpy")
     assert report.jobs == {1: 1, 2: 2}.get(cores, report.jobs)
-    assert sum(reads) in (30_000, 60_000)
+    assert sum(reads) == 60_000  # to check them, and for the largest window on the map
 
 
 def roi_lie(file):

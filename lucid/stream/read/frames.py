@@ -8,7 +8,7 @@ the rule by which they were resized.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,12 @@ def as_frames(values: Array, images: int, name: str) -> Floats:
         raise ShapeError(f"{name} must have finite factors above 0, got {rows[wrong[0]].tolist()} "
                          f"at row {wrong[0]}")  # fmt: skip
     return rows
+
+
+def require_frames(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array is of numbers along one or two axes."""
+    if len(shape) not in {1, 2} or dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise ShapeError(f"{name} must hold frames (N, 4), (N, 2) or (N,), got {shape} {dtype}")
 
 
 def sizes_of(images: Images, features: Features, name: str) -> Floats:

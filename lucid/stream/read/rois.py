@@ -22,7 +22,7 @@ from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
 from lucid.stream.read.box_rows import Images
 from lucid.stream.read.coco import read_coco
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.frames import Frames, as_frames, sizes_of
+from lucid.stream.read.frames import Frames, as_frames, require_frames, sizes_of
 from lucid.stream.read.maps import Features
 from lucid.stream.read.owners import FirstColumn, Listed, Owners, Padded, Ranges, require_list
 from lucid.stream.read.resize import as_resize
@@ -216,9 +216,7 @@ class RoiSource:
         """Return heights and widths of images, (N, 2) or (1, 2), if the run needs them."""
         size = self._options.image_size
         if size is None:
-            needed = self._options.resize is not None or self._options.normalized
-            known = self._images if needed else None
-            return None if known is None else sizes_of(known, features, self.name)
+            return self._sizes_by_rois(features) if self._options.resize is not None else None
         if isinstance(size, tuple):
             return np.array([size], np.float64)
         if size.endswith(".json"):
@@ -228,6 +226,17 @@ class RoiSource:
             self._inputs.append(Input("image_size", Path(size), None, images.sizes.shape, "text"))
             return sizes_of(images, features, size)
         return self._image_sizes(size)
+
+    def _sizes_by_rois(self, features: Features) -> Array:
+        """Return the sizes of images that the RoI file says; raise if it does not."""
+        if self._images is None:
+            raise ShapeError(f"{self.name} does not say the sizes of its images; pass --image-size")
+        sizes, index = sizes_of(self._images, features, self.name), self._index
+        unknown = np.flatnonzero(np.isnan(sizes).any(axis=1))
+        missing = unknown if index is None else np.intersect1d(unknown, index)
+        if len(missing) and features.ids is not None:
+            raise ShapeError(f"{self.name} has no size of image {features.ids[missing[0]]!r}")
+        return sizes
 
     def _find_frames(self) -> Frames | None:
         """Return the frames of images, None where boxes are in input coordinates."""
@@ -271,12 +280,6 @@ class RoiSource:
             if self.frames is not None:
                 boxes = self.frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
-
-
-def require_frames(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless an array is of numbers along one or two axes."""
-    if len(shape) not in {1, 2} or dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise ShapeError(f"{name} must hold frames (N, 4), (N, 2) or (N,), got {shape} {dtype}")
 
 
 def require_batch_index(report: RoiReport, source: RoiSource) -> None:
