@@ -92,6 +92,19 @@ def test_sizes_may_come_from_a_coco_file_by_the_names_of_pictures(pictures):
     np.testing.assert_allclose(found, middle(boxes), atol=1e-6)
 
 
+def test_a_picture_without_a_size_is_named(pictures):
+    draw, *_ = pictures
+    draw([FRAMEWORKS[2][1](*size) for size in SIZES])
+    images = [
+        {"id": k, "file_name": f"{one}.jpg", "height": size[0], "width": size[1]}
+        for k, (one, size) in enumerate(zip("abc", SIZES, strict=True))
+    ]
+    del images[1]["width"]
+    Path("ann.json").write_text(json.dumps({"images": images, "annotations": []}))
+    with pytest.raises(lucid.ShapeError, match=r"ann\.json has no size of image 'b'"):
+        centres(resize="short:800,1333", image_size="ann.json")
+
+
 def test_annotations_of_pictures_of_any_size_in_one_command(pictures):
     """A COCO file and a map for each picture: nothing else but the rule needs to be said."""
     draw, index, boxes = pictures

@@ -29,7 +29,7 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
-    table = RoiSource(settings.rois, settings, maps, settings.memory)
+    table = RoiSource(settings, maps, settings.memory)
     opened.callback(table.close)
     scale, scale_from = _spatial_scale(settings, maps)
     operator = RoiAlign(settings.output_size, scale, settings.sampling_ratio, settings.aligned)

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lucid.errors import ShapeError
-from lucid.stream.read.box_rows import Floats, Images
-from lucid.stream.read.ids import match
-from lucid.stream.read.maps import Features
+from lucid.stream.read.box_rows import Floats
+from lucid.stream.read.opened import Opened
+from lucid.stream.read.resize import as_resize
+from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 
@@ -33,6 +34,19 @@ class Frames(NamedTuple):
         scale, offset = np.column_stack([sx, sy, sx, sy]), np.column_stack([ox, oy, ox, oy])
         moved: Floats = boxes * scale + offset
         return moved
+
+
+def find_frames(
+    settings: Settings, images: int, sizes: Floats | None, opened: Opened
+) -> Frames | None:
+    """Return the frames of images, None where boxes are in input coordinates."""
+    if settings.frame is not None:
+        source = opened.source(settings.frame, ("frame",), require_frames)
+        return Frames(as_frames(source[:], images, source.name))
+    if settings.resize is not None and sizes is not None:
+        resized = as_resize(settings.resize)(sizes)
+        return Frames(resized.frame, resized.input_size, resized.is_exact)
+    return None
 
 
 def as_frames(values: Array, images: int, name: str) -> Floats:
@@ -64,13 +78,3 @@ def require_frames(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> N
     """Raise unless an array is of numbers along one or two axes."""
     if len(shape) not in {1, 2} or dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise ShapeError(f"{name} must hold frames (N, 4), (N, 2) or (N,), got {shape} {dtype}")
-
-
-def sizes_of(images: Images, features: Features, name: str) -> Floats:
-    """Return heights and widths (N, 2) of the pictures of maps, NaN where a file has none."""
-    if features.ids is None:
-        raise ShapeError(f"{name} has the sizes of images by id; pass ids (--ids), one per map")
-    by_id = match(features.ids, images.ids, keys_name=name).images
-    by_file = match(features.ids, images.files, keys_name=name).images
-    found = by_id if (by_id >= 0).sum() >= (by_file >= 0).sum() else by_file
-    return np.where(found[:, None] >= 0, images.sizes[found], np.nan)

@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError
+from lucid.roi.table import COLUMNS
 from lucid.stream import tuning
+from lucid.stream.checks import PathLike
+from lucid.stream.read.opened import Opened
+from lucid.stream.settings import Settings
 from lucid.stream.types import Array
+
+OWNERS = ("batch_index", "box_ranges", "box_counts")  # options that say the images of boxes
+WHOSE = "--batch-index, --box-ranges and --box-counts"
 
 
 class Owners(Protocol):
@@ -105,3 +112,62 @@ def require_list(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Non
     """Raise unless an array is a list of numbers."""
     if len(shape) != 1 or dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise ShapeError(f"{name} must be a list of numbers (K,), got {shape} {dtype}")
+
+
+def owners_given(settings: Settings) -> list[str]:
+    """Return the options that were given to say the images of boxes."""
+    return [name for name in OWNERS if getattr(settings, name) is not None]
+
+
+def find_owners(
+    name: str, shape: tuple[int, ...], settings: Settings, images: int, opened: Opened
+) -> Owners:
+    """Return what knows which image a box of an array belongs to; raise if that is not clear."""
+    given, (rois, *width) = owners_given(settings), shape
+    if width == [5] and not given:
+        return FirstColumn(rois)
+    if width == [5]:
+        raise ShapeError(f"{name} says the image in its first column; drop {WHOSE}")
+    if len(width) == 2 and given in ([], ["box_counts"]):
+        counts = _numbers(settings.box_counts, "box_counts", images, opened) if given else None
+        return Padded(shape, counts, images)
+    if len(width) == 1 and given == ["box_ranges"]:
+        return Ranges(rois, _numbers(settings.box_ranges, "box_ranges", images, opened))
+    if len(width) == 1 and given == ["batch_index"]:
+        return Listed(rois, _list_of_images(settings.batch_index, rois, opened))
+    if len(width) == 1 and images == 1 and not given:
+        return Ranges(rois, np.array([[0, rois]]))
+    raise ShapeError(
+        f"{name} {shape}: boxes (K, 4) need --batch-index or --box-ranges to say "
+        f"their image, boxes (N, M, 4) may have --box-counts; or give rows "
+        f"({', '.join(COLUMNS)})"
+    )
+
+
+def _list_of_images(spec: PathLike, rois: int, opened: Opened) -> Any:
+    """Return what reads the image of each box."""
+    index = opened.source(spec, ("batch_index",), require_list)
+    if index.shape != (rois,):
+        raise ShapeError(f"{index.name} must have a number for each of {rois} boxes, "
+                         f"got {index.shape}")  # fmt: skip
+    return opened.rows(index)
+
+
+def _numbers(spec: PathLike, name: str, images: int, opened: Opened) -> NDArray[np.int64]:
+    """Return a whole array of whole numbers, a row per image: ranges (N, 2) or counts (N,)."""
+    width = (2,) if name == "box_ranges" else ()
+
+    def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+        if len(shape) != 1 + len(width) or shape[1:] != width or dtype.kind not in "iuf":
+            raise ShapeError(f"{where} must be {name} (N{', 2' * len(width)}), got {shape}")
+        if shape[0] != images:
+            raise ShapeError(f"{where} must have a row for each of {images} images, "
+                             f"got {shape[0]}")  # fmt: skip
+
+    source = opened.source(spec, (name, "pos_boxes", "num_boxes"), require)
+    values = source[:]
+    if not ((values == np.floor(values)) & (values >= 0) & (values < 2**53)).all():
+        raise ShapeError(f"{source.name} must hold whole numbers >= 0")
+    whole: NDArray[np.int64] = values.astype(np.int64)
+    opened.held_bytes += 3 * whole.nbytes  # as their owners hold them
+    return whole
