@@ -71,11 +71,9 @@ def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
 
 
 def _input_lines(report: ExtractReport) -> Iterator[str]:
-    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
-    origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
     yield (
         f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
-        f"spatial scale {scale} ({origin[report.spatial_scale_from]})"
+        f"spatial scale {_scale(report)}"
     )
     if report.missing_chunks:
         yield f"          {report.missing_chunks} chunks were never written and read as fill values"
@@ -99,12 +97,23 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
         yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
 
 
+def _scale(report: ExtractReport) -> str:
+    """Say the spatial scale, and where it is from."""
+    if report.spatial_scale_from == "images":
+        return "of each image (from the dataset)"
+    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
+    origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
+    return f"{scale} ({origin[report.spatial_scale_from]})"
+
+
 def _operator(report: ExtractReport) -> str:
     """Say how boxes are read and sampled."""
     coordinates = {
         "input": "in input coordinates",
         "fractions": "as fractions of the image",
         "frame": "moved by a frame for each image",
+        "im_info": "moved by the scale in im_info",
+        "original_size and input_size": "moved from original_size to input_size",
     }.get(report.coordinates, f"of pictures resized by {report.coordinates}")
     ratio = report.sampling_ratio if report.sampling_ratio > 0 else "adaptive"
     aligned = "aligned" if report.aligned else "not aligned"

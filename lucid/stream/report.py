@@ -28,7 +28,7 @@ class ExtractReport:
     rois_dtype: str
     output_size: tuple[int, int]
     spatial_scale: tuple[float, float]
-    spatial_scale_from: str  # 'argument', 'features' (an attribute of the dataset) or 'default'
+    spatial_scale_from: str  # 'argument', 'features', 'default', or 'images' where each has its own
     sampling_ratio: int
     aligned: bool
     invalid: str  # the policy
@@ -39,7 +39,9 @@ class ExtractReport:
     outside: int
     frame: str  # where the boxes lie, in words
     boxes: str  # their format
-    coordinates: str  # what they are in: 'input', 'fractions', the rule of resizing, or 'frame'
+    coordinates: (
+        str  # 'input', 'fractions', a rule of resizing, or words such as 'frame', 'im_info'
+    )
     ids: tuple[str, ...]  # what the first and the last image are called, if that is known
     ids_read: str  # how RoIs that name images by id found them, '' for image indices
     warnings: tuple[str, ...]
@@ -81,7 +83,7 @@ class ExtractReport:
             outside=coverage.outside,
             frame=coverage.in_words(),
             boxes=job.rois.form,
-            coordinates=_coordinates(settings),
+            coordinates=job.rois.coordinates,
             ids=_ends(job.features.ids or []),
             ids_read=job.rois.reading,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
@@ -98,13 +100,6 @@ class ExtractReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
-
-
-def _coordinates(settings: Settings) -> str:
-    """Return what the boxes of a run are in."""
-    if settings.frame is not None:
-        return "frame"
-    return str(settings.resize or ("fractions" if settings.normalized else "input"))
 
 
 def _ends(ids: list[str]) -> tuple[str, ...]:

@@ -208,17 +208,6 @@ def test_links_count_as_images_too(files):
     np.testing.assert_array_equal(crops_of("linked.h5::{id}_f"), roi_align(maps, files.rois, 7))
 
 
-def test_a_scale_that_differs_from_image_to_image_is_not_guessed(files):
-    with h5py.File("each.h5", "w") as file:
-        for image in range(5):
-            file[f"{image}_f"] = files.features[image]
-            file[f"{image}_f"].attrs["spatial_scale"] = 0.5 if image < 4 else 0.25
-    with pytest.raises(SourceError, match="spatial_scale differs from image to image"):
-        crops_of("each.h5::{id}_f")
-    expected = roi_align(files.features, files.rois, 7, 0.5)
-    np.testing.assert_array_equal(crops_of("each.h5::{id}_f", spatial_scale=0.5), expected)
-
-
 def test_ids_sort_naturally_whatever_they_are(files):
     with h5py.File("odd.h5", "w") as file:
         for image, name in enumerate(["2", "10", "a", "a²", "b"]):

@@ -43,8 +43,7 @@ def test_a_dataset_is_chosen_by_name(files, dataset):
 def test_without_a_name_the_one_called_as_its_role_is_chosen(files):
     with open_source("f.h5", "features") as source:
         assert source.name == "f.h5::features"
-        assert source.attribute("spatial_scale") == 1 / 16
-        assert source.attribute("nothing") is None
+        assert source.said() == ({"spatial_scale": 1 / 16}, {})
 
 
 def test_without_a_name_the_only_one_that_could_be_meant_is_chosen(files):

@@ -102,7 +102,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
-            "input pixels: input = s * box + o.",
+            "input pixels: input = s * box + o. none: ignore what the features say of it.",
+            unset="what the features say: frame, im_info, or original_size and input_size",
             check=optional(os.fsdecode),
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,

@@ -16,9 +16,11 @@ from typing import Any
 import h5py
 
 from lucid.errors import SourceError
-from lucid.stream.read.hdf5_file import attribute, damaged, identity, open_hdf5
+from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
+from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.ways_out import is_open_ended, link_of, require_inside, require_whole
+from lucid.stream.read.words import Said
 
 
 class Hdf5:
@@ -29,6 +31,7 @@ class Hdf5:
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._trust = path, trust
         self._file = open_hdf5(path)
+        self._said: tuple[str, dict[str, Any]] | None = None  # by a group
 
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
@@ -79,16 +82,18 @@ class Hdf5:
                 found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
         return found
 
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the file, None where there is none."""
-        return attribute(self._file, name, str(self._path))
+    def said_in(self, group: str) -> dict[str, Any]:
+        """Return the words of a group and of the file, for all arrays in the group alike."""
+        if self._said is None or self._said[0] != group:
+            self._said = group, said_by_group(self._file, group, self._checked, str(self._path))
+        return self._said[1]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def _source(self, name: str, item: h5py.Dataset) -> Source:
-        return Hdf5Source(f"{self._path}::{name}", self._path, item, self)
+        return Hdf5Source(self, self._path, name, item)
 
     def _keys(self, name: str) -> list[str]:
         """Return the names in a group; bytes that are no text cannot be asked for."""
@@ -146,6 +151,10 @@ class Hdf5:
 class Hdf5Source(Source):
     """An open dataset."""
 
+    def __init__(self, file: Hdf5, path: Path, name: str, item: h5py.Dataset) -> None:
+        super().__init__(f"{path}::{name}", path, item, file)
+        self._file, self._name = file, name
+
     @cached_property
     def info(self) -> ArrayInfo:
         """What the file says about the dataset."""
@@ -162,9 +171,10 @@ class Hdf5Source(Source):
             written: int = self._array.id.get_num_chunks()
         return math.prod(-(-length // side) for length, side in sides) - written
 
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the dataset, None where there is none."""
-        return attribute(self._array, name, self.name)
+    def said(self) -> tuple[Said, Said]:
+        """Return the words of the dataset's attributes, and those of its group and file."""
+        own = said_by(self._array, self.name)
+        return own, self._file.said_in(self._name.rpartition("/")[0])
 
 
 def _described(item: h5py.Dataset, name: str | None = None, linked: bool = False) -> ArrayInfo:

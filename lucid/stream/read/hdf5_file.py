@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any
 
 import h5py
 
@@ -49,11 +48,3 @@ def identity(item: h5py.Dataset | h5py.Group) -> tuple[int, int]:
     """Return what only this object has, whatever its name, for as long as its file is open."""
     info = h5py.h5o.get_info(item.id)
     return info.fileno, info.addr
-
-
-def attribute(item: h5py.Dataset | h5py.Group, name: str, where: str) -> Any:
-    """Return an attribute, None where there is none."""
-    try:
-        return item.attrs.get(name)
-    except Exception as error:
-        raise damaged(where, error) from error

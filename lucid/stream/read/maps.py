@@ -22,6 +22,7 @@ from lucid.stream.read.ids import as_texts, lines_of, require_ids
 from lucid.stream.read.npy import PipedNpy
 from lucid.stream.read.per_image import per_image
 from lucid.stream.read.source import Source
+from lucid.stream.read.words import Said, Words, gathered
 from lucid.stream.types import Array
 
 
@@ -58,6 +59,7 @@ class Features:
     missing_chunks: int = 0  # that were never written
     held_per_image: int = 16  # bytes: how many RoIs it has, and what is still to be done
 
+    words: Words  # what the file says about where boxes lie
     paths: list[Path]  # the files that are read
     inputs: list[Input]  # what is read from them
 
@@ -87,9 +89,6 @@ class Features:
     def read_several(self, images: slice) -> Array:
         """Return maps of one size, (n, C, H, W)."""
         raise NotImplementedError
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the array, None where there is none."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -159,14 +158,12 @@ class Maps(Features):
             )
         self.inputs = [source.as_input("features")._replace(shape=self.shape), *inputs]
         self.paths = [one.path for one in self.inputs]
+        own, others = source.said()
+        self.words = Words(self.name, self.images, {**others, **own})
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
         return self._axes.part(self._source, (images,), slice(None), slice(None))
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the array, None where there is none."""
-        return self._source.attribute(name)
 
     def close(self) -> None:
         """Close the file."""
@@ -188,7 +185,9 @@ class MapPerImage(Features):
         self.name = spec
         self._arrays = per_image(spec, ids, ("features",), self._require_map, trust)
         try:
-            self._hold_against_the_first(self._arrays.first())
+            said = self._hold_against_the_first(self._arrays.first())
+            self.words = gathered(spec, said, in_order=ids is not None)
+            self.held_per_image *= 1 + bool(self.words.single)
         except BaseException:
             self.close()
             raise
@@ -197,10 +196,17 @@ class MapPerImage(Features):
         this = self._arrays.as_input("features", self.shape, str(self.dtype))
         self.inputs = [this, *inputs]
 
-    def _hold_against_the_first(self, sources: Iterable[Source]) -> None:
-        """Take down the sizes of all images; raise if channels or dtype differ."""
+    def _hold_against_the_first(self, sources: Iterable[Source]) -> list[tuple[Said, Said]]:
+        """Take down the sizes of all images, and return what is said about them.
+
+        Raises
+        ------
+        ShapeError
+            If channels or dtype differ.
+        """
         shapes: list[tuple[int, ...]] = []
         leading: list[int] = []
+        said: list[tuple[Said, Said]] = []
         self.channels, self.dtype = 0, np.dtype(np.float32)
         for source in sources:
             shape = self._shape(source)
@@ -213,11 +219,13 @@ class MapPerImage(Features):
                 self.chunks = max(self.chunks or (1, 0), chunk, key=math.prod)
             shapes.append(shape[1:])
             leading.append(len(source.shape) - 3)
+            said.append(source.said())
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
         self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
         if not shapes:
             raise SourceError(f"{self.name} matches nothing; see what a file holds with info")
+        return said
 
     def _require_like_the_first(self, source: Source, channels: int) -> None:
         """Raise unless an image's array has the channels and the dtype of the first image's."""
@@ -238,14 +246,6 @@ class MapPerImage(Features):
             raise ShapeError(f"{name} must have shape (C, H, W), got {shape}")
         require_features((1, *self._axes.in_order(shape[-3:])), dtype, name)
 
-    def attribute(self, name: str) -> Any:
-        """Return the attribute of all images' arrays, or else of the file."""
-        found = [self._arrays.again(image).attribute(name) for image in range(self.images)]
-        if any(not np.array_equal(one, found[0]) for one in found):
-            raise SourceError(f"{self.name}: the attribute {name} differs from image to image")
-        own = found[0] if found else None
-        return self._arrays.attribute(name) if own is None else own
-
     def close(self) -> None:
         """Close what is open."""
         self._arrays.close()
@@ -262,6 +262,7 @@ class PipedMaps(Features):
     def __init__(self, stream: PipedNpy, axes: Axes) -> None:
         super().__init__(axes)
         self._stream, self.name, self.paths, self.inputs = stream, stream.name, [], []
+        self.words = Words(self.name, stream.header.shape[0])
         header = stream.header
         require_features(header.shape, header.dtype, self.name)
         self.images, self.channels, *size = axes.in_order(header.shape)

@@ -72,9 +72,6 @@ class Npy:
         """Return the names of arrays that match: there are none."""
         return {}
 
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the file: there are none."""
-
     def close(self) -> None:
         """Close the file; one that is mapped is unmapped with its last use."""
         if isinstance(self._array, PreadArray):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from lucid.errors import SourceError
 from lucid.stream.checks import PLACE, PathLike
@@ -25,9 +25,6 @@ class PerImage(Protocol):
 
     def again(self, image: int) -> Source:
         """Return the array of an image; the one before may be closed."""
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute that holds for all, None where there is none."""
 
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of all."""
@@ -91,10 +88,6 @@ class DatasetPerImage:
         """Return the dataset of an image."""
         return self._file.again(self._names[image])
 
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the file."""
-        return self._file.attribute(name)
-
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of the file."""
         return Input(role, self._path, self._pattern, shape, dtype)
@@ -136,9 +129,6 @@ class FilePerImage:
         source = open_source(spec, self._names, self._check, trust=self._trust)
         self._open = image, source
         return source
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute that holds for all: each has its own."""
 
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of all files."""

@@ -16,9 +16,10 @@ from lucid.roi.table import RoiReport
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.boxes import open_boxes
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.frames import find_frames
+from lucid.stream.read.frames import find_frames, of_images
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.scale import Scale
 from lucid.stream.read.sizes import find_sizes
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
@@ -27,14 +28,16 @@ from lucid.stream.types import Array
 class RoiSource:
     """The K RoIs of a run."""
 
-    def __init__(self, settings: Settings, features: Features, memory: int | None = None) -> None:
+    def __init__(
+        self, settings: Settings, features: Features, scale: Scale, memory: int | None = None
+    ) -> None:
         self.images = features.images
         self._opened = Opened(trust=settings.trust_input)
         self._normalized = settings.normalized
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
-            self.frames = find_frames(settings, self.images, self._sizes, self._opened)
+            self.frames = find_frames(settings, features.words, self._sizes, scale, self._opened)
         except BaseException:
             self.close()
             raise
@@ -59,6 +62,13 @@ class RoiSource:
         return self._sizes, False
 
     @property
+    def coordinates(self) -> str:
+        """What boxes are in: 'input', 'fractions', or whence their frames are."""
+        if self.frames is not None:
+            return self.frames.origin
+        return "fractions" if self._normalized else "input"
+
+    @property
     def paths(self) -> Sequence[Path]:
         """The files that are read."""
         return [one.path for one in self.inputs]
@@ -77,7 +87,7 @@ class RoiSource:
         with np.errstate(over="ignore", invalid="ignore"):
             boxes = as_corners(rows.astype(np.float64), self.form)
             if self._normalized and self._sizes is not None:
-                boxes *= _of_images(self._sizes, index)[:, [1, 0, 1, 0]]
+                boxes *= of_images(self._sizes, index)[:, [1, 0, 1, 0]]
             if self.frames is not None:
                 boxes = self.frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
@@ -96,12 +106,6 @@ def as_corners(boxes: Floats, form: str) -> Floats:
     if form != "xyxy":
         boxes[:, 2:] += boxes[:, :2]
     return boxes
-
-
-def _of_images(values: Floats, index: Array) -> Floats:
-    """Return the row of each image (k,), any one where there is no such image."""
-    known = (index >= 0) & (index < len(values)) if len(values) > 1 else 0
-    return values[np.where(known, index, 0).astype(np.int64)]
 
 
 def require_batch_index(report: RoiReport, source: RoiSource) -> None:

@@ -15,6 +15,7 @@ from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.words import NOTHING, Said
 from lucid.stream.types import Array
 
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
@@ -101,8 +102,9 @@ class Source:
         """The size of a chunk of storage, 0 where there are none."""
         return self.dtype.itemsize * math.prod(self.info.chunks) if self.info.chunks else 0
 
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the array, None where there is none."""
+    def said(self) -> tuple[Said, Said]:
+        """Return the words of the array's own, and those of what holds several arrays."""
+        return NOTHING
 
     def __getitem__(self, key: Any) -> Array:
         try:
@@ -150,9 +152,6 @@ class Container(Protocol):
 
     def matching(self, pattern: str, place: str) -> dict[str, str]:
         """Return names that match, of arrays or not, by what stands for `place` in them."""
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the file, None where there is none."""
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,57 @@
+"""Words in HDF5 files: attributes, and small datasets beside the features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lucid.errors import SourceError
+from lucid.stream.read.hdf5_file import damaged
+from lucid.stream.read.words import WORDS
+
+MOST_NUMBERS = 1 << 20  # that a dataset of a word may have
+
+
+def said_by(item: h5py.Dataset | h5py.Group, where: str) -> dict[str, Any]:
+    """Return the words among the attributes of a dataset or a group."""
+    try:
+        here = [word for word in WORDS if h5py.h5a.exists(item.id, word.encode())]
+        return {word: item.attrs[word] for word in here}
+    except Exception as error:
+        raise damaged(where, error) from error
+
+
+def said_by_group(
+    file: h5py.File, group: str, checked: Callable[[str], object], where: str
+) -> dict[str, Any]:
+    """Return the words of a file, then those of datasets in a group, then its attributes.
+
+    `checked` opens a name, if it does not lead where it should not.
+    """
+    said = said_by(file, where)
+    parent = checked(group) if group else file
+    if not isinstance(parent, h5py.Group):
+        return said
+    for word in WORDS:
+        name = f"{group}/{word}" if group else word
+        if word in parent and isinstance(item := checked(name), h5py.Dataset) and _fits(item, word):
+            said[word] = _values(item, f"{where}::{name}")
+    return said | said_by(parent, where)
+
+
+def _fits(item: h5py.Dataset, word: str) -> bool:
+    """Return whether a dataset can be meant; one called frame may as well number a video's."""
+    axes = {2} if word == "frame" else {0, 1, 2}
+    return item.shape is not None and item.ndim in axes and item.dtype.kind in "iuf"
+
+
+def _values(item: h5py.Dataset, where: str) -> Any:
+    if item.size > MOST_NUMBERS:
+        raise SourceError(f"{where} has {item.size} numbers, too many to be a row for each image")
+    try:
+        return np.asarray(item[()])
+    except Exception as error:
+        raise damaged(where, error) from error

@@ -1,0 +1,63 @@
+"""How many cells there are per input pixel: as given, or as features files say it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lucid.errors import SourceError
+from lucid.roi.operator import as_spatial_scale
+from lucid.stream.checks import Check, as_stride
+from lucid.stream.read.box_rows import Floats
+from lucid.stream.read.words import Words
+from lucid.stream.settings import Settings
+
+
+class Scale(NamedTuple):
+    """Cells per input pixel (y, x)."""
+
+    rows: Floats  # (1, 2), or (N, 2) where it differs from image to image
+    origin: str  # 'argument', 'features' or 'default'
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is the same for all images."""
+        return len(self.rows) == 1
+
+
+def find_scale(settings: Settings, words: Words) -> Scale:
+    """Return the scale of a run.
+
+    Raises
+    ------
+    SourceError
+        If what the file says has no meaning.
+    """
+    if settings.spatial_scale is not None:
+        return Scale(np.array([settings.spatial_scale]), "argument")
+    if settings.stride is not None:
+        return Scale(1 / np.array([settings.stride]), "argument")
+    scale, stride = words.rows("spatial_scale"), words.rows("stride")
+    if scale is None and stride is None:
+        return Scale(np.ones((1, 2)), "default")
+    factors = _pairs(scale, as_spatial_scale, words.name)
+    strides = _pairs(stride, as_stride, words.name)
+    if factors is None or strides is None:
+        return Scale(1 / strides if factors is None else factors, "features")
+    if not np.allclose(factors * strides, 1):
+        raise SourceError(
+            f"{words.name} says spatial_scale {factors[0].tolist()} and stride "
+            f"{strides[0].tolist()}, which contradict each other; pass --spatial-scale"
+        )
+    return Scale(factors, "features")
+
+
+def _pairs(rows: Floats | None, check: Check, name: str) -> Any:
+    """Return pairs (y, x) of rows of one or two numbers, if each passes a check."""
+    if rows is None:
+        return None
+    try:
+        return np.array([check(row if len(row) == 2 else row[0]) for row in rows.tolist()])
+    except ValueError as error:
+        raise SourceError(f"{name} has a bad attribute: {error}") from error

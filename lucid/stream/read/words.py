@@ -1,0 +1,121 @@
+"""What features files say about where boxes lie: words such as `spatial_scale` and `im_info`.
+
+A word is an attribute of the dataset, of its group or of the file, or a small dataset of that name
+beside it. It holds for all images, or has a row for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lucid.errors import SourceError
+from lucid.stream.read.box_rows import Floats
+
+WORDS = {  # with how many numbers each says about an image
+    "spatial_scale": (1, 2),
+    "stride": (1, 2),
+    "frame": (2, 4),
+    "im_info": (3,),
+    "original_size": (2,),
+    "input_size": (2,),
+}
+
+Said = Mapping[str, Any]  # values by their words
+NOTHING: tuple[Said, Said] = ({}, {})
+
+
+class Words(NamedTuple):
+    """What is said about the maps of a run."""
+
+    name: str  # of the features
+    images: int
+    shared: Said = NOTHING[0]  # about all images
+    single: Mapping[str, Sequence[Any]] = NOTHING[0]  # about each image by itself
+
+    def rows(self, word: str) -> Floats | None:
+        """Return what a word says, a row for each image or one for all; None if it is not there.
+
+        Raises
+        ------
+        SourceError
+            If there are not as many finite numbers as the word has, for each image or for all.
+        """
+        widths = WORDS[word]
+        try:
+            if word in self.single:
+                rows = np.array([np.ravel(one) for one in self.single[word]], np.float64)
+            elif word in self.shared:
+                rows = self._shared_rows(np.asarray(self.shared[word], np.float64), widths)
+            else:
+                return None
+            if rows.shape[1] not in widths or not np.isfinite(rows).all():
+                raise ValueError
+        except (TypeError, ValueError, IndexError):
+            numbers = " or ".join(str(width) for width in widths)
+            raise SourceError(
+                f"{self.name} has a bad attribute: {word} must be {numbers} finite "
+                f"numbers, or as many for each of {self.images} images"
+            ) from None
+        return rows if (rows != rows[:1]).any() else rows[:1]
+
+    def _shared_rows(self, values: Floats, widths: Sequence[int]) -> Floats:
+        """Return values that hold for all images as one row, or one for each image."""
+        if values.ndim == 2 and len(values) in (1, self.images):
+            return values
+        if values.size in widths and values.ndim < 2:
+            return values.reshape(1, -1)
+        if values.shape == (self.images,):
+            return values[:, None]
+        raise ValueError
+
+
+def gathered(name: str, said: Sequence[tuple[Said, Said]], *, in_order: bool) -> Words:
+    """Return the words of images, each with what is said about it and about all.
+
+    Parameters
+    ----------
+    name : str
+        Of the features.
+    said : sequence of (mapping, mapping)
+        For each image, the words of its own array and those of what holds several arrays.
+    in_order : bool
+        Whether the order of images is known apart from the names of their arrays, so that a row
+        for each image can be told whose it is.
+
+    Raises
+    ------
+    SourceError
+        If some images have a word and others do not.
+    """
+    single: dict[str, list[Any]] = {}
+    for word in WORDS:
+        values = [own[word] for own, _ in said if word in own]
+        if values and len(values) < len(said):
+            raise SourceError(f"{name}: {len(values)} of {len(said)} images have {word}")
+        if values:
+            single[word] = values
+    shared: dict[str, Any] = {}
+    for word, value in (said[0][1] if said else {}).items():
+        if all(others.get(word) is value for _, others in said):
+            shared[word] = value
+        elif word not in single:
+            single[word] = [others.get(word, ()) for _, others in said]
+    several = [
+        word
+        for word, value in shared.items()
+        if word in WORDS and _is_by_row(word, np.shape(value), len(said))
+    ]
+    if several and not in_order:
+        raise SourceError(
+            f"{name}: {several[0]} has a row for each image, and their order is not known; "
+            "pass ids (--ids) in its order"
+        )
+    return Words(name, len(said), shared, single)
+
+
+def _is_by_row(word: str, shape: tuple[int, ...], images: int) -> bool:
+    """Return whether a word has a row for each of several images."""
+    return shape[:1] == (images,) and images > 1 and (len(shape) == 2 or images not in WORDS[word])
