@@ -10,9 +10,15 @@ from importlib import import_module
 from operator import index
 from pathlib import Path
 from string import Formatter
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 PathLike = str | os.PathLike[str]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    SourceLike = PathLike | ArrayLike  # what an array is passed as
+else:
+    SourceLike = PathLike  # without NumPy, which takes long to import
 Check = Callable[[Any], Any]
 
 PIPE = "-"  # standard input or output
@@ -21,6 +27,16 @@ PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 HDF5_SUFFIXES = (".h5", ".hdf5")
 OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
 CROP_DTYPES = ("float16", "float32", "float64")
+
+
+class Held:
+    """An array that a caller passes instead of the path of one."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = import_module("numpy").asarray(values)
+
+    def __str__(self) -> str:
+        return "array"
 
 
 def spelled(text: str, spell: Callable[[str], str]) -> str:
@@ -108,8 +124,19 @@ def as_output(path: PathLike) -> Path:
     return output
 
 
-def as_image_size(value: Any) -> tuple[int, int] | str:
-    """Return (height, width) from such a pair, a number or 'HxW'; anything else is a path."""
+def as_source(value: Any) -> str | Held:
+    """Return the path of an array, or an array itself; sequences become arrays."""
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return os.fsdecode(value)
+    if isinstance(value, (list, tuple)) or hasattr(value, "__array__"):
+        return Held(value)
+    raise TypeError(f"a path or an array was expected, got {value!r}")
+
+
+def as_image_size(value: Any) -> tuple[int, int] | str | Held:
+    """Return (height, width) from such a pair, a number or 'HxW'; anything else is a source."""
+    if hasattr(value, "__array__") or (isinstance(value, list) and type(value[0]) is list):
+        return Held(value)
     if isinstance(value, str):
         pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
         if not pair:

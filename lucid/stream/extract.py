@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import FrameError, FrameWarning, RoiError
 from lucid.roi.engines.selection import get_engine
-from lucid.stream.checks import PathLike, spelled
+from lucid.stream.checks import PathLike, SourceLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
 from lucid.stream.plan.coverage import Coverage, Placement
@@ -33,8 +33,8 @@ Array = NDArray[Any]
 
 @documented
 def extract(
-    features: PathLike,
-    rois: PathLike,
+    features: SourceLike,
+    rois: SourceLike,
     output: PathLike = "crops.h5",
     *,
     dry_run: bool = False,
@@ -49,11 +49,12 @@ def extract(
         Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
         one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
         stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
-        stream on standard input.
+        stream on standard input. In Python, an array too.
     rois : path
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
-        M for each image, of which `box_counts` says how many are valid.
+        M for each image, of which `box_counts` says how many are valid. In Python, an array too, as
+        for all options that take one.
     output : path
         A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
         them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
@@ -128,7 +129,7 @@ def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
     """Return how to do a job, on as many processes as were asked for or are worth it."""
     if settings.jobs != "auto":
         return make_plan(job, found, settings.memory, packing, [int(settings.jobs)])
-    most = jobs_worth(job, found) if settings.can_resume else 1
+    most = jobs_worth(job, found) if settings.can_share else 1
     return make_plan(job, found, settings.memory, packing, range(most, 0, -1))
 
 

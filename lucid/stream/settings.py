@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
-from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError
+from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError, Held
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
 
 
@@ -46,18 +46,21 @@ class Settings:
         return settings
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
-        is_json = self.rois.endswith(".json")
+        is_json = str(self.rois).endswith(".json")
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
             chunked and self.output.suffix not in HDF5_SUFFIXES,
             "{compression}, {chunks} and {checksum} are for HDF5, not for .npy",
         )
-        yield self.features == self.rois == PIPE, "{features} and {rois} cannot both be piped in"
+        yield (
+            str(self.features) == str(self.rois) == PIPE,
+            "{features} and {rois} cannot both be piped in",
+        )
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
-            self.jobs not in {"auto", 1} and not self.can_resume,
-            "pipes use one process; drop {jobs}",
+            self.jobs not in {"auto", 1} and not self.can_share,
+            "pipes and arrays in memory use one process; drop {jobs}",
         )
         yield (
             self.normalized and self.image_size is None,
@@ -85,7 +88,7 @@ class Settings:
             "{category} and {no_crowd} are for {rois} in COCO's JSON",
         )
         yield (
-            self.columns is not None and not self.rois.endswith((".csv", ".tsv", ".txt")),
+            self.columns is not None and not str(self.rois).endswith((".csv", ".tsv", ".txt")),
             "{columns} are for {rois} in .csv, .tsv or .txt",
         )
 
@@ -97,4 +100,9 @@ class Settings:
     @property
     def can_resume(self) -> bool:
         """Whether an interrupted run could be gone on with: a pipe cannot be read again."""
-        return PIPE not in (self.features, self.rois, str(self.output))
+        return PIPE not in map(str, (self.features, self.rois, self.output))
+
+    @property
+    def can_share(self) -> bool:
+        """Whether several processes could work on a run: each opens the inputs by itself."""
+        return self.can_resume and not any(isinstance(one, Held) for one in vars(self).values())

@@ -1,15 +1,15 @@
 """How boxes are understood: their format, their images, their coordinates."""
 
-import os
 from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from lucid.stream.checks import (
-    PathLike,
+    SourceLike,
     as_flag,
     as_image_size,
     as_names,
     as_resize,
+    as_source,
     one_of,
     optional,
 )
@@ -41,7 +41,7 @@ class BoxOptions(TypedDict, total=False):
         ),
     ]
     image_size: Annotated[
-        int | tuple[int, int] | PathLike | None,
+        int | tuple[int, int] | SourceLike | None,
         Option(
             group=BOXES,
             help="Height and width of the images, an array (N,2) of them, or a COCO .json that "
@@ -98,44 +98,44 @@ class BoxOptions(TypedDict, total=False):
         ),
     ]
     frame: Annotated[
-        PathLike | None,
+        SourceLike | None,
         Option(
             group=BOXES,
             help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
             "input pixels: input = s * box + o. none: ignore what the features say of it.",
             unset="what the features say: frame, im_info, or original_size and input_size",
-            check=optional(os.fsdecode),
+            check=optional(as_source),
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
     batch_index: Annotated[
-        PathLike | None,
+        SourceLike | None,
         Option(
             group=BOXES,
             help="Image index of each box (K,).",
-            check=optional(os.fsdecode),
+            check=optional(as_source),
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
     box_ranges: Annotated[
-        PathLike | None,
+        SourceLike | None,
         Option(
             group=BOXES,
             help="Rows start,end (N,2): the boxes (K,4) of each image, end exclusive. A box in no "
             "range is invalid.",
-            check=optional(os.fsdecode),
+            check=optional(as_source),
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
     box_counts: Annotated[
-        PathLike | None,
+        SourceLike | None,
         Option(
             group=BOXES,
             help="Number of valid boxes per image (N,), for padded boxes (N,M,4).",
-            check=optional(os.fsdecode),
+            check=optional(as_source),
             unset="all M",
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,

@@ -1,9 +1,15 @@
 """What a run reads and writes, and how features are read."""
 
-import os
 from typing import Annotated, Required, TypedDict
 
-from lucid.stream.checks import PathLike, as_flag, as_output, one_of, optional
+from lucid.stream.checks import (
+    SourceLike,
+    as_flag,
+    as_output,
+    as_source,
+    one_of,
+    optional,
+)
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded
 
 
@@ -11,29 +17,29 @@ class Paths(TypedDict, total=False):
     """What `lucid.extract` takes by position."""
 
     features: Annotated[
-        Required[PathLike],
+        Required[SourceLike],
         Option(
             group=INPUTS,
             help="Feature maps (N,C,H,W) in .npy or HDF5. Without DATASET: the dataset 'features', "
             "or else the only one usable as features. {{id}} in PATH or DATASET: a file or dataset "
             "(C,H,W) per image. - reads .npy from standard input.",
-            check=os.fsdecode,
+            check=as_source,
             metavar=ARRAY,
         ),
     ]
     rois: Annotated[
-        Required[PathLike],
+        Required[SourceLike],
         Option(
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in .npy or HDF5; or boxes (K,4) with "
             "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
             ".txt. - reads .npy from standard input.",
-            check=os.fsdecode,
+            check=as_source,
             metavar=ARRAY,
         ),
     ]
     output: Annotated[
-        PathLike,
+        SourceLike,
         Option(
             group=OUTPUT,
             help="Crops (K,C,PH,PW): .h5, .hdf5 or .npy. - writes .npy to standard output.",
@@ -60,12 +66,12 @@ class InputOptions(TypedDict, total=False):
         ),
     ]
     ids: Annotated[
-        PathLike | None,
+        SourceLike | None,
         Option(
             group=INPUTS,
             help="Ids of the images, in order: an array, or a .txt of one a line. They are "
             "substituted for {{id}}, and RoIs may name images by them.",
-            check=optional(os.fsdecode),
+            check=optional(as_source),
             unset="all that match, in natural order",
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,

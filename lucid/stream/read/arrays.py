@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import OUTPUT_SUFFIXES, PathLike
+from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike
 from lucid.stream.read.hdf5 import Hdf5
+from lucid.stream.read.held import HeldArray
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
 
@@ -24,13 +25,13 @@ START = 8  # bytes by which formats know their files
 
 
 def open_source(
-    spec: PathLike, names: Sequence[str], check: Check, *, trust: bool = False
+    spec: PathLike | Held, names: Sequence[str], check: Check, *, trust: bool = False
 ) -> Source:
     """Open the array of a file that passes a check.
 
     Parameters
     ----------
-    spec : path
+    spec : path or array
         `PATH` or `PATH::DATASET`; without a dataset, the first of a file's that has one of the
         names, or else the only one that passes. Links are taken where nothing else passes.
     names : sequence of str
@@ -47,6 +48,10 @@ def open_source(
     ShapeError, DTypeError
         If the array does not pass.
     """
+    if isinstance(spec, Held):
+        held = HeldArray(spec, names[0])
+        check(held.shape, held.dtype, held.name)
+        return held
     path, dataset = split(spec)
     container = open_container(path, trust)
     try:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lucid.errors import MemoryLimitError, ShapeError
-from lucid.stream.checks import PIPE
+from lucid.stream.checks import PIPE, Held
 from lucid.stream.read.arrays import open_stdin
 from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
 from lucid.stream.read.box_rows import Images
@@ -55,6 +55,9 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
         If they must be held as a whole, and that is more than `memory`.
     """
     spec = settings.rois
+    if isinstance(spec, Held):
+        source = opened.source(spec, NAMES, require_rois)
+        return ArrayBoxes(source, settings, features.images, opened)
     if spec == PIPE:
         return ArrayBoxes(PipedArray(opened, memory), settings, features.images, opened)
     if is_box_file(Path(spec)):

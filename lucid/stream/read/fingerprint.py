@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lucid.errors import SourceError
 
@@ -16,22 +16,26 @@ SAMPLED = "sample"
 
 
 class Input(NamedTuple):
-    """An array that a run reads from a file."""
+    """An array that a run reads."""
 
     role: str  # the option that names it
-    path: Path
+    path: Path | None  # None if it is in memory
     dataset: str | None
     shape: tuple[int, ...]
     dtype: str
     files: tuple[Path, ...] = ()  # where it is a file for each image
+    values: Any = None  # where it is in memory
 
     def fingerprint(self) -> str:
-        """Return what changes when the contents of the file do; see `fingerprint`."""
+        """Return what changes when the contents do; see `fingerprint`."""
+        if self.path is None:
+            return fingerprint_of_array(self.values)
         return fingerprint_of_many(self.files) if self.files else fingerprint(self.path)
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
-        return max(path.stat().st_mtime_ns for path in self.files or (self.path,))
+        files = self.files or ((self.path,) if self.path else ())
+        return max((path.stat().st_mtime_ns for path in files), default=0)
 
 
 def fingerprint(path: Path) -> str:
@@ -57,6 +61,14 @@ def fingerprint(path: Path) -> str:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     return f"{'whole' if whole else SAMPLED}:{size}:{digest.hexdigest()}"
+
+
+def fingerprint_of_array(values: Any) -> str:
+    """Return a text that changes with the values of an array."""
+    digest = blake2b(digest_size=16)
+    for part in values if values.ndim else [values]:
+        digest.update(memoryview(part.tobytes()))
+    return f"whole:{values.nbytes}:{digest.hexdigest()}"
 
 
 def fingerprint_of_many(paths: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.pooling import require_features
-from lucid.stream.checks import PIPE, PLACE, PathLike
+from lucid.stream.checks import PIPE, PLACE, Held, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import as_texts, lines_of, require_ids
@@ -99,7 +99,7 @@ class Features:
 
 
 def open_features(
-    spec: PathLike, layout: str, ids: PathLike | None, *, trust: bool = False
+    spec: PathLike | Held, layout: str, ids: PathLike | Held | None, *, trust: bool = False
 ) -> Features:
     """Open feature maps.
 
@@ -125,12 +125,11 @@ def open_features(
     return Maps(source, axes, given, inputs)
 
 
-def read_ids(spec: PathLike | None, trust: bool) -> tuple[list[str] | None, list[Input]]:
+def read_ids(spec: PathLike | Held | None, trust: bool) -> tuple[list[str] | None, list[Input]]:
     """Return the ids that a user gives, in an array or a text, and what is recorded of them."""
     if spec is None:
         return None, []
-    path = Path(spec)
-    if path.suffix == ".txt":
+    if not isinstance(spec, Held) and (path := Path(spec)).suffix == ".txt":
         lines = lines_of(path)
         return lines, [Input("ids", path, None, (len(lines),), "text")]
     with open_source(spec, ("ids", "image_ids", "image_id"), require_ids, trust=trust) as source:
@@ -154,10 +153,11 @@ class Maps(Features):
         if ids is not None and len(ids) != self.images:
             source.close()
             raise ShapeError(
-                f"{inputs[0].path} must have an id for each of {self.images} images, got {len(ids)}"
+                f"{inputs[0].path or 'ids'} must have an id for each of {self.images} images, "
+                f"got {len(ids)}"
             )
         self.inputs = [source.as_input("features")._replace(shape=self.shape), *inputs]
-        self.paths = [one.path for one in self.inputs]
+        self.paths = [one.path for one in self.inputs if one.path]
         own, others = source.said()
         self.words = Words(self.name, self.images, {**others, **own})
 
@@ -192,7 +192,7 @@ class MapPerImage(Features):
             self.close()
             raise
         self.ids = self._arrays.ids
-        self.paths = [*self._arrays.paths(), *(one.path for one in inputs)]
+        self.paths = [*self._arrays.paths(), *(one.path for one in inputs if one.path)]
         this = self._arrays.as_input("features", self.shape, str(self.dtype))
         self.inputs = [this, *inputs]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lucid.stream.checks import PathLike
+from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.arrays import open_source
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.source import Check, Source
@@ -22,7 +22,7 @@ class Opened:
         self._trust = trust
         self._sources: list[Source] = []
 
-    def source(self, spec: PathLike, names: Sequence[str], check: Check) -> Source:
+    def source(self, spec: PathLike | Held, names: Sequence[str], check: Check) -> Source:
         """Open an array as `open_source` does; the first name is what an option calls it."""
         source = open_source(spec, names, check, trust=self._trust)
         self._sources.append(source)

@@ -71,7 +71,7 @@ class RoiSource:
     @property
     def paths(self) -> Sequence[Path]:
         """The files that are read."""
-        return [one.path for one in self.inputs]
+        return [one.path for one in self.inputs if one.path]
 
     @property
     def inputs(self) -> Sequence[Input]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lucid.errors import ShapeError
 from lucid.stream import tuning
+from lucid.stream.checks import Held
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
 from lucid.stream.read.coco import read_coco
@@ -31,7 +32,7 @@ def find_sizes(
     size, is_used = settings.image_size, settings.normalized or settings.resize is not None
     if isinstance(size, tuple):
         return np.array([size], np.float64)
-    if size is not None and not size.endswith(".json"):
+    if isinstance(size, Held) or (size is not None and not size.endswith(".json")):
         return _by_array(size, features.images, opened)
     if size is None and settings.resize is None:
         return None
@@ -65,7 +66,7 @@ def _of_coco(path: Path, opened: Opened) -> Images | None:
     return images
 
 
-def _by_array(spec: str, images: int, opened: Opened) -> Floats:
+def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
     """Return heights and widths of an array, (N, 2)."""
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:

@@ -64,7 +64,9 @@ class ArrayInfo:
 class Source:
     """An open array: `source[key]` reads a part of it."""
 
-    def __init__(self, name: str, path: Path, array: Any, container: Container) -> None:
+    def __init__(
+        self, name: str, path: Path, array: Any, container: Container | None = None
+    ) -> None:
         self.name, self.path = name, path
         self._array, self._container = array, container
 
@@ -115,7 +117,8 @@ class Source:
 
     def close(self) -> None:
         """Close the file, and with it all of its arrays."""
-        self._container.close()
+        if self._container is not None:
+            self._container.close()
 
     def __enter__(self) -> Self:
         return self

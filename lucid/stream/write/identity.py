@@ -12,6 +12,7 @@ from lucid.stream.settings import Settings
 from lucid.stream.write.journal import FORMAT
 
 ARRAYS = [name for name, option in OPTIONS.items() if ARRAY in (option.metavar or "")]
+IN_MEMORY = "array"  # what is recorded as the path of an input that is none
 
 # What an output that leaves these attributes out was made with.
 DEFAULTS = {
@@ -27,7 +28,7 @@ def inputs_of(job: Job, output: Path) -> dict[str, Any]:
     folder = os.path.realpath(output.parent)
     for one in (*job.features.inputs, *job.rois.inputs):
         known |= {
-            one.role: printable(os.path.relpath(os.path.realpath(one.path), folder)),
+            one.role: _relative(one.path, folder),
             f"{one.role}_shape": one.shape,
             f"{one.role}_dtype": one.dtype,
             f"{one.role}_fingerprint": one.fingerprint(),
@@ -35,6 +36,11 @@ def inputs_of(job: Job, output: Path) -> dict[str, Any]:
         if one.dataset is not None:
             known[f"{one.role}_dataset"] = printable(one.dataset)
     return known
+
+
+def _relative(path: Path | None, folder: str) -> str:
+    """Return the path of an input from a folder, what stands for one if it is in memory."""
+    return printable(os.path.relpath(os.path.realpath(path), folder)) if path else IN_MEMORY
 
 
 def recorded(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, Any]:
