@@ -147,7 +147,7 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
         use = f"  usable as {' or '.join(info.roles)}" if info.roles else ""
-        _say(_shown(f"{name}  {info.shape} {info.dtype}, {storage}{use}"))
+        _say(_shown(f"{name}  {info.shape} {info.kind}, {storage}{use}"))
 
 
 def _described(info: ArrayInfo) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class ExtractReport:
             **{name: value for name, value in known.items() if name in names},
             features=printable(job.features.name),
             features_shape=job.features.shape,
-            features_dtype=str(job.features.dtype),
+            features_dtype=job.features.kind,
             rois=printable(job.rois.name),
             rois_shape=job.rois.shape,
             rois_dtype=str(job.rois.dtype),

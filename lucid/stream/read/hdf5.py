@@ -19,6 +19,7 @@ from lucid.errors import SourceError
 from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.unpacked import unpacked
 from lucid.stream.read.ways_out import is_open_ended, link_of, require_inside, require_whole
 from lucid.stream.read.words import Said
 
@@ -45,7 +46,7 @@ class Hdf5:
         """
         with _told_of(self._path):
             infos = [
-                _described(item, name, linked)
+                _described(unpacked(item), name, linked)
                 for name, item, linked in self._walk()
                 if _has_values(item)
             ]
@@ -93,7 +94,8 @@ class Hdf5:
         self._file.close()
 
     def _source(self, name: str, item: h5py.Dataset) -> Source:
-        return Hdf5Source(self, self._path, name, item)
+        with _told_of(f"{self._path}::{name}"):
+            return Hdf5Source(self, self._path, name, item)
 
     def _keys(self, name: str) -> list[str]:
         """Return the names in a group; bytes that are no text cannot be asked for."""
@@ -152,8 +154,8 @@ class Hdf5Source(Source):
     """An open dataset."""
 
     def __init__(self, file: Hdf5, path: Path, name: str, item: h5py.Dataset) -> None:
-        super().__init__(f"{path}::{name}", path, item, file)
-        self._file, self._name = file, name
+        super().__init__(f"{path}::{name}", path, unpacked(item), file)
+        self._file, self._name, self._item = file, name, item
 
     @cached_property
     def info(self) -> ArrayInfo:
@@ -173,11 +175,11 @@ class Hdf5Source(Source):
 
     def said(self) -> tuple[Said, Said]:
         """Return the words of the dataset's attributes, and those of its group and file."""
-        own = said_by(self._array, self.name)
+        own = said_by(self._item, self.name)
         return own, self._file.said_in(self._name.rpartition("/")[0])
 
 
-def _described(item: h5py.Dataset, name: str | None = None, linked: bool = False) -> ArrayInfo:
+def _described(item: Any, name: str | None = None, linked: bool = False) -> ArrayInfo:
     return ArrayInfo(
         dataset=name or item.name.removeprefix("/"),
         shape=item.shape,
@@ -185,6 +187,7 @@ def _described(item: h5py.Dataset, name: str | None = None, linked: bool = False
         chunks=item.chunks,
         compression=item.compression,
         linked=linked,
+        stored_as=getattr(item, "stored_as", ""),
     )
 
 

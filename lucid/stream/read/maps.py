@@ -52,6 +52,7 @@ class Features:
     channels: int
     sizes: NDArray[np.int64]  # (N, 2) height and width, or (1, 2) if they are the same for all
     dtype: np.dtype[Any]
+    kind: str  # of the values in the file
     ids: list[str] | None = None  # what the file or its user calls the images, where that is known
     mapped: bool = False  # whether reading copies nothing into memory of its own
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
@@ -147,6 +148,7 @@ class Maps(Features):
         self.images, self.channels, *size = axes.in_order(source.shape)
         self.sizes = np.array([size], np.int64)
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
+        self.kind = source.info.kind
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks = source.missing_chunks
         self.ids = ids
@@ -207,11 +209,11 @@ class MapPerImage(Features):
         shapes: list[tuple[int, ...]] = []
         leading: list[int] = []
         said: list[tuple[Said, Said]] = []
-        self.channels, self.dtype = 0, np.dtype(np.float32)
+        self.channels, self.dtype, self.kind = 0, np.dtype(np.float32), ""
         for source in sources:
             shape = self._shape(source)
             if not shapes:
-                self.channels, self.dtype = shape[0], source.dtype
+                self.channels, self.dtype, self.kind = shape[0], source.dtype, source.info.kind
             self._require_like_the_first(source, shape[0])
             self.missing_chunks += source.missing_chunks
             if source.info.chunks:
@@ -267,6 +269,7 @@ class PipedMaps(Features):
         require_features(header.shape, header.dtype, self.name)
         self.images, self.channels, *size = axes.in_order(header.shape)
         self.sizes, self.dtype = np.array([size], np.int64), header.dtype
+        self.kind = str(self.dtype)
         self._next, self._held = 0, np.empty((0, 0, 0))
 
     def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:

@@ -42,6 +42,12 @@ class ArrayInfo:
     chunks: tuple[int, ...] | None = None  # of storage; None where it is contiguous
     compression: str | None = None
     linked: bool = False  # whether it is another name of an array, perhaps of another file
+    stored_as: str = ""  # the kind of the values, where they are not stored as they are read
+
+    @property
+    def kind(self) -> str:
+        """The kind of the values in the file."""
+        return self.stored_as or str(self.dtype)
 
     @property
     def roles(self) -> list[str]:
@@ -58,7 +64,7 @@ class ArrayInfo:
 
     def __str__(self) -> str:
         name = "" if self.dataset is None else f"{self.dataset!r} "
-        return f"{name}{self.shape} {self.dtype}"
+        return f"{name}{self.shape} {self.kind}"
 
 
 class Source:
@@ -97,7 +103,7 @@ class Source:
 
     def as_input(self, role: str) -> Input:
         """Return what is recorded of it, as the array that an option names."""
-        return Input(role, self.path, self.info.dataset, self.shape, str(self.dtype))
+        return Input(role, self.path, self.info.dataset, self.shape, self.info.kind)
 
     @property
     def chunk_bytes(self) -> int:
