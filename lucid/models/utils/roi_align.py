@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from lucid import roi
 from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
+from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
 from lucid.nn.module import Module
 from lucid.roi.operator import OutputSize, SpatialScale, as_output_size
 
@@ -88,9 +89,10 @@ def roi_align(
         The maps. Arrays may be of any float or integer dtype, byte order and strides, and
         memory-mapped. The parts that RoIs touch are copied with channels last, at most 64 MiB at a
         time on each call, or the window of one RoI if that is larger.
-    rois : Tensor or array_like of shape (K, 5)
+    rois : Tensor or array_like of shape (K, 5), or a list of N of shape (n, 4)
         Rows batch_index, x1, y1, x2, y2 in input coordinates, usually pixels of the image that the
-        network saw.
+        network saw; or boxes x1, y1, x2, y2 for each image, which for a single image need not be in
+        a list.
     output_size : int or (int, int)
         Bins per crop, height before width; an int means a square.
     spatial_scale : float or (float, float)
@@ -108,8 +110,9 @@ def roi_align(
     Returns
     -------
     Tensor or ndarray of shape (K, C, PH, PW)
-        A Tensor if `features` or `rois` is one, with gradients for both. Row k belongs to RoI k.
-        float16, float32 and float64 features keep their dtype; others give float32.
+        A Tensor if `features` is one, or `rois` or one of its list, with gradients for all. Row k
+        belongs to RoI k. float16, float32 and float64 features keep their dtype; others give
+        float32.
 
     Raises
     ------
@@ -137,19 +140,24 @@ def roi_align(
     """
     maps = roi.check_features(_array(features, "features"))
     operator = roi.RoiAlign.checked(output_size, spatial_scale, sampling_ratio, aligned)
-    table = roi.as_rois(_array(rois, "rois"), len(maps), invalid=invalid)
+    boxes = boxes_by_image(rois, len(maps))
+    rows = _array(rois, "rois") if boxes is None else as_rows(boxes)
+    table = roi.as_rois(rows, len(maps), invalid=invalid)
     crops = roi.pool(maps, table, operator)
-    if not (isinstance(features, Tensor) or isinstance(rois, Tensor)):
+    operands = (features, *([rois] if boxes is None else boxes))
+    if not any(isinstance(operand, Tensor) for operand in operands):
         return crops
 
-    def pull(g: Array, wanted: list[bool]) -> tuple[Array | None, Array | None]:
+    def pull(g: Array, wanted: list[bool]) -> list[Array | None]:
         for_features = roi.pool_adjoint(g, maps, table, operator) if wanted[0] else None
-        if not wanted[1]:
-            return for_features, None
-        boxes = roi.box_gradient(g, maps, table, operator)
-        return for_features, np.column_stack([np.zeros(len(boxes)), boxes])
+        if not any(wanted[1:]):
+            return [for_features] + [None] * len(wanted[1:])
+        slopes = roi.box_gradient(g, maps, table, operator)
+        if boxes is None:
+            return [for_features, np.column_stack([np.zeros(len(slopes)), slopes])]
+        return [for_features, *by_image(slopes, boxes)]
 
-    return record(crops, (features, rois), pull)
+    return record(crops, operands, pull)
 
 
 def _array(data: Operand, name: str) -> Array:

@@ -52,10 +52,8 @@ class Unpacked:
         self.shape, self.chunks, self.compression = array.shape, array.chunks, item.compression
         given = {name: _number(item, name) for name in (*SCALES, *FILLS) if name in item.attrs}
         self._scale, self._offset = (given.get(name) for name in SCALES)
-        fills = {given[name] for name in FILLS if name in given}
-        self._fills = [
-            fill for fill in fills if not np.isnan(fill)
-        ]  # cells of NaN are that already
+        fills = dict.fromkeys(given[name] for name in FILLS if name in given)
+        self._fills = [fill for fill in fills if not np.isnan(fill)]
         self.dtype = self._meant(item.dtype)
         stored = getattr(array, "stored_as", str(item.dtype))
         scaled = f" * {self._scale or 1:g} + {self._offset or 0:g}" * self._is_scaled
