@@ -70,6 +70,13 @@ def as_sampling_ratio(value: SupportsIndex) -> int:
     return ratio if ratio > 0 else -1
 
 
+def as_aligned(value: Any) -> bool:
+    """Return whether half a cell is subtracted; True and False, 1 and 0 say it, and no text."""
+    if not isinstance(value, (bool, np.bool_)) and value not in (0, 1):
+        raise TypeError(f"aligned must be True or False, got {value!r}")
+    return bool(value)
+
+
 def as_invalid(value: str) -> str:
     """Return what is to become of an invalid RoI: 'raise' or 'zero'."""
     if value not in ("raise", "zero"):

@@ -11,7 +11,7 @@ from strategies import jobs, maps, operators, rois
 
 import lucid
 from lucid import DTypeError, ShapeError, Tensor
-from lucid.models.utils import roi_align
+from lucid.models.utils import ROIAlign, roi_align
 from lucid.roi.engines.numpy import tuning
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -352,3 +352,14 @@ def test_bins_beyond_the_edge_spare_those_within_it_in_large_windows(channels, s
         features[:, :1], [[0, 0, 0, 2 * size, 2 * size]], (size, size), 1.0, 1
     )
     np.testing.assert_allclose(crops, np.broadcast_to(expected, crops.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", ["no", "False", None, 2, 0.5])
+def test_a_text_does_not_say_whether_boxes_are_aligned(a5, value):
+    with pytest.raises(TypeError, match="aligned must be True or False, got"):
+        roi_align(a5, [[0, 1, 1, 3, 3]], 2, aligned=value)
+    with pytest.raises(TypeError, match="aligned must be True or False, got"):
+        ROIAlign(2, aligned=value)
+    for same in (1, np.True_, True):
+        crop = roi_align(a5, [[0, 1, 1, 3, 3]], 2, aligned=same)
+        np.testing.assert_array_equal(crop, [[[[6, 7], [11, 12]]]])

@@ -10,7 +10,7 @@ from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
 from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
 from lucid.nn.module import Module
-from lucid.roi.operator import OutputSize, SpatialScale, as_output_size
+from lucid.roi.operator import OutputSize, SpatialScale, as_aligned, as_output_size
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ class ROIAlign(Module):
 
     def __init__(self, output_size: OutputSize, *, aligned: bool = False) -> None:
         self.output_size = as_output_size(output_size)
-        self.aligned = aligned
+        self.aligned = as_aligned(aligned)
 
     def forward(
         self,

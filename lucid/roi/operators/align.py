@@ -9,6 +9,7 @@ from lucid.roi.geometry import Geometry, Windows, as_column, clip
 from lucid.roi.operator import (
     OutputSize,
     SpatialScale,
+    as_aligned,
     as_output_size,
     as_sampling_ratio,
     as_spatial_scale,
@@ -68,7 +69,7 @@ class RoiAlign:
             as_output_size(output_size),
             as_spatial_scale(spatial_scale),
             as_sampling_ratio(sampling_ratio),
-            bool(aligned),
+            as_aligned(aligned),
         )
 
     def windows(self, edges: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
