@@ -162,6 +162,7 @@ def _placement(job: Job, settings: Settings) -> Placement:
         boxes=job.rois.form,
         other_layout=("nhwc", channels, height) if nchw else ("nchw", width, channels),
         normalized=settings.normalized,
+        frame=job.rois.frame_of_features,
         input_sizes=job.rois.input_sizes[0],
         is_exact=job.rois.input_sizes[1],
     )

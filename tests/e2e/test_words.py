@@ -188,3 +188,11 @@ def test_a_file_per_image_with_im_info_and_boxes_of_the_pictures(files, rng):
     for row, (image, *_), found in zip(rows, boxes, crops, strict=True):
         expected = oracles.roi_align(maps[image], [row], (7, 7), 1 / 16, aligned=True)[0]
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_boxes_that_are_in_input_coordinates_already_are_warned_of(files, rng):
+    corner = rng.uniform(100, 200, (60, 2))
+    np.save("r.npy", np.c_[rng.integers(0, 5, 60), corner, corner + 40])
+    features = one_dataset(files, im_info=np.array([192, 272, 2.0]), spatial_scale=1 / 16)
+    with pytest.warns(lucid.FrameWarning, match="they would fit with frame none"):
+        lucid.extract(features, "r.npy", "c.npy")

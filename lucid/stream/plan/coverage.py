@@ -39,6 +39,7 @@ class Placement:
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
     normalized: bool = False  # whether they were said to be fractions
+    frame: Floats | None = None  # (N, 4) or (1, 4) that the features file says
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) of the network's input, where known
     is_exact: bool = False  # whether inputs are never padded beyond these
 
@@ -82,8 +83,15 @@ class Placement:
         wrong = (more < -1).any(axis=1) | large
         return np.flatnonzero(wrong & np.isfinite(expected).all(axis=1))
 
-    def alternatives(self, boxes: Floats, limits: Floats) -> Iterator[tuple[str, Floats, Floats]]:
+    def alternatives(
+        self, boxes: Floats, images: NDArray[np.int64]
+    ) -> Iterator[tuple[str, Floats, Floats]]:
         """Yield boxes and limits as other options would have them, with these options."""
+        limits = self.limits(images)
+        if self.frame is not None:
+            sy, sx, oy, ox = self.frame[np.minimum(images, len(self.frame) - 1)].T
+            offset, scale = np.column_stack([ox, oy, ox, oy]), np.column_stack([sx, sy, sx, sy])
+            yield "{frame} none", (boxes - offset) / scale, limits
         for (meant, other), reading in READINGS.items():
             if meant == self.boxes:
                 yield f"{{boxes}} {other}", reading(boxes), limits
@@ -119,9 +127,10 @@ class Coverage:
         self.misordered += int(swapped.sum())
         boxes = table.boxes[table.valid]
         if len(boxes):
-            self._add_valid(boxes, self.placement.limits(table.batch_index[table.valid]))
+            self._add_valid(boxes, table.batch_index[table.valid])
 
-    def _add_valid(self, boxes: Floats, limits: Floats) -> None:
+    def _add_valid(self, boxes: Floats, images: NDArray[np.int64]) -> None:
+        limits = self.placement.limits(images)
         low, high = self.placement.cells(boxes)
         over = ((low < -SLACK) | (high > limits + SLACK)).any(axis=1)
         outside = ((high < 0) | (low > limits)).any(axis=1)
@@ -134,7 +143,7 @@ class Coverage:
         self.spans[:, 0] = np.minimum(self.spans[:, 0], boxes[:, :2].min(axis=0))
         self.spans[:, 1] = np.maximum(self.spans[:, 1], boxes[:, 2:].max(axis=0))
         self.beyond += _mostly_beyond(low, high, limits)
-        for options, others, other_limits in self.placement.alternatives(boxes, limits):
+        for options, others, other_limits in self.placement.alternatives(boxes, images):
             count = _mostly_beyond(*self.placement.cells(others), other_limits)
             self.beyond_otherwise[options] = self.beyond_otherwise.get(options, 0) + count
 

@@ -31,6 +31,7 @@ class Frames(NamedTuple):
     origin: str  # 'frame', the rule of resizing, or the words of the features file
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) height and width, where they are known
     is_exact: bool = False  # whether inputs have these sizes and are never padded further
+    is_said: bool = False  # whether the features file says it, and no scale is part of it
 
     def applied(self, boxes: Floats, index: Array) -> Floats:
         """Return boxes (k, 4) in input coordinates."""
@@ -44,6 +45,7 @@ class Frames(NamedTuple):
         sizes = self.input_sizes
         return self._replace(
             rows=self.rows * np.tile(scale, 2),
+            is_said=False,
             input_sizes=None if sizes is None else sizes * scale,
         )
 
@@ -69,6 +71,7 @@ def find_frames(
     frames = _given(settings, words.images, sizes, opened)
     if frames is None and settings.frame != NO_FRAME:
         frames = _said(words)
+        frames = frames and frames._replace(is_said=True)
         if frames is not None and not scale.is_single and frames.origin != "frame":
             raise SourceError(
                 f"{words.name} says a spatial_scale for each image and {frames.origin}: it is not "

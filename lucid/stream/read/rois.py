@@ -62,6 +62,11 @@ class RoiSource:
         return self._sizes, False
 
     @property
+    def frame_of_features(self) -> Floats | None:
+        """The frame of input coordinates that the features file says, if it is used."""
+        return self.frames.rows if self.frames is not None and self.frames.is_said else None
+
+    @property
     def coordinates(self) -> str:
         """What boxes are in: 'input', 'fractions', or whence their frames are."""
         if self.frames is not None:
