@@ -22,9 +22,11 @@ from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import require_batch_index
 from lucid.stream.report import ExtractReport
 from lucid.stream.settings import Settings
+from lucid.stream.write.companions import Companions
 from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.outputs import Layout, Output, output_of
+from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.outputs import output_of
 from lucid.stream.write.sinks import FileSink, Sink, StreamSink
 from lucid.stream.write.unfinished import engine_of, keep_inputs, resume_state
 
@@ -110,7 +112,7 @@ def prepare(settings: Settings) -> Extraction:
             keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
         known = {} if settings.to_stream else inputs_of(job, settings.output)
         attributes = recorded(job, settings, known)
-        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes)
+        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, Companions(job))
         output = None if settings.to_stream else output_of(layout)
         start = _start(job, output, settings, known)
         found = _survey(job, settings, start)

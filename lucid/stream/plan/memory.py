@@ -29,7 +29,8 @@ def fixed_bytes(job: Job) -> int:
 def table_bytes(job: Job) -> int:
     """Return what is held about all images and RoIs for as long as a run goes on."""
     # Per RoI: whether it is done, in the survey, in the sink and in its journal.
-    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
+    ranges = 16 * job.features.images  # of rows, as they are written
+    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois + ranges
 
 
 def chunk_bytes(job: Job) -> int:

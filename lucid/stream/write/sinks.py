@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from lucid.errors import SinkError
 from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
-from lucid.stream.write.outputs import Layout, Output, write_npy_header
+from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.outputs import write_npy_header
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
