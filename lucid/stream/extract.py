@@ -57,8 +57,9 @@ def extract(
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
         M for each image, of which `box_counts` says how many are valid.
     output : path
-        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
-        them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
+        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW), or (K, C) with `reduce`; row k
+        belongs to RoI k. HDF5 has them as dataset 'crops', with the job as attributes and what the
+        rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). '-' is a .npy stream on standard
         output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.

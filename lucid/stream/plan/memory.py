@@ -8,7 +8,6 @@ from typing import NamedTuple
 from lucid.errors import MemoryLimitError
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.engines.selection import engine_named
-from lucid.roi.operator import compute_dtype
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.maps import Features
@@ -89,8 +88,8 @@ def region_bytes(job: Job, height: int, width: int) -> int:
 
 def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
     """Return what the engine holds for a map, or a part of one, of `size` cells."""
-    dtype = compute_dtype(job.features.dtype)
-    return engine_named(job.engine).working_bytes(job.operator, job.features.channels, size, dtype)
+    engine, channels = engine_named(job.engine), job.features.channels
+    return engine.working_bytes(job.operator, channels, size, job.compute_dtype)
 
 
 def read_bytes(features: Features, cells: int) -> int:
