@@ -169,9 +169,11 @@ def as_chunks(value: SupportsIndex) -> int:
 
 
 def as_names(value: Any) -> tuple[int | str, ...]:
-    """Return names or numbers, from a sequence or from text with commas."""
-    parts = value.split(",") if isinstance(value, str) else value
-    return tuple(part if isinstance(part, int) else str(part).strip() for part in parts)
+    """Return numbers, or else names, from a sequence or from text with commas."""
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    if all(isinstance(part, int) for part in parts):
+        return tuple(parts)
+    return tuple(str(part).strip() for part in parts)
 
 
 def as_stride(value: Any) -> tuple[float, float]:

@@ -22,9 +22,11 @@ from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import require_batch_index
 from lucid.stream.report import ExtractReport
 from lucid.stream.settings import Settings
+from lucid.stream.write.companions import Companions
 from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.outputs import Layout, Output, output_of
+from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.outputs import output_of
 from lucid.stream.write.sinks import FileSink, Sink, StreamSink
 from lucid.stream.write.unfinished import engine_of, keep_inputs, resume_state
 
@@ -56,8 +58,9 @@ def extract(
         M for each image, of which `box_counts` says how many are valid. In Python, an array too, as
         for all options that take one.
     output : path
-        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW); row k belongs to RoI k. HDF5 has
-        them as dataset 'crops', with the job as attributes. '-' is a .npy stream on standard
+        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW), or (K, C) with `reduce`; row k
+        belongs to RoI k. HDF5 has them as dataset 'crops', with the job as attributes and what the
+        rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). '-' is a .npy stream on standard
         output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
@@ -111,7 +114,7 @@ def prepare(settings: Settings) -> Extraction:
             keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
         known = {} if settings.to_stream else inputs_of(job, settings.output)
         attributes = recorded(job, settings, known)
-        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes)
+        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, Companions(job))
         output = None if settings.to_stream else output_of(layout)
         start = _start(job, output, settings, known)
         found = _survey(job, settings, start)

@@ -17,8 +17,9 @@ class ExtractReport:
     """What a run did, or as a dry run would do. Pairs are height before width."""
 
     output: str
-    shape: tuple[int, int, int, int]  # of the crops: (K, C, PH, PW)
+    shape: tuple[int, ...]  # of the crops: (K, C, PH, PW), or (K, C) if reduced
     dtype: str
+    reduce: str | None  # what bins became: 'mean', or None
     nbytes: int
     features: str
     features_shape: tuple[int, ...]
@@ -71,7 +72,8 @@ class ExtractReport:
             rois_dtype=str(job.rois.dtype),
             output=str(settings.output),
             shape=job.crops_shape,
-            nbytes=job.crops_shape[0] * job.crop_bytes,
+            reduce=job.reduce,
+            nbytes=job.crops_shape[0] * job.row_bytes,
             spatial_scale_from=scale_from,
             invalid_rois=survey.report.invalid,
             invalid_kinds=tuple(

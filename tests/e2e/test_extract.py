@@ -135,7 +135,7 @@ def test_the_same_job_gives_the_same_bytes_and_says_what_determined_them(files):
         "features", "features_dataset", "features_shape", "features_dtype", "features_fingerprint",
         "rois", "rois_shape", "rois_dtype", "rois_fingerprint",
         "output_size", "spatial_scale", "sampling_ratio", "aligned", "dtype", "invalid", "engine",
-        "lucid_version",
+        "lucid_version", "DIMENSION_LIST",
     }  # fmt: skip
     assert (noted["features"], noted["features_dataset"]) == ("f.h5", "features")
     assert noted["features_shape"].tolist() == [5, 6, 12, 17]

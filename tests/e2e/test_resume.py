@@ -317,7 +317,7 @@ def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
 def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(unfinished.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.06e-05 GB more"):
+    with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.3e-05 GB more"):
         lucid.extract("f.h5", "r.npy", "c.h5")
     assert not list(files.path.glob("c.h5*"))
 

@@ -1,12 +1,15 @@
 """Write outputs of the version of lucid-roialign that is installed, for tests/e2e/test_old_outputs.
 
 They are kept for ever: every later version must read them and compute the same crops. Run it once
-for a version, in this folder. The inputs were written by the first run. 0.1.0 is commit 246980d,
-where chunks were called blocks:
+for a version, in this folder, and name the folder of outputs if not by the version. The inputs were
+written by the first run. 0.1.0 is commit 246980d, where chunks were called blocks:
 
     git archive 246980d | tar x -C /tmp/old && PYTHONPATH=/tmp/old:.. python make.py
+
+0.1.0-companions is the first in which RoIs, rows and ids stand beside the crops.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,7 @@ def write_inputs(rng):
 if __name__ == "__main__":
     if not Path("features.npy").exists():
         write_inputs(np.random.default_rng(2017))
-    folder = Path(lucid.__version__)
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else lucid.__version__)
     folder.mkdir(exist_ok=True)
     for name, options in OUTPUTS.items():
         lucid.extract("features.npy", "rois.npy", folder / name, **OPERATOR, **options)

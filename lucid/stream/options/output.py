@@ -31,6 +31,17 @@ class OutputOptions(TypedDict, total=False):
             recorded=Recorded.ALWAYS,
         ),
     ]
+    reduce: Annotated[
+        str | None,
+        Option(
+            group=OUTPUT,
+            help="Write the mean of each RoI's bins, (K, C), in place of its bins.",
+            check=optional(one_of("reduce", "mean")),
+            unset="bins as they are",
+            metavar="mean",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
     compression: Annotated[
         str,
         Option(

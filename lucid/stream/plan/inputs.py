@@ -39,6 +39,7 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
         operator=operator,
         dtype=settings.dtype or crop_dtype(maps.dtype),
         engine=settings.engine or get_engine(),
+        reduce=settings.reduce,
     )
     # Before the RoIs are read, for what files say about themselves need not be true.
     require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from lucid.errors import MemoryLimitError
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.engines.selection import engine_named
-from lucid.roi.operator import compute_dtype
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.maps import Features
@@ -29,7 +28,8 @@ def fixed_bytes(job: Job) -> int:
 def table_bytes(job: Job) -> int:
     """Return what is held about all images and RoIs for as long as a run goes on."""
     # Per RoI: whether it is done, in the survey, in the sink and in its journal.
-    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois
+    ranges = 16 * job.features.images  # of rows, as they are written
+    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois + ranges
 
 
 def chunk_bytes(job: Job) -> int:
@@ -88,8 +88,8 @@ def region_bytes(job: Job, height: int, width: int) -> int:
 
 def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
     """Return what the engine holds for a map, or a part of one, of `size` cells."""
-    dtype = compute_dtype(job.features.dtype)
-    return engine_named(job.engine).working_bytes(job.operator, job.features.channels, size, dtype)
+    engine, channels = engine_named(job.engine), job.features.channels
+    return engine.working_bytes(job.operator, channels, size, job.compute_dtype)
 
 
 def read_bytes(features: Features, cells: int) -> int:

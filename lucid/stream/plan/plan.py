@@ -189,7 +189,7 @@ def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
     whose = f"for the largest part of a map of {job.features.name}"
     return max(
         Need(nbytes=2 * part_bytes, whose=whose),
-        Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.crops_shape} of {job.dtype}"),
+        Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.bins_shape} of {job.dtype}"),
         Need(nbytes=packing, whose="for chunks of the output; make those smaller"),
     )
 
@@ -197,7 +197,7 @@ def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
 def jobs_worth(job: Job, survey: Survey) -> int:
     """Return how many processes are worth their start: one for each core, if work is long."""
     read = maps_bytes(job, survey)
-    written = int(survey.counts.sum()) * job.crop_bytes
+    written = int(survey.counts.sum()) * job.row_bytes
     now = tuning.current
     large = now.parallel_bytes if job.features.chunks is None else now.parallel_packed_bytes
     return cores() if read + written >= large else 1

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.stream.read.ids import Id
+from lucid.stream.read.ids import Id, as_id
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,11 +36,13 @@ class BoxRows(NamedTuple):
     boxes: Floats  # (K, 4) in the order of the form
     form: str  # 'xyxy', 'xywh' or 'cxcywh'
     images: Images | None
+    roi_ids: NDArray[Any] | None = None  # (K,) what boxes are called: int64 or texts
 
     def some(self, kept: NDArray[np.bool_]) -> "BoxRows":
         """Return some of the rows."""
         keys = self.keys._replace(codes=self.keys.codes[kept])
-        return self._replace(keys=keys, boxes=self.boxes[kept])
+        roi_ids = None if self.roi_ids is None else self.roi_ids[kept]
+        return self._replace(keys=keys, boxes=self.boxes[kept], roi_ids=roi_ids)
 
 
 class KeyList:
@@ -57,6 +59,31 @@ class KeyList:
     def keys(self) -> Keys:
         """Return what was noted."""
         return Keys(names=list(self._codes), codes=np.frombuffer(self._rows, np.int64))
+
+
+class IdList:
+    """What rows are called, noted one by one: nothing is known of any once one has no id."""
+
+    def __init__(self) -> None:
+        self._ids: array[int] | list[str] | None = array("q")
+
+    def add(self, value: object) -> None:
+        """Note the id of the next row, None if it has none."""
+        one = None if value is None or isinstance(value, bool) else as_id(value)
+        if one is None or self._ids is None:
+            self._ids = None
+        elif isinstance(self._ids, list):
+            self._ids.append(str(one))
+        elif isinstance(one, int) and -(2**63) <= one < 2**63:
+            self._ids.append(one)
+        else:  # texts from here on
+            self._ids = [*map(str, self._ids), str(one)]
+
+    def ids(self) -> NDArray[Any] | None:
+        """Return what was noted, (K,) int64 or texts."""
+        if isinstance(self._ids, array):
+            return np.frombuffer(self._ids, np.int64)
+        return None if self._ids is None else np.array(self._ids, np.str_)
 
 
 def four_numbers(values: Iterable[Any]) -> list[float]:

@@ -111,8 +111,6 @@ class ArrayBoxes:
 class TextBoxes:
     """Boxes in a file of text, held as a whole."""
 
-    roi_ids: Array | None = None
-
     def __init__(self, path: Path, settings: Settings, features: Features, opened: Opened) -> None:
         rows = read_box_file(path, settings)
         if settings.boxes not in ("xyxy", rows.form):
@@ -121,10 +119,11 @@ class TextBoxes:
             raise ShapeError(f"{path} says the image of each box; drop {WHOSE}")
         self.name, self.form, self.pictures = str(path), rows.form, rows.images
         self.dtype, self.shape, self.rois = rows.boxes.dtype, rows.boxes.shape, len(rows.boxes)
-        self._boxes = rows.boxes
+        self._boxes, self.roi_ids = rows.boxes, rows.roi_ids
         self.index, self.reading = images_of(rows, features, self.name)
         opened.note("rois", path, self.shape, str(self.dtype))
         opened.held_bytes += rows.boxes.nbytes + 4 * self.index.nbytes
+        opened.held_bytes += 0 if rows.roi_ids is None else rows.roi_ids.nbytes
 
     def read(self, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4)."""

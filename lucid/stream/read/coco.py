@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
-from lucid.stream.read.box_rows import BoxRows, Images, KeyList, four_numbers
+from lucid.stream.read.box_rows import BoxRows, IdList, Images, KeyList, four_numbers
 from lucid.stream.read.ids import Id, as_id
 from lucid.stream.read.json_stream import elements
 
@@ -46,6 +46,7 @@ class _Reader:
         self._path = path
         self._keys, self._boxes = KeyList(), array("d")
         self._category, self._crowd = array("q"), array("b")
+        self._own = IdList()
         self._images: dict[Id, tuple[str, float, float]] = {}
         self._categories: dict[str, int] = {}
         self._is_coco = False
@@ -65,6 +66,7 @@ class _Reader:
             self._keys.add(as_id(one["image_id"]))
             self._category.append(int(one.get("category_id", -1)))
             self._crowd.append(bool(one.get("iscrowd", 0)))
+            self._own.add(one.get("id"))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             fact = f"it has no {error}" if isinstance(error, KeyError) else error
             raise SourceError(
@@ -91,6 +93,7 @@ class _Reader:
             boxes=np.frombuffer(self._boxes).reshape(-1, 4),
             form="xywh",
             images=self._known_images(),
+            roi_ids=self._own.ids(),
         )
         kept = np.ones(len(self._crowd), bool)
         if category is not None:

@@ -23,6 +23,8 @@ from lucid.stream.read.unpacked import unpacked
 from lucid.stream.read.ways_out import is_open_ended, link_of, require_inside, require_whole
 from lucid.stream.read.words import Said
 
+DIMENSION = b"This is a netCDF dimension but not a netCDF variable."
+
 
 class Hdf5:
     """An HDF5 file, open."""
@@ -192,9 +194,14 @@ def _described(item: Any, name: str | None = None, linked: bool = False) -> Arra
 
 
 def _has_values(item: h5py.Dataset) -> bool:
-    """Return whether a dataset has any, and of a kind that NumPy has a dtype for."""
+    """Return whether a dataset has any, and of a kind that NumPy has a dtype for.
+
+    A dimension of netCDF-4 is a dataset too, but what it says is a name and a length.
+    """
     try:
-        return item.shape is not None and item.dtype is not None
+        name = item.attrs.get("NAME", b"") if h5py.h5ds.is_scale(item.id) else b""
+        is_dimension = isinstance(name, bytes) and name.startswith(DIMENSION)
+        return item.shape is not None and item.dtype is not None and not is_dimension
     except TypeError:
         return False
 

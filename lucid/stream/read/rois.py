@@ -43,6 +43,7 @@ class RoiSource:
             raise
         self.name, self.dtype, self.shape = self._boxes.name, self._boxes.dtype, self._boxes.shape
         self.form, self.reading, self.rois = self._boxes.form, self._boxes.reading, self._boxes.rois
+        self.roi_ids = self._boxes.roi_ids
 
     @property
     def held_bytes(self) -> int:
@@ -83,18 +84,19 @@ class RoiSource:
         """What is read from them."""
         return self._opened.inputs
 
-    def read(self, start: int, stop: int) -> Array:
-        """Return rows (k, 5)."""
+    def read(self, start: int, stop: int, *, framed: bool = True) -> Array:
+        """Return rows (k, 5), in input coordinates or, if not `framed`, in those of pictures."""
+        frames = self.frames if framed else None
         index, rows = self._boxes.read(start, stop)
-        if index is None and self.form == "xyxy" and not self._normalized and self.frames is None:
+        if index is None and self.form == "xyxy" and not self._normalized and frames is None:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             boxes = as_corners(rows.astype(np.float64), self.form)
             if self._normalized and self._sizes is not None:
                 boxes *= of_images(self._sizes, index)[:, [1, 0, 1, 0]]
-            if self.frames is not None:
-                boxes = self.frames.applied(boxes, index)
+            if frames is not None:
+                boxes = frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
 
     def close(self) -> None:

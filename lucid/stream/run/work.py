@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
 
@@ -12,7 +13,7 @@ from lucid.errors import DTypeError
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import engine_named
 from lucid.roi.geometry import Geometry
-from lucid.roi.operator import compute_dtype
+from lucid.roi.reduction import mean_of_bins
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
 from lucid.stream.plan.job import Job
@@ -28,13 +29,17 @@ def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Arra
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
     buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
+    bins = np.empty((most, *job.bins_shape[1:]), job.compute_dtype) if job.reduce else None
     with working_threads(1) as workers:
         for batches in batches_of(plan, task, most):
             rows, crops = np.concatenate([batch.rows for batch in batches]), next(buffers)
             order = np.argsort(rows)  # so that neighbours in the file are written at once
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
-            _pool(batches, reader, crops, place, job, workers)
+            with _told_of_range(job):
+                _pool(batches, reader, crops if bins is None else bins, place, job, workers)
+                if bins is not None:
+                    mean_of_bins(bins[: len(rows)], crops[: len(rows)])
             yield rows[order], crops[: len(rows)]
 
 
@@ -51,10 +56,15 @@ def _pool(
         features = reader.read(image, down, across)
         regions.append(Region(features, len(rows), (down.start, across.start)))
     geometry = Geometry.joined([batch.geometry for batch in batches])
-    dtype = compute_dtype(job.features.dtype)
-    rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=dtype)
+    rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=job.compute_dtype)
+    engine_named(job.engine).pool(rois, crops, workers)
+
+
+@contextmanager
+def _told_of_range(job: Job) -> Iterator[None]:
+    """Turn a value that the dtype of crops cannot hold into an error about that."""
     try:
-        engine_named(job.engine).pool(rois, crops, workers)
+        yield
     except FloatingPointError as error:
         raise DTypeError(
             f"{job.features.name}: crops exceed the range of {job.dtype}; choose a wider dtype"

@@ -44,13 +44,18 @@ def _relative(path: Path | None, folder: str) -> str:
 
 
 def recorded(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what an HDF5 output records about its job."""
+    """Return what an HDF5 output records about its job.
+
+    Truth values are numbers: of NumPy's, netCDF4 drops the attribute and PyTables cannot read it.
+    """
     options = options_of(job, settings, Recorded.ALWAYS, Recorded.UNLESS_DEFAULT)
     said = {
-        name: value
+        name: int(value) if isinstance(value, bool) else value
         for name, value in options.items()
         if name not in DEFAULTS or value != DEFAULTS[name]
     }
+    if job.rois.reading:
+        said["ids_read"] = job.rois.reading
     return said | inputs | {"lucid_version": __version__}
 
 

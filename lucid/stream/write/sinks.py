@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import SinkError
+from lucid.errors import LucidError, SinkError
 from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
-from lucid.stream.write.outputs import Layout, Output, write_npy_header
+from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.outputs import write_npy_header
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
@@ -200,7 +201,7 @@ class FileSink:
         """Raise errors of the system and of HDF5 as ones about the file that the caller named."""
         try:
             yield
-        except SinkError:
+        except LucidError:  # a RoI file that can no longer be read, too
             raise
         except (OSError, RuntimeError, KeyError) as error:
             raise SinkError(f"{self._path} cannot be written: {_reason(error)}") from error

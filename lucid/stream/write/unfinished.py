@@ -29,7 +29,7 @@ from lucid.stream.write.journal import (
     remove_journal,
     sidecar_paths,
 )
-from lucid.stream.write.outputs import DATASET, Output
+from lucid.stream.write.layout import DATASET, Output
 
 
 def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
@@ -193,9 +193,10 @@ def _has_rows(output: Path) -> bool:
 def _require_same(state: Job, job: Job, what: str) -> None:
     """Raise if a job is not the one that was recorded, on the first thing in which it differs."""
     for key, value in job.items():
-        if state.get(key) != value and key != "modified":
+        was = bool(state.get(key)) if isinstance(value, bool) else state.get(key)
+        if was != value and key != "modified":
             role = key.removesuffix("_fingerprint")
-            fact = f"{key} {_shown(state.get(key))}, not {_shown(value)}"
+            fact = f"{key} {_shown(was)}, not {_shown(value)}"
             raise SinkError(
                 f"{what} with {fact if role == key else f'other contents of {role}'}; "
                 "repeat the job as it was, or pass --overwrite to start over"
@@ -225,7 +226,7 @@ def _require_space(output: Output) -> None:
     """Raise unless the disk has room for what is not there yet."""
     layout, names = output.layout, sidecar_paths(output.layout.path)
     rows = names.rows if output.packs else names.part
-    needed = layout.nbytes * (1 + output.packs)
+    needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
     with suppress(FileNotFoundError):
         needed -= rows.stat().st_blocks * 512
     free = shutil.disk_usage(layout.path.parent).free

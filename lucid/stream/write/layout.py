@@ -1,0 +1,95 @@
+"""What an output is to be, and what every format of output files can do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from lucid.stream.settings import Settings
+from lucid.stream.write.companions import Companions
+
+DATASET = "crops"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an output is to be, whatever its format."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    attributes: Mapping[str, Any]
+    compression: str = "none"
+    chunks: int | None = None  # rows of a chunk
+    checksum: bool = False
+    companions: Companions | None = None  # what stands beside them, in formats that have it
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        attributes: Mapping[str, Any],
+        companions: Companions,
+    ) -> Layout:
+        """Return the layout that a run's settings ask for."""
+        return cls(
+            path=settings.output,
+            shape=shape,
+            dtype=dtype,
+            attributes=attributes,
+            compression=settings.compression,
+            chunks=settings.chunks,
+            checksum=settings.checksum,
+            companions=companions,
+        )
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of one row."""
+        return self.dtype.itemsize * math.prod(self.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all rows."""
+        return self.shape[0] * self.row_bytes
+
+
+class Output(Protocol):
+    """A format of output files; `FORMATS` lists them.
+
+    A run fills in rows, one after the other from `begin` on, in a file that was laid out. That is
+    the output itself, or if the format `packs`, what the output is made from at the end.
+    """
+
+    layout: Layout
+    packs: ClassVar[bool]
+    packing_bytes: int  # what packing holds in memory
+    companion_bytes: int  # the most that stands beside the rows
+
+    def __init__(self, layout: Layout) -> None: ...
+
+    @classmethod
+    def claims(cls, layout: Layout) -> bool:
+        """Return whether this is the format of a layout."""
+
+    def lay_out(self, path: Path) -> None:
+        """Write a file of zeros, complete but for the rows; there must be none."""
+
+    def begin(self, path: Path) -> int:
+        """Return where the rows begin in a file that was laid out."""
+
+    def pack(self, rows: Path, path: Path) -> None:
+        """Write the output from a file that holds the rows."""
+
+    def said(self) -> dict[str, Any] | None:
+        """Return what a complete output says about its job.
+
+        None if it is none of ours; any exception may tell that as well.
+        """
