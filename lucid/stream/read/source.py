@@ -41,6 +41,12 @@ class ArrayInfo:
     chunks: tuple[int, ...] | None = None  # of storage; None where it is contiguous
     compression: str | None = None
     linked: bool = False  # whether it is another name of an array, perhaps of another file
+    stored_as: str = ""  # the kind of the values, where it is none of NumPy's and they are widened
+
+    @property
+    def kind(self) -> str:
+        """The kind of the values in the file."""
+        return self.stored_as or str(self.dtype)
 
     @property
     def roles(self) -> list[str]:
@@ -57,7 +63,7 @@ class ArrayInfo:
 
     def __str__(self) -> str:
         name = "" if self.dataset is None else f"{self.dataset!r} "
-        return f"{name}{self.shape} {self.dtype}"
+        return f"{name}{self.shape} {self.kind}"
 
 
 class Source:
@@ -92,9 +98,14 @@ class Source:
         """How many chunks were never written, and read as zeros or what the file says."""
         return 0
 
+    @property
+    def spooled_bytes(self) -> int:
+        """The size of the temporary file that reading makes, 0 where it makes none."""
+        return 0
+
     def as_input(self, role: str) -> Input:
         """Return what is recorded of it, as the array that an option names."""
-        return Input(role, self.path, self.info.dataset, self.shape, str(self.dtype))
+        return Input(role, self.path, self.info.dataset, self.shape, self.info.kind)
 
     @property
     def chunk_bytes(self) -> int:
