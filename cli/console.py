@@ -75,6 +75,8 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
         f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
         f"spatial scale {_scale(report)}"
     )
+    if report.spooled_bytes:
+        yield f"          unpacked to a temporary file of {_in_units(report.spooled_bytes)}"
     if report.missing_chunks:
         yield f"          {report.missing_chunks} chunks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"

@@ -47,6 +47,7 @@ class ExtractReport:
     ids_read: str  # how RoIs that name images by id found them, '' for image indices
     warnings: tuple[str, ...]
     images: int  # that have a valid RoI
+    spooled_bytes: int  # of the temporary file that a packed features file is unpacked to
     missing_chunks: int  # of the features file, never written: they read as its fill value
     resumed: int  # rows that earlier runs had done
     memory: int
@@ -90,6 +91,7 @@ class ExtractReport:
             ids_read=job.rois.reading,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
             images=int(np.count_nonzero(survey.valid)),
+            spooled_bytes=job.features.spooled_bytes,
             missing_chunks=job.features.missing_chunks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
             memory=settings.memory,

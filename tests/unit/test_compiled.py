@@ -171,7 +171,9 @@ def test_layouts_and_dtypes_give_the_same_bits(rng):
     packed = np.zeros(features.shape, [("a", "u1"), ("value", "f4")])
     packed["value"] = features
     flipped = np.ascontiguousarray(features[..., ::-1, ::-1])[..., ::-1, ::-1]
-    for same in (last, packed["value"], flipped, features.astype(">f4")):
+    odd = np.empty(features.nbytes + 1, np.uint8)[1:].view("f4").reshape(features.shape)
+    odd[...] = features
+    for same in (last, packed["value"], flipped, features.astype(">f4"), odd):
         np.testing.assert_array_equal(roi_align(same, table, 3), expected)
 
 

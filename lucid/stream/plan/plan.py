@@ -195,12 +195,15 @@ def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
 
 
 def jobs_worth(job: Job, survey: Survey) -> int:
-    """Return how many processes are worth their start: one for each core, if work is long."""
+    """Return how many processes are worth their start: one for each core, if work is long.
+
+    Each would unpack a temporary file of its own, where there is one.
+    """
     read = maps_bytes(job, survey)
     written = int(survey.counts.sum()) * job.row_bytes
     now = tuning.current
     large = now.parallel_bytes if job.features.chunks is None else now.parallel_packed_bytes
-    return cores() if read + written >= large else 1
+    return cores() if read + written >= large and not job.features.spooled_bytes else 1
 
 
 def maps_bytes(job: Job, survey: Survey) -> int:

@@ -15,13 +15,14 @@ from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike
 from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.npy import Npy, PipedNpy
+from lucid.stream.read.npz import Npz
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
 
-FORMATS: tuple[type[Container], ...] = (Npy, Hdf5)
+FORMATS: tuple[type[Container], ...] = (Npy, Npz, Hdf5)
 
 # How files begin that are often taken for arrays.
-LOOKS = {b"PK": "; it looks like an archive, perhaps .npz", b"\x80": "; it looks like a pickle"}
-START = 8  # bytes by which formats know their files
+LOOKS = {b"\x80": "; it looks like a pickle"}
+START = 512  # bytes by which formats know their files
 
 
 def open_source(
@@ -33,7 +34,8 @@ def open_source(
     ----------
     spec : path or array
         `PATH` or `PATH::DATASET`; without a dataset, the first of a file's that has one of the
-        names, or else the only one that passes. Links are taken where nothing else passes.
+        names, or else the only one that passes, rather of four axes than of fewer. Links are taken
+        where nothing else passes.
     names : sequence of str
         What such an array is usually called; the first is what the run calls it.
     check : callable
@@ -146,9 +148,10 @@ def _format_of(path: Path) -> type[Container]:
         raise SourceError(f"{path} cannot be opened: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
         raise SourceError(f"{path!r} cannot be opened: {error}") from error
-    kinds = " or ".join(each.kind for each in FORMATS)
+    *kinds, last = (each.kind for each in FORMATS)
     hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), "")
-    raise SourceError(f"{path} must be a {kinds} file{hint if start else '; it is empty'}")
+    hint = hint if start else "; it is empty"
+    raise SourceError(f"{path} must be a {', '.join(kinds)} or {last} file{hint}")
 
 
 def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Path) -> str | None:
@@ -157,7 +160,8 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
         return None
     passing = [info for info in infos if info.passes(check)]
     named = [info for name in names for info in passing if info.dataset == name]
-    chosen = named[:1] or [info for info in passing if not info.linked] or passing
+    own = [info for info in passing if not info.linked] or passing
+    chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own
     if len(chosen) != 1:
         many = "several datasets" if passing else "no dataset"
         raise SourceError(

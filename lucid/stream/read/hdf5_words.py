@@ -8,11 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lucid.errors import SourceError
 from lucid.stream.read.hdf5_file import damaged
-from lucid.stream.read.words import WORDS
-
-MOST_NUMBERS = 1 << 20  # that a dataset of a word may have
+from lucid.stream.read.words import WORDS, fits
 
 
 def said_by(item: h5py.Dataset | h5py.Group, where: str) -> dict[str, Any]:
@@ -25,7 +22,7 @@ def said_by(item: h5py.Dataset | h5py.Group, where: str) -> dict[str, Any]:
 
 
 def said_by_group(
-    file: h5py.File, group: str, checked: Callable[[str], object], where: str
+    file: h5py.File, group: str, checked: Callable[[str], Any], where: str
 ) -> dict[str, Any]:
     """Return the words of a file, then those of datasets in a group, then its attributes.
 
@@ -37,20 +34,14 @@ def said_by_group(
         return said
     for word in WORDS:
         name = f"{group}/{word}" if group else word
-        if word in parent and isinstance(item := checked(name), h5py.Dataset) and _fits(item, word):
+        item: Any = checked(name) if word in parent else None
+        is_array = isinstance(item, h5py.Dataset) and item.shape is not None
+        if is_array and fits(word, item.shape, item.dtype):
             said[word] = _values(item, f"{where}::{name}")
     return said | said_by(parent, where)
 
 
-def _fits(item: h5py.Dataset, word: str) -> bool:
-    """Return whether a dataset can be meant; one called frame may as well number a video's."""
-    axes = {2} if word == "frame" else {0, 1, 2}
-    return item.shape is not None and item.ndim in axes and item.dtype.kind in "iuf"
-
-
 def _values(item: h5py.Dataset, where: str) -> Any:
-    if item.size > MOST_NUMBERS:
-        raise SourceError(f"{where} has {item.size} numbers, too many to be a row for each image")
     try:
         return np.asarray(item[()])
     except Exception as error:

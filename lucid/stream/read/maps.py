@@ -25,6 +25,8 @@ from lucid.stream.read.source import Source
 from lucid.stream.read.words import Said, Words, gathered
 from lucid.stream.types import Array
 
+FEATURES = ("features", "feat", "x")  # what arrays of maps are called
+
 
 class Axes(NamedTuple):
     """Where arrays of maps have their channels: the only place that knows it."""
@@ -58,6 +60,7 @@ class Features:
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
     chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a chunk of storage
     missing_chunks: int = 0  # that were never written
+    spooled_bytes: int = 0  # of the temporary file that reading makes
     held_per_image: int = 16  # bytes: how many RoIs it has, and what is still to be done
 
     words: Words  # what the file says about where boxes lie
@@ -122,7 +125,7 @@ def open_features(
     given, inputs = read_ids(ids, trust)
     if PLACE in str(spec):
         return MapPerImage(str(spec), axes, given, inputs, trust)
-    source = open_source(spec, ("features",), require_features, trust=trust)
+    source = open_source(spec, FEATURES, require_features, trust=trust)
     return Maps(source, axes, given, inputs)
 
 
@@ -150,7 +153,7 @@ class Maps(Features):
         self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
         self.kind = source.info.kind
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
-        self.missing_chunks = source.missing_chunks
+        self.missing_chunks, self.spooled_bytes = source.missing_chunks, source.spooled_bytes
         self.ids = ids
         if ids is not None and len(ids) != self.images:
             source.close()
@@ -185,7 +188,7 @@ class MapPerImage(Features):
     ) -> None:
         super().__init__(axes)
         self.name = spec
-        self._arrays = per_image(spec, ids, ("features",), self._require_map, trust)
+        self._arrays = per_image(spec, ids, FEATURES, self._require_map, trust)
         try:
             said = self._hold_against_the_first(self._arrays.first())
             self.words = gathered(spec, said, in_order=ids is not None)
@@ -216,6 +219,7 @@ class MapPerImage(Features):
                 self.channels, self.dtype, self.kind = shape[0], source.dtype, source.info.kind
             self._require_like_the_first(source, shape[0])
             self.missing_chunks += source.missing_chunks
+            self.spooled_bytes = max(self.spooled_bytes, source.spooled_bytes)
             if source.info.chunks:
                 chunk = self._axes.in_order((1, *source.info.chunks[-3:]))
                 self.chunks = max(self.chunks or (1, 0), chunk, key=math.prod)

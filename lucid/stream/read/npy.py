@@ -19,6 +19,7 @@ from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+NOT_PIPED = {b"\x89HDF": "HDF5", b"PK": "a zip file such as .npz or .pt"}
 MOST_HEADER_BYTES = 1 << 20  # NumPy refuses shorter ones already, but reads them first
 
 
@@ -132,16 +133,27 @@ def map_npy(path: Path) -> Array | PreadArray:
                 f"{path} is truncated: its header promises {begin + header.nbytes} bytes, "
                 f"it has {held}"
             )
-        try:
-            if header.nbytes == 0:  # nothing can be mapped
-                return np.empty(header.shape, header.dtype)
-            order = "F" if header.fortran else "C"
-            mapped: Array = np.memmap(stream, header.dtype, "r", begin, header.shape, order)  # type: ignore[call-overload]
-        except OSError:  # as on FUSE with direct I/O
-            return PreadArray(stream, begin, header.shape, header.dtype, header.fortran)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise SourceError(f"{path} has no valid .npy header: {error}") from error
-        return mapped
+        return map_values(stream, begin, header, str(path))
+
+
+def map_values(stream: BinaryIO, begin: int, header: Header, name: str) -> Array | PreadArray:
+    """Return values that a file has from a byte on: mapped, or read where that is refused.
+
+    Raises
+    ------
+    SourceError
+        If NumPy has no array of such a shape.
+    """
+    try:
+        if header.nbytes == 0:  # nothing can be mapped
+            return np.empty(header.shape, header.dtype)
+        order = "F" if header.fortran else "C"
+        mapped: Array = np.memmap(stream, header.dtype, "r", begin, header.shape, order)  # type: ignore[call-overload]
+    except OSError:  # as on FUSE with direct I/O
+        return PreadArray(stream, begin, header.shape, header.dtype, header.fortran)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SourceError(f"{name} has no valid header: {error}") from error
+    return mapped
 
 
 class PipedNpy:
@@ -151,8 +163,9 @@ class PipedNpy:
         self.name = name
         self._stream = stream
         start = stream.peek(8)[:8] if hasattr(stream, "peek") else b""
-        if start.startswith(b"\x89HDF"):
-            raise SourceError(f"{name} is HDF5, which must be a file: it cannot be read forwards")
+        for begins, kind in NOT_PIPED.items():
+            if start.startswith(begins):
+                raise SourceError(f"{name} is {kind}, which must be a file: it cannot be piped in")
         self.header = read_header(stream, name)
         if self.header.fortran and len(self.header.shape) > 1:
             raise SourceError(f"{name} is in Fortran order, which cannot be read forwards")

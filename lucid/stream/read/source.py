@@ -101,6 +101,11 @@ class Source:
         """How many chunks were never written, and read as zeros or what the file says."""
         return 0
 
+    @property
+    def spooled_bytes(self) -> int:
+        """The size of the temporary file that reading makes, 0 where it makes none."""
+        return 0
+
     def as_input(self, role: str) -> Input:
         """Return what is recorded of it, as the array that an option names."""
         return Input(role, self.path, self.info.dataset, self.shape, self.info.kind)

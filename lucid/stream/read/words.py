@@ -6,6 +6,7 @@ beside it. It holds for all images, or has a row for each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,8 +24,19 @@ WORDS = {  # with how many numbers each says about an image
     "input_size": (2,),
 }
 
+MOST_NUMBERS = 1 << 20  # that an array beside the features may have
+
 Said = Mapping[str, Any]  # values by their words
 NOTHING: tuple[Said, Said] = ({}, {})
+
+
+def fits(word: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Return whether an array beside the features can be meant by its name.
+
+    One called frame may as well number those of a video.
+    """
+    axes = {2} if word == "frame" else {0, 1, 2}
+    return len(shape) in axes and dtype.kind in "iuf" and math.prod(shape) <= MOST_NUMBERS
 
 
 class Words(NamedTuple):

@@ -164,7 +164,7 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
         listed.apply(kernel.lay_out, work.some, cells, part)
         return cells
     for few in slices(0, len(part), -(-len(part) // CASTS)):
-        cast = np.ascontiguousarray(part[few], listed.rois.dtype)
+        cast = np.require(part[few], listed.rois.dtype, ["C", "A"])
         listed.apply(kernel.lay_out, work.some, cells._replace(values=cells.values[..., few]), cast)
     return cells
 

@@ -274,7 +274,7 @@ static int take(PyObject *object, struct array *array, int axes, Py_ssize_t item
     if (*format == '=' || *format == '@' || *format == (PY_LITTLE_ENDIAN ? '<' : '>')) format++;
     int fits = buffer->ndim == axes && buffer->itemsize == itemsize
         && !strcmp(format, itemsize == 8 ? "d" : "f")
-        && (uintptr_t)buffer->buf % (size_t)itemsize == 0;
+        && (buffer->len == 0 || (uintptr_t)buffer->buf % (size_t)itemsize == 0);
     for (int axis = 0; fits && axis < axes; axis++) {
         fits = buffer->strides[axis] % itemsize == 0;
         array->size[axis] = buffer->shape[axis];

@@ -1,0 +1,118 @@
+"""The .npz format: .npy files in a zip file, mapped where they are stored, else unpacked."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from lucid.errors import SourceError
+from lucid.stream import tuning
+from lucid.stream.read.flat import Flat, FlatSource
+from lucid.stream.read.inflated import Inflated, Inflating, require_plausible, require_room
+from lucid.stream.read.npy import Header, map_values, read_header
+from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.zip_file import DEFLATED, STARTS, Member, ZipFile
+
+ENDING = ".npy"
+
+
+class Described(NamedTuple):
+    """What is known of a member."""
+
+    member: Member
+    header: Header
+    skipped: int  # bytes before the values
+    info: ArrayInfo
+
+
+class Npz(Flat):
+    """A .npz file, open."""
+
+    kind = ".npz"
+
+    def __init__(self, path: Path, trust: bool) -> None:
+        super().__init__(path)
+        self._zip = ZipFile(path)
+        self._members = {
+            name.removesuffix(ENDING): member
+            for name, member in self._zip.members.items()
+            if name.endswith(ENDING)
+        }
+
+    @staticmethod
+    def claims(path: Path, start: bytes) -> bool:
+        """Return whether a file that begins with these bytes is of this format."""
+        return start.startswith(STARTS)
+
+    def names(self) -> Collection[str]:
+        """Return the names of the members, without their ending."""
+        return self._members
+
+    def info(self, name: str) -> ArrayInfo:
+        """Return what the file says about an array; raise if it cannot be read."""
+        return self._described(name).info
+
+    def source(self, name: str) -> Source:
+        """Return an array: mapped, or one that is unpacked when it is first read."""
+        member, header, skipped, info = self._described(name)
+        if member.method != DEFLATED:
+            begin = self._zip.place(member) + skipped
+            array = map_values(self._zip.stream, begin, header, f"{self._path}::{name}")
+            return FlatSource(self._path, info, array, self)
+        large = header.nbytes > tuning.current.unpacked_bytes
+        packed = Inflated(self._zip, member, header, skipped, large)
+        if large:
+            require_room(header.nbytes, f"{self._path}::{name}")
+            return SpooledSource(self._path, replace(info, chunks=None), packed, self)
+        return FlatSource(self._path, info, packed, self)
+
+    def close(self) -> None:
+        """Close the file; what is mapped is unmapped with its last use."""
+        self._last = None
+        self._zip.close()
+
+    def _described(self, name: str) -> Described:
+        """Return what is known of a member, which is read up to its values."""
+        member, where = self._members[name], f"{self._path}::{name}"
+        packed = member.method == DEFLATED
+        if packed:
+            require_plausible(member, where)
+            stream = cast(BinaryIO, io.BufferedReader(Inflating(self._zip, member), 512))
+        else:
+            stream = self._zip.stream
+            stream.seek(self._zip.place(member))
+        begin = 0 if packed else stream.tell()
+        header = read_header(stream, where)
+        skipped = stream.tell() - begin
+        if member.size - skipped != header.nbytes:
+            raise SourceError(
+                f"{where} must have the {skipped + header.nbytes} bytes that its header promises, "
+                f"it has {member.size}"
+            )
+        whole = packed and 0 not in header.shape
+        info = ArrayInfo(
+            dataset=name,
+            shape=header.shape,
+            dtype=header.dtype,
+            chunks=header.shape if whole else None,
+            compression="deflate" if packed else None,
+        )
+        return Described(member, header, skipped, info)
+
+
+class SpooledSource(FlatSource):
+    """An array that is unpacked to a temporary file, and mapped from there."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether reading copies nothing into memory of its own."""
+        return True
+
+    @property
+    def spooled_bytes(self) -> int:
+        """The size of the temporary file."""
+        return self.dtype.itemsize * math.prod(self.shape)
