@@ -48,6 +48,7 @@ def expected(maps, order=range(5)):
         "feats/{id}.h5::{id}_grid",
     ],
 )
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_files_of_images_give_the_crops_of_one_array(maps, features, jobs):
     np.testing.assert_array_equal(crops_of(features, jobs=jobs), expected(maps))
