@@ -11,6 +11,13 @@ from unittest import mock
 from lucid_cli.main import main
 
 RUN = [sys.executable, "-c", "from lucid_cli.main import main; main()"]
+RUN_OF_MANY = [  # the start of a run that is worth interrupting, and saved after each batch
+    sys.executable,
+    "-c",
+    "from lucid.stream import tuning; "
+    "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); " + RUN[2],
+    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
+]  # fmt: skip
 PATIENCE = 120  # seconds that a busy machine may take for what takes one
 
 

@@ -1,6 +1,12 @@
 import os
+import sys
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
+
+# Modules are compiled once, not by each of the many processes that tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import h5py
 import numpy as np
@@ -30,6 +36,22 @@ def _no_waiting_for_the_disk(request, monkeypatch):
             monkeypatch.setattr(os, name, lambda file: os.fstat(file) and None)
 
 
+def pytest_collection_modifyitems(items):
+    """Mark as slow what the NumPy engine repeats: of a test of both, all cases but its first."""
+    from lucid.roi.engines.selection import why_not_compiled
+
+    if why_not_compiled():
+        return
+    seen = set()
+    for item in items:
+        given = [mark for mark in item.iter_markers("parametrize") if "engine" in mark.args[0]]
+        cases = getattr(item, "callspec", None)
+        if cases and cases.params.get("engine") == "numpy" and not given:
+            if item.function in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(item.function)
+
+
 @pytest.fixture(params=["numpy", "compiled"])
 def engine(request, monkeypatch):
     """Have each engine compute in turn."""
@@ -50,6 +72,33 @@ def tuned(monkeypatch):
         monkeypatch.setattr(tuning, "current", replace(tuning.current, **numbers))
 
     return change
+
+
+class Helper(threading.Thread):
+    """A thread that does what a process of a run does: the same, but for its start and its end."""
+
+    pid = os.getpid()
+
+    def __init__(self, channel):
+        from lucid.stream.run.worker import serve
+
+        super().__init__(target=serve, args=[os.dup(channel)])
+        self.start()
+
+    def kill(self):
+        """Nothing, as it ends by itself when its channel is closed."""
+
+    wait = threading.Thread.join
+
+
+@pytest.fixture
+def helpers_are_threads(monkeypatch, tuned):
+    """Start no processes for runs on several: each takes longer than most runs."""
+    from lucid.stream.run import processes, worker
+
+    tuned(look_seconds=1e6)
+    monkeypatch.setattr(processes, "_started", Helper)
+    monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
 
 
 @pytest.fixture

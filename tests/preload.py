@@ -1,8 +1,11 @@
 """File systems of clusters, imitated by a small library that answers some calls in their place."""
 
+import atexit
 import os
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ SOURCE = r"""
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static int answer(const char *call) {
@@ -41,14 +45,30 @@ int fsync(int file) {
     int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
     return real(file);
 }
+
+void *mmap(void *at, size_t size, int access, int flags, int file, off_t begin) {
+    int refused = answer("MMAP_SHARED");
+    if (refused && file >= 0 && (flags & MAP_TYPE) == MAP_SHARED) {
+        errno = refused; return MAP_FAILED;
+    }
+    void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, "mmap");
+    return real(at, size, access, flags, file, begin);
+}
+
+void *mmap64(void *at, size_t size, int access, int flags, int file, off_t begin) {
+    return mmap(at, size, access, flags, file, begin);
+}
 """
 
 
-def compiled(folder):
-    """Return the library, compiled into a folder; skip the test where that is not possible."""
+@cache
+def preloaded():
+    """Return the library's path, compiled once; skip the test where that is not possible."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or os.uname().sysname != "Linux":
         pytest.skip("needs a C compiler and LD_PRELOAD of Linux")
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
     source, library = Path(folder, "preload.c"), Path(folder, "preload.so")
     source.write_text(SOURCE)
     command = [compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"]
@@ -56,3 +76,8 @@ def compiled(folder):
     if done.returncode:
         pytest.skip(f"the C compiler does not compile: {done.stderr[:200]}")
     return library
+
+
+def answering(**answers):
+    """Return an environment in which each of the named calls is answered by a number."""
+    return os.environ | {"LD_PRELOAD": str(preloaded())} | {k: str(v) for k, v in answers.items()}

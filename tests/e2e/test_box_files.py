@@ -59,6 +59,7 @@ def assert_crops(crops, wanted):
     np.testing.assert_allclose(crops, wanted, atol=1e-5)  # a size was subtracted, and added again
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_annotations_find_the_maps_of_their_pictures(named, jobs):
     assert_crops(crops_of("ann.json", jobs=jobs), expected(named))

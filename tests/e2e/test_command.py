@@ -159,7 +159,7 @@ def test_a_mistake_ends_in_one_clear_line_and_leaves_no_output(files, arguments,
 
 
 def test_quiet_and_json_contradict_each_other(files):
-    done = extract("--quiet", "--json", how=run)
+    done = extract("--quiet", "--json")
     assert done.returncode == 2
     assert "--quiet and --json contradict each other" in done.stderr
 
@@ -177,7 +177,7 @@ def test_what_is_printed_onto_a_full_disk_is_one_line(files):
 def test_an_existing_output_is_kept_unless_overwrite(files):
     assert extract().returncode == 0
     before = Path("crops.h5").read_bytes()
-    done = extract("--output-size", 3, how=run)
+    done = extract("--output-size", 3)
     assert done.returncode == 1
     assert done.stderr == "Error: crops.h5 exists; pass --overwrite to replace it\n"
     assert Path("crops.h5").read_bytes() == before
@@ -185,24 +185,27 @@ def test_an_existing_output_is_kept_unless_overwrite(files):
     assert Path("crops.h5").read_bytes() != before
 
 
-def test_a_full_disk_is_one_line_and_no_file(files):
+@pytest.mark.parametrize("output", ["c.h5", pytest.param("c.npy", marks=pytest.mark.slow)])
+def test_a_full_disk_is_one_line_and_no_file(files, output):
     """A limit on the size of files is met where a full disk would be: in the middle of writing."""
     limit = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (9000, 9000)); "
     ignore = "import signal as s; s.signal(s.SIGXFSZ, s.SIG_IGN); "
-    for output in ("c.npy", "c.h5"):
-        done = subprocess.run(
-            [sys.executable, "-c", limit + ignore + RUN[2],
-             "extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "1/32",
-             "-o", output],
-            capture_output=True, text=True, timeout=PATIENCE,
-        )  # fmt: skip
-        assert done.returncode == 1
-        assert done.stderr.startswith(f"Error: {output} cannot be written: ")
-        assert done.stderr.count("\n") == 1
-        assert not list(files.path.glob("c.*"))
+    done = subprocess.run(
+        [sys.executable, "-c", limit + ignore + RUN[2],
+         "extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "1/32",
+         "-o", output],
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {output} cannot be written: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(files.path.glob("c.*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
     """The run is caught while it writes: its unfinished file is there."""
     corner = np.random.default_rng(0).uniform(0, 5, (400_000, 2))
@@ -224,7 +227,7 @@ def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
     assert bool(list(files.path.glob("c.npy*"))) == kept
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_an_import_turns_into_another_error_ends_the_run_all_the_same(files, number):
     """Cython, as in h5py, raises an ImportError without a trace of what interrupted it."""
     patch = (
@@ -278,7 +281,9 @@ def test_info_says_what_is_wrong_with_a_file(files):
 
 
 def test_the_version_is_the_library_s():
-    assert run("--version", text=True).stdout == f"lucid-roialign, version {lucid.__version__}\n"
+    assert (
+        run_here("--version", text=True).stdout == f"lucid-roialign, version {lucid.__version__}\n"
+    )
 
 
 def options_of(name):

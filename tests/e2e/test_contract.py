@@ -4,7 +4,7 @@ A container or an output more is one line more in `CONTAINERS` or `OUTPUTS`.
 """
 
 import io
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,18 +76,11 @@ OUTPUTS = {
     "HDF5, packed": ("c.h5", {"compression": "gzip"}, "are for HDF5, not for .npy"),
     "HDF5, checked": ("c.h5", {"chunks": 7, "checksum": True}, "are for HDF5, not for .npy"),
 }
-
-
-def pairs(all_of=0):
-    """Return pairs of containers and outputs: each is in a quick one, some containers in all."""
-    return [
-        pytest.param(
-            container,
-            output,
-            marks=[] if i < all_of or (i - j) % len(OUTPUTS) == 0 else pytest.mark.slow,
-        )
-        for (i, container), (j, output) in product(enumerate(CONTAINERS), enumerate(OUTPUTS))
-    ]
+PAIRS = list(product(CONTAINERS, OUTPUTS))
+ONE_EACH = list(zip(CONTAINERS, cycle(OUTPUTS), strict=False))
+ALL_IF_SLOW = [
+    pytest.param(*pair, marks=[] if pair in ONE_EACH else pytest.mark.slow) for pair in PAIRS
+]
 
 
 class Contract:
@@ -126,19 +119,21 @@ class Stopped(Exception):
     """What ends a run before its end."""
 
 
-@pytest.mark.parametrize(("container", "output"), pairs(all_of=5))
 class TestOfEveryContainerAndOutput:
+    @pytest.mark.parametrize(("container", "output"), PAIRS)
     def test_crops_are_those_of_arrays_to_the_bit(self, contract):
         contract.bytes_of()
         np.testing.assert_array_equal(contract.crops(), contract.expected)
         assert contract.expected[[4, 6]].any()
         assert not contract.expected[[5, 40]].any()
 
+    @pytest.mark.parametrize(("container", "output"), ALL_IF_SLOW)
     def test_bytes_depend_neither_on_memory_nor_on_batches(self, contract, tuned):
         whole = contract.bytes_of()
         tuned(slice_rows=7, slice_row_bytes=0, work_bytes=0, batch_rois=7)
         assert contract.bytes_of(memory=160_000) == whole
 
+    @pytest.mark.parametrize(("container", "output"), ALL_IF_SLOW)
     def test_a_run_that_was_stopped_is_finished_to_the_same_bytes(self, contract, tuned):
         whole = contract.bytes_of()
         Path(contract.output).unlink()
@@ -158,9 +153,16 @@ class TestOfEveryContainerAndOutput:
         assert contract.report.resumed == 58
 
 
-@pytest.mark.parametrize(("container", "output"), pairs())
+@pytest.mark.slow
+@pytest.mark.parametrize(("container", "output"), PAIRS)
 def test_bytes_do_not_depend_on_the_number_of_processes(contract):
     assert contract.bytes_of(jobs=2) == contract.bytes_of(jobs=1)
+
+
+@pytest.mark.usefixtures("helpers_are_threads")
+@pytest.mark.parametrize(("container", "output"), ONE_EACH)
+def test_bytes_do_not_depend_on_the_number_of_those_at_work(contract):
+    assert contract.bytes_of(jobs=3) == contract.bytes_of(jobs=1)
 
 
 @pytest.mark.parametrize("container", [one for one in CONTAINERS if one != "npz per image"])

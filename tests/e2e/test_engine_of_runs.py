@@ -1,11 +1,9 @@
 """The engine of a run: chosen, recorded, and the same when a run is gone on with."""
 
-import subprocess
-import sys
-
 import h5py
 import numpy as np
 import pytest
+from command import run_here
 
 import lucid
 from lucid import SinkError
@@ -34,8 +32,14 @@ def small_batches(tuned):
     tuned(crops_bytes=4000)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("engine", "jobs"),
+    [
+        *((engine, 1) for engine in ENGINES),
+        (ENGINES[0], 2),
+        *(pytest.param(engine, 2, marks=pytest.mark.slow) for engine in ENGINES[1:]),
+    ],
+)
 def test_an_engine_that_is_asked_for_is_used_and_recorded(files, monkeypatch, engine, jobs):
     report = lucid.extract("f.h5", "r.npy", "c.h5", engine=engine, jobs=jobs)
     assert report.engine == engine_in("c.h5") == engine
@@ -64,11 +68,9 @@ def test_a_run_is_gone_on_with_by_the_engine_that_it_was_begun_with(files, engin
 def test_an_engine_that_there_is_not_is_a_usage_error(files):
     with pytest.raises(ValueError, match="engine must be one of auto, numpy, compiled, got fast"):
         lucid.extract("f.h5", "r.npy", "c.h5", engine="fast")
-    command = [sys.executable, "-c", "from lucid_cli.main import main; main()", "extract"]
-    done = subprocess.run(
-        [*command, "--features", "f.h5", "--rois", "r.npy", "--engine", "fast"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = run_here(
+        "extract", "--features", "f.h5", "--rois", "r.npy", "--engine", "fast", text=True
+    )
     assert done.returncode == 2
     assert "engine must be one of auto, numpy, compiled" in done.stderr
 

@@ -4,70 +4,23 @@ import errno
 import fcntl
 import io
 import os
-import shutil
-import subprocess
-import sys
 
 import command
 import numpy as np
 import pytest
+from preload import answering
 
 import lucid
 from lucid import SourceError
+from lucid.models.utils import roi_align
 from lucid.stream.read.npy import map_npy
 from lucid.stream.read.pread import PreadArray
 
-ANSWERS = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/types.h>
 
-static int refused(const char *name) {
-    const char *number = getenv(name);
-    errno = number ? atoi(number) : 0;
-    return errno;
-}
-
-int flock(int file, int operation) {
-    int (*next)(int, int) = dlsym(RTLD_NEXT, "flock");
-    return refused("FLOCK") ? -1 : next(file, operation);
-}
-
-void *mmap(void *at, size_t size, int access, int flags, int file, off_t begin) {
-    void *(*next)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, "mmap");
-    int shared = file >= 0 && (flags & MAP_TYPE) == MAP_SHARED;
-    if (shared && refused("MMAP_SHARED")) return MAP_FAILED;
-    return next(at, size, access, flags, file, begin);
-}
-
-void *mmap64(void *at, size_t size, int access, int flags, int file, off_t begin) {
-    return mmap(at, size, access, flags, file, begin);
-}
-"""
-
-
-@pytest.fixture(scope="session")
-def answers(tmp_path_factory):
-    """The library to preload."""
-    compiler = shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler and Linux to imitate file systems")
-    folder = tmp_path_factory.mktemp("answers")
-    (folder / "answers.c").write_text(ANSWERS)
-    library = folder / "answers.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", library, folder / "answers.c", "-ldl"], check=True
-    )
-    return library
-
-
-def piped(features, rois, *options, **imitated):
+def piped(features, rois, *options, **answers):
     """Return the crops of a run that writes to a pipe, on such a file system."""
     arguments = ["--features", features, "--rois", rois, "-o", "-", "-q", *options]
-    done = command.run("extract", *arguments, env=os.environ | imitated)
+    done = command.run("extract", *arguments, env=answering(**answers))
     assert done.returncode == 0, done.stderr
     return np.load(io.BytesIO(done.stdout))
 
@@ -76,9 +29,10 @@ def piped(features, rois, *options, **imitated):
     "name",
     ["ENOLCK", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ENOSYS", "EBADF"))],
 )
-def test_hdf5_is_read_where_there_are_no_locks(files, answers, name):
-    imitated = {"LD_PRELOAD": str(answers), "FLOCK": str(getattr(errno, name))}
-    np.testing.assert_array_equal(piped("f.h5", "r.h5", **imitated), piped("f.h5", "r.h5"))
+def test_hdf5_is_read_where_there_are_no_locks(files, name):
+    expected = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+    crops = piped("f.h5", "r.h5", FLOCK=getattr(errno, name))
+    np.testing.assert_array_equal(crops, expected)
 
 
 def test_a_file_that_is_being_written_is_said_to_be_so(files):
@@ -88,15 +42,22 @@ def test_a_file_that_is_being_written_is_said_to_be_so(files):
             lucid.extract("f.h5", "r.npy", "c.npy")
 
 
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_npy_is_read_where_files_cannot_be_mapped(files, answers, layout):
+@pytest.mark.parametrize(
+    ("layout", "memory"),
+    [
+        ("nchw", "64M"),
+        *(
+            pytest.param(layout, memory, marks=pytest.mark.slow)
+            for layout, memory in [("nchw", "512M"), ("nhwc", "64M"), ("nhwc", "512M")]
+        ),
+    ],
+)
+def test_npy_is_read_where_files_cannot_be_mapped(files, layout, memory):
     if layout == "nhwc":
         np.save("f.npy", files.features.transpose(0, 2, 3, 1))
-    imitated = {"LD_PRELOAD": str(answers), "MMAP_SHARED": str(errno.ENODEV)}
-    expected = piped("f.npy", "r.npy", "--layout", layout)
-    for memory in ("512M", "64M"):
-        crops = piped("f.npy", "r.npy", "--layout", layout, "--memory", memory, **imitated)
-        np.testing.assert_array_equal(crops, expected)
+    options = "--layout", layout, "--memory", memory
+    crops = piped("f.npy", "r.npy", *options, MMAP_SHARED=errno.ENODEV)
+    np.testing.assert_array_equal(crops, roi_align(files.features, files.rois, 7))
 
 
 @pytest.fixture

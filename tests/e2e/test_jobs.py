@@ -34,6 +34,7 @@ def test_any_number_of_processes_gives_the_same_bytes(files, jobs):
     assert run("c.npy", jobs, "f.h5::channels") == run("c.npy", 1, "f.h5::channels")
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 def test_the_rois_of_one_image_are_shared_and_invalid_rows_are_zeros(files, rng):
     rois = np.concatenate([files.rois] * 20)
     rois[:, 0] = 3
@@ -91,7 +92,7 @@ def test_memory_is_that_of_all_processes_together(files):
     [
         (["--rois", "r.npy", "--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--rois", "r.npy", "--jobs", "some"], "jobs must be a whole number or 'auto', got some"),
-        (["--rois", "-", "--jobs", "2"], "pipes use one process; drop --jobs"),
+        (["--rois", "-", "--jobs", "2"], "pipes and arrays in memory use one process; drop --jobs"),
     ],
 )
 def test_usage_errors(files, arguments, message):
@@ -195,6 +196,7 @@ def test_auto_starts_processes_from_less_on_if_maps_are_packed(
     assert lucid.extract(features, "r.npy", "c.npy", dry_run=True).jobs == 3
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 def test_an_image_is_shared_by_more_processes_than_its_last_piece_has_rois(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     count = tuning.current.slice_rows + 1
@@ -219,18 +221,15 @@ def at_start(files, monkeypatch):
     return lambda line: Path("site/sitecustomize.py").write_text(SITE.format(line))
 
 
-def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start):
+def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start, capfd):
     at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
-    done = subprocess.run(
-        [*COMMAND, "--features", "f.npy", "--rois", "r.npy", "-o", "c.npy", "--jobs", "2"],
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    assert done.returncode == 0
-    assert "hello" not in done.stdout
-    assert "hello" in done.stderr
+    run("c.npy", 2)
+    out, err = capfd.readouterr()
+    assert "hello" not in out
+    assert "hello" in err
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [pytest.param("2>&-", marks=pytest.mark.slow), "<&- >&- 2>&-"])
 def test_processes_need_no_standard_streams(at_start, closed):
     at_start("print('hello', flush=True)")
     expected = run("whole.npy", 1, "f.npy")
@@ -241,6 +240,7 @@ def test_processes_need_no_standard_streams(at_start, closed):
     assert Path("c.npy").read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_a_path_that_is_no_text_does_not_stop_processes(files, monkeypatch):
     monkeypatch.syspath_prepend(Path())
     sys.path.insert(0, Path())  # Python skips it
@@ -275,7 +275,7 @@ def test_a_process_that_is_stopped_ends_the_run(files, tuned):
 
 
 def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, tuned):
-    at_start("import time; time.sleep(2)")
+    at_start("import time; time.sleep(0.5)")
     tuned(look_seconds=0.05, patience_seconds=0.1)
     with pytest.warns(UserWarning, match=r"no process of the run has answered .* at work are \d+"):
         run("c.npy", 2)

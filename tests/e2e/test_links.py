@@ -49,12 +49,13 @@ def out(files):
 
 
 @pytest.mark.parametrize("way", ["of", "of_own_and", "of_of"])
-@pytest.mark.parametrize("name", ["stored", "linked", "soft", "group/features", "away"])
-def test_a_virtual_dataset_of_the_same_file_is_no_way_out(out, way, name):
-    with pytest.raises(SourceError, match=f"out.h5::{way}/{name} .*; pass --trust-input"):
-        crops_of(f"out.h5::{way}/{name}")
+def test_a_virtual_dataset_of_the_same_file_is_no_way_out(out, way):
     expected = crops_of("f.npy")
-    np.testing.assert_array_equal(crops_of(f"out.h5::{way}/{name}", trust_input=True), expected)
+    for name in ("stored", "linked", "soft", "group/features", "away"):
+        with pytest.raises(SourceError, match=f"out.h5::{way}/{name} .*; pass --trust-input"):
+            crops_of(f"out.h5::{way}/{name}")
+        followed = crops_of(f"out.h5::{way}/{name}", trust_input=True)
+        np.testing.assert_array_equal(followed, expected)
     np.testing.assert_array_equal(crops_of(f"out.h5::{way}/own"), expected)
 
 

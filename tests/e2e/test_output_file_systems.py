@@ -1,38 +1,62 @@
 """File systems that cannot do all that others can: runs do without, and say so if it matters."""
 
 import errno
+import fcntl
 import os
-import subprocess
+import stat
 from pathlib import Path
 
+import command
 import pytest
-from command import PATIENCE, RUN, but_for_frames
-from preload import compiled
+from command import but_for_frames
+from preload import answering
 
 import lucid
 
 EXTRACT = [
-    *RUN,
     "extract", "--features", "f.npy", "--rois", "r.npy", "-q", "--jobs", "1",
     "--spatial-scale", "0.0625",
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled(tmp_path_factory.mktemp("preload"))
+class Answers:
+    """What is answered in the place of calls that the library makes itself, see preload.py."""
+
+    def __init__(self, FLOCK=0, FLOCK_READ_ONLY=0, FSYNC_FOLDER=0):
+        self.flock_fails, self.read_only_fails = FLOCK, FLOCK_READ_ONLY
+        self.folder_fails = FSYNC_FOLDER
+        self.real_flock = fcntl.flock
+
+    def flock(self, file, how):
+        reads = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        fail(self.flock_fails or (reads and how & fcntl.LOCK_EX and self.read_only_fails))
+        self.real_flock(file, how)
+
+    def fsync(self, file):
+        fail(stat.S_ISDIR(os.fstat(file).st_mode) and self.folder_fails)
 
 
-@pytest.fixture
-def run_on(files, library):
+def fail(number):
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+@pytest.fixture(params=["here", pytest.param("preloaded", marks=pytest.mark.slow)])
+def run_on(files, monkeypatch, request):
     """Return what runs the command on a file system that answers some calls with an error."""
 
-    def run(*arguments, **answers):
-        answers = {name: str(number) for name, number in answers.items()}
-        done = subprocess.run(
-            [*EXTRACT, *arguments], env=os.environ | {"LD_PRELOAD": str(library)} | answers,
-            capture_output=True, text=True, timeout=PATIENCE,
-        )  # fmt: skip
+    def here(*arguments, **numbers):
+        answers = Answers(**numbers)
+        with monkeypatch.context() as patch:
+            patch.setattr(fcntl, "flock", answers.flock)
+            patch.setattr(os, "fsync", answers.fsync)
+            return command.run_here(*EXTRACT, *arguments, text=True)
+
+    def preloaded(*arguments, **numbers):
+        return command.run(*EXTRACT, *arguments, env=answering(**numbers), text=True)
+
+    def run(*arguments, **numbers):
+        done = {"here": here, "preloaded": preloaded}[request.param](*arguments, **numbers)
         done.stderr = but_for_frames(done.stderr)
         return done
 
@@ -56,6 +80,7 @@ def test_a_journal_is_locked_as_network_file_systems_want_it(files, run_on, tune
     assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
 
 
+@pytest.mark.filterwarnings("always:the file system of .* has no locks")
 @pytest.mark.parametrize(
     ("output", "number"),
     [("c.npy", errno.ENOSYS), ("c.h5", errno.ENOLCK), ("c.npy", errno.EOPNOTSUPP)],

@@ -24,6 +24,7 @@ def maps(files):
         with h5py.File(f"feats/{one}.h5", "w") as file:
             file["head"] = features[None]
             file[f"{one}_grid"] = features
+            file["reversed"] = features[None, :, ::-1]
     np.save("ids.npy", np.array(IDS))
     return files
 
@@ -48,6 +49,7 @@ def expected(maps, order=range(5)):
         "feats/{id}.h5::{id}_grid",
     ],
 )
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_files_of_images_give_the_crops_of_one_array(maps, features, jobs):
     np.testing.assert_array_equal(crops_of(features, jobs=jobs), expected(maps))

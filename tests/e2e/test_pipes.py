@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import PATIENCE, RUN, run, run_here
+from command import PATIENCE, RUN, run_here
 
 import lucid
 from lucid.models.utils import roi_align
@@ -20,10 +20,6 @@ COMMAND = [*RUN, "extract"]
 
 
 def extract(*arguments, stdin=b""):
-    return run("extract", *arguments, input=stdin)
-
-
-def extract_here(*arguments, stdin=b""):
     return run_here("extract", *arguments, stdin=stdin)
 
 
@@ -48,7 +44,7 @@ def test_features_by_a_pipe_into_a_file_with_rois_in_any_order(files, layout):
     stream = io.BytesIO()
     last = layout == "nhwc"
     np.save(stream, files.features.transpose(0, 2, 3, 1).copy() if last else files.features)
-    done = extract_here("--features", "-", "--rois", "r.npy", "-o", "c.npy", "--layout", layout,
+    done = extract("--features", "-", "--rois", "r.npy", "-o", "c.npy", "--layout", layout,
                    stdin=stream.getvalue())  # fmt: skip
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load("c.npy"), roi_align(files.features, files.rois, 7))
@@ -88,7 +84,7 @@ def test_crops_by_a_pipe_in_the_order_of_rows(files, sort, features):
         files.rois = files.rois[np.argsort(files.rois[:, 0], kind="stable")]
     files.rois[[0, 7, 59], 0] = -1
     np.save("r.npy", files.rois)
-    done = extract_here("--features", features, "--rois", "r.npy", "-o", "-", "--invalid", "zero")
+    done = extract("--features", features, "--rois", "r.npy", "-o", "-", "--invalid", "zero")
     assert done.returncode == 0, done.stderr
     expected = roi_align(files.features, files.rois, 7, invalid="zero")
     np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), expected)
@@ -134,7 +130,7 @@ def fails(done, code, message):
 
 
 def test_from_pipe_to_pipe_needs_rois_in_the_order_of_images(files):
-    done = extract_here("--features", "-", "--rois", "r.npy", "-o", "-",
+    done = extract("--features", "-", "--rois", "r.npy", "-o", "-",
                    stdin=Path("f.npy").read_bytes())  # fmt: skip
     fails(done, 1, "r.npy: from pipe to pipe, RoIs must be in the order of their images; row ")
     assert done.stdout == b""
@@ -154,7 +150,7 @@ def test_what_is_no_npy_stream_is_refused(files, stdin, message, which):
     inputs = {"features": "f.npy", "rois": "r.npy"}
     stdin = Path(inputs[which]).read_bytes()[:-9] if stdin is None else stdin
     inputs[which] = "-"
-    done = extract_here("--features", inputs["features"], "--rois", inputs["rois"], "-o", "c.npy",
+    done = extract("--features", inputs["features"], "--rois", inputs["rois"], "-o", "c.npy",
                    stdin=stdin)  # fmt: skip
     fails(done, 1, f"{which} on standard input {message}")
     assert not Path("c.npy").exists()
@@ -163,7 +159,7 @@ def test_what_is_no_npy_stream_is_refused(files, stdin, message, which):
 def test_fortran_order_cannot_be_read_forwards(files):
     stream = io.BytesIO()
     np.save(stream, np.asfortranarray(files.features))
-    done = extract_here("--features", "-", "--rois", "r.npy", stdin=stream.getvalue())
+    done = extract("--features", "-", "--rois", "r.npy", stdin=stream.getvalue())
     fails(done, 1, "is in Fortran order")
 
 
@@ -177,7 +173,7 @@ def test_fortran_order_cannot_be_read_forwards(files):
     ],
 )  # fmt: skip
 def test_what_pipes_cannot_do_is_a_usage_error(files, arguments, message):
-    fails(extract_here(*arguments, stdin=b""), 2, message)
+    fails(extract(*arguments, stdin=b""), 2, message)
 
 
 def test_crops_are_not_written_to_a_terminal(files):
@@ -203,13 +199,16 @@ def test_rois_that_do_not_fit_into_the_memory_are_not_read(files):
     np.lib.format.write_array_header_1_0(
         stream, {"descr": "<f8", "fortran_order": False, "shape": (2**61, 5)}
     )
-    done = extract_here("--features", "f.npy", "--rois", "-", stdin=stream.getvalue())
+    done = extract("--features", "f.npy", "--rois", "-", stdin=stream.getvalue())
     fails(done, 1, "or put them into a file")
 
 
 @pytest.mark.parametrize(
     ("arguments", "closed"),
-    [("--features f.npy --rois r.npy -o -", ">&-"), ("--features f.npy --rois - -o c.npy", "<&-")],
+    [
+        ("--features f.npy --rois r.npy -o -", ">&-"),
+        pytest.param("--features f.npy --rois - -o c.npy", "<&-", marks=pytest.mark.slow),
+    ],
 )
 def test_a_closed_stream_is_named(files, arguments, closed):
     command = " ".join(f"'{word}'" for word in COMMAND)
@@ -219,6 +218,7 @@ def test_a_closed_stream_is_named(files, arguments, closed):
     fails(done, 1, "standard output is closed" if ">" in closed else "standard input is closed")
 
 
+@pytest.mark.slow
 def test_messages_need_no_stream(files):
     command = " ".join(f"'{word}'" for word in COMMAND)
     done = subprocess.run(
@@ -239,6 +239,7 @@ def test_a_reader_that_has_enough_ends_the_run_quietly(files):
     assert not {"Error", "Traceback"} & set(re.findall(r"\w+", done.stderr))
 
 
+@pytest.mark.slow
 def test_shells_pass_arrays_through(files):
     command = " ".join(f"'{word}'" for word in COMMAND)
     subprocess.run(

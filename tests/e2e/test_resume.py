@@ -5,19 +5,18 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from command import but_for_frames
+from command import RUN_OF_MANY, but_for_frames
 
 import lucid
 from lucid import SinkError
 from lucid.stream import Settings, prepare
-from lucid.stream.write import journal, unfinished
+from lucid.stream.write import disk, journal, unfinished
 
 OUTPUTS = [
     ("c.h5", {}),
@@ -46,9 +45,10 @@ def leave_after(rows, output="c.h5", **options):
 
 
 @pytest.fixture(autouse=True)
-def small_batches(tuned):
-    """Let a run of sixty rows have many batches."""
+def small_batches(tuned, monkeypatch):
+    """Let a run of sixty rows have many batches, and nobody wait for a lock that is not let go."""
     tuned(crops_bytes=4000)
+    monkeypatch.setattr(disk, "LOCK_WAIT", 0)
 
 
 def bytes_of_an_undisturbed_run(output, options):
@@ -355,7 +355,9 @@ def begun(*arguments, **more):
     """Return a command that has written some of the crops of many RoIs."""
     corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
-    process = subprocess.Popen([*RUN, *arguments], stderr=subprocess.PIPE, text=True, **more)
+    process = subprocess.Popen(
+        [*RUN_OF_MANY, *arguments], stderr=subprocess.PIPE, text=True, **more
+    )
     until = time.monotonic() + 60
     marks = Path(f"{arguments[1]}.part.journal")
     while not marks.exists() or not any(marks.read_bytes()[-75_000:]):  # of which half are marks
@@ -364,7 +366,7 @@ def begun(*arguments, **more):
     return process
 
 
-@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+@pytest.mark.parametrize("more", [pytest.param([], marks=SLOW), ["--overwrite"]])
 def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files, more):
     process = begun("-o", "c.h5", *more)
     process.send_signal(signal.SIGINT)
@@ -401,13 +403,3 @@ def test_nothing_is_advised_where_nothing_was_kept(files):
     _, stderr = process.communicate(timeout=60)
     assert re.fullmatch(r"Interrupted with \d+ of 300000 crops done\n\n?", but_for_frames(stderr))
     assert not list(files.path.glob("c.npy*"))
-
-
-RUN = [
-    sys.executable,
-    "-c",
-    "from lucid.stream import tuning; "
-    "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); "
-    "from lucid_cli.main import main; main()",
-    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
-]  # fmt: skip

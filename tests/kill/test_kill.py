@@ -2,25 +2,16 @@
 
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import RUN_OF_MANY
 
 import lucid
 
 pytestmark = pytest.mark.kill
-
-RUN = [
-    sys.executable,
-    "-c",
-    "from lucid.stream import tuning; "
-    "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); "
-    "from lucid_cli.main import main; main()",
-    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
-]  # fmt: skip
 
 
 def journal_of(output):
@@ -46,7 +37,7 @@ def kill_at_random(rng, kills, arguments, expected, number):
     output = Path(arguments[1])
     complete = False
     while kills > 0 or not complete:
-        process = subprocess.Popen([*RUN, *arguments, "--resume"], stderr=subprocess.PIPE)
+        process = subprocess.Popen([*RUN_OF_MANY, *arguments, "--resume"], stderr=subprocess.PIPE)
         if kills > 0:
             wait_at_random(rng, process, output)
             process.send_signal(number)

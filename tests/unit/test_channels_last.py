@@ -1,5 +1,7 @@
 """Maps are laid out with the channels of a cell side by side, whatever their own layout."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
@@ -28,13 +30,13 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("blas", [True, False])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", ">f4", "u1"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, dtype, blas):
+def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, blas):
     names = "transposed_row_values", "staged_channels", "staged_cells", "staged_values"
     sizes = dict(zip(names, rng.integers(1, 200, 4).tolist(), strict=True))
     monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=blas, **sizes))
-    for shape in ((1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)):
+    shapes = (1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)
+    for shape, dtype in product(shapes, ("f4", "f8", "f2", ">f4", "u1")):
         part = LAYOUTS[layout](rng.integers(0, 100, shape).astype(dtype))
         table = np.zeros(
             (part.shape[1] * part.shape[2], len(part) + 3), "f8" if dtype == "f8" else "f4"

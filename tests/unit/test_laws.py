@@ -6,8 +6,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 FILE_ROOMS = {"lucid/stream/read", "lucid/stream/write"}
 MODULES = sorted([*ROOT.glob("lucid/**/*.py"), *ROOT.glob("cli/**/*.py")])
@@ -31,6 +29,7 @@ def imports(path):
     return found
 
 
+@cache
 def calls(path):
     """Return the names that a file calls."""
     return {ast.unparse(node.func) for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)}
@@ -48,22 +47,37 @@ def imports_any(path, *packages):
     return {name for name in imports(path) if any(f"{name}.".startswith(f"{p}.") for p in packages)}
 
 
+def broken(law, paths):
+    """Return by path what a law finds in the modules that break it."""
+    found = {str(path.relative_to(ROOT)): law(path) for path in paths}
+    return {path: what for path, what in found.items() if what}
+
+
 def test_there_are_modules_to_judge():
     assert len(MODULES) > 20
 
 
-@pytest.mark.parametrize("path", within("lucid/roi"), ids=str)
-def test_the_core_imports_numpy_and_errors_and_nothing_else(path):
-    outer = {
-        name for name in imports(path) if name.partition(".")[0] not in sys.stdlib_module_names
-    }
-    assert all(name.startswith(("numpy", "lucid.errors", "lucid.roi")) for name in outer), outer
+def test_the_core_imports_numpy_and_errors_and_nothing_else():
+    def others(path):
+        outer = {
+            name for name in imports(path) if name.partition(".")[0] not in sys.stdlib_module_names
+        }
+        return {n for n in outer if not n.startswith(("numpy", "lucid.errors", "lucid.roi"))}
+
+    assert not broken(others, within("lucid/roi"))
 
 
-@pytest.mark.parametrize("path", within("lucid/stream"), ids=str)
-def test_the_stream_knows_neither_tensors_nor_the_command(path):
-    assert not imports_any(path, "click", "tqdm", "lucid_cli", "lucid._tensor", "lucid._graph",
-                           "lucid.models", "lucid.nn")  # fmt: skip
+def test_the_stream_knows_neither_tensors_nor_the_command():
+    outer = (
+        "click",
+        "tqdm",
+        "lucid_cli",
+        "lucid._tensor",
+        "lucid._graph",
+        "lucid.models",
+        "lucid.nn",
+    )
+    assert not broken(lambda path: imports_any(path, *outer), within("lucid/stream"))
 
 
 ROOMS = ("read", "plan", "write", "run")  # each may import those before it
@@ -80,14 +94,13 @@ def names_room(name):
     return ROOMS.index(room) if room in ROOMS else len(ROOMS)
 
 
-@pytest.mark.parametrize("path", within("lucid/stream"), ids=str)
-def test_rooms_of_the_stream_import_no_room_above(path):
-    own = names_room(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    stream = {
-        name for name in imports(path)
-        if name.startswith("lucid.stream.") and not name.startswith("lucid.stream.tuning")
-    }  # fmt: skip
-    assert all(names_room(name) <= own for name in stream), stream
+def test_rooms_of_the_stream_import_no_room_above():
+    def above(path):
+        own = names_room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        stream = {name for name in imports(path) if name.startswith("lucid.stream.")}
+        return {name for name in stream if names_room(name) > own}
+
+    assert not broken(above, within("lucid/stream"))
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -103,46 +116,52 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not left
 
 
-@pytest.mark.parametrize("path", within("lucid"), ids=str)
-def test_the_library_neither_draws_nor_prints_nor_knows_the_command(path):
-    assert not imports_any(path, "click", "tqdm", "cli", "lucid_cli")
-    assert "print" not in calls(path)
+def test_the_library_neither_draws_nor_prints_nor_knows_the_command():
+    def heard(path):
+        return imports_any(path, "click", "tqdm", "cli", "lucid_cli") | calls(path) & {"print"}
+
+    assert not broken(heard, within("lucid"))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if not {*map(str, path.relative_to(ROOT).parents)} & FILE_ROOMS],
-    ids=str,
-)
-def test_only_the_rooms_of_sources_and_sinks_open_files(path):
-    assert not imports_any(path, "h5py")
-    opening = {
-        "open",
-        "io.open",
-        "np.load",
-        "np.save",
-        "np.savez",
-        "np.memmap",
-        "np.fromfile",
-        "os.open",
-    }
-    assert not opening & calls(path)
-    assert not any(call.endswith((".open", ".read_bytes", ".write_bytes")) for call in calls(path))
+OPENING = {
+    "open",
+    "io.open",
+    "np.load",
+    "np.save",
+    "np.savez",
+    "np.memmap",
+    "np.fromfile",
+    "os.open",
+}
+METHODS_THAT_OPEN = (".open", ".read_bytes", ".write_bytes")
 
 
-@pytest.mark.parametrize("path", outside("cli/console.py"), ids=str)
-def test_only_the_console_prints(path):
-    assert not {"print", "click.echo", "sys.stdout.write", "sys.stderr.write"} & calls(path)
+def test_only_the_rooms_of_sources_and_sinks_open_files():
+    def opened(path):
+        opening = {call for call in calls(path) if call.endswith(METHODS_THAT_OPEN)}
+        return imports_any(path, "h5py") | calls(path) & OPENING | opening
+
+    outer = [
+        path for path in MODULES if not {*map(str, path.relative_to(ROOT).parents)} & FILE_ROOMS
+    ]
+    assert not broken(opened, outer)
 
 
-@pytest.mark.parametrize("path", outside("cli/main.py"), ids=str)
-def test_only_main_knows_exit_codes(path):
-    assert not {"sys.exit", "exit", "quit", "os._exit"} & calls(path)
+def test_only_the_console_prints():
+    printing = {"print", "click.echo", "sys.stdout.write", "sys.stderr.write"}
+    assert not broken(lambda path: printing & calls(path), outside("cli/console.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_nothing_is_validated_by_assert(path):
-    assert not [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Assert)]
+def test_only_main_knows_exit_codes():
+    ending = {"sys.exit", "exit", "quit", "os._exit"}
+    assert not broken(lambda path: ending & calls(path), outside("cli/main.py"))
+
+
+def test_nothing_is_validated_by_assert():
+    def asserts(path):
+        return [node.lineno for node in ast.walk(parsed(path)) if isinstance(node, ast.Assert)]
+
+    assert not broken(asserts, MODULES)
 
 
 def loaded_after(code):
@@ -160,9 +179,17 @@ def test_importing_lucid_loads_neither_h5py_nor_click_nor_tqdm():
     assert not {"h5py", "click", "tqdm"} & loaded
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["info", "--help"]])
-def test_help_loads_neither_numpy_nor_h5py(arguments):
-    code = f"sys.argv[1:] = {arguments}\nfrom lucid_cli.main import main\n"
-    loaded = loaded_after(f"{code}try: main()\nexcept SystemExit: pass")
+HELP = """
+from lucid_cli.main import main
+for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"]):
+    try:
+        main()
+    except SystemExit:
+        pass
+"""
+
+
+def test_help_loads_neither_numpy_nor_h5py():
+    loaded = loaded_after(HELP)
     assert "click" in loaded
     assert not {"numpy", "h5py", "tqdm"} & loaded

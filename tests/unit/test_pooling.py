@@ -1,6 +1,7 @@
 """Crops against plain loops, published cases and properties."""
 
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import oracles
@@ -141,7 +142,7 @@ def test_a_roi_alone_has_the_same_bits_as_among_others(job):
     np.testing.assert_array_equal(together, alone)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 64])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=pytest.mark.slow), 64])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (7, 7)])
 def test_a_roi_alone_has_the_same_bits_on_large_maps(rng, channels, size):
     """Long windows, of one column too, and bins of a whole column: products with vectors."""
@@ -205,12 +206,10 @@ def test_crops_of_a_constant_lie_between_zero_and_it(table, operator):
     (-1e300, 3, 2, 1e12),
     (-3e38, -3e38, 3e38, 3e38),
 ])  # fmt: skip
-@pytest.mark.parametrize("scale", [1, 1e300, 1e-300])
-@pytest.mark.parametrize("ratio", [-1, 2, 1024])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_boxes_are_cheap_and_finite(rng, box, scale, ratio, dtype):
+def test_huge_boxes_are_cheap_and_finite(rng, box, dtype):
     features = rng.standard_normal((1, 2, 9, 9)).astype(dtype)
-    for aligned in (False, True):
+    for scale, ratio, aligned in product((1, 1e300, 1e-300), (-1, 2, 1024), (False, True)):
         assert np.isfinite(roi_align(features, [[0, *box]], 2, scale, ratio, aligned)).all()
 
 
@@ -323,8 +322,8 @@ def test_a_large_map_is_copied_part_by_part(rng):
     finally:
         tracemalloc.stop()
     assert peak < 100 << 20
-    alone = [roi_align(features, table[k : k + 1], 2)[0] for k in range(100)]
-    np.testing.assert_array_equal(crops, alone)
+    for k in (7, *range(0, 100, 9)):
+        np.testing.assert_array_equal(crops[k : k + 1], roi_align(features, table[k : k + 1], 2))
 
 
 @pytest.mark.parametrize("ratio", [-1, 2])

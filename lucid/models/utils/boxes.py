@@ -21,19 +21,27 @@ def boxes_by_image(rois: Any, images: int) -> Sequence[Operand] | None:
     ShapeError
         If there are not as many lists of boxes as images, or one is no list of boxes.
     """
-    if images == 1 and np.ndim(rois) == 2 and np.shape(rois)[1] == 4:
+    if images == 1 and len(shape := _shape(rois)) == 2 and shape[1] == 4:
         return [rois]
-    if not isinstance(rois, (list, tuple)) or not any(np.ndim(boxes) == 2 for boxes in rois):
+    if not isinstance(rois, (list, tuple)) or not any(len(_shape(boxes)) == 2 for boxes in rois):
         return None
     if len(rois) != images:
         raise ShapeError(
             f"rois must be boxes (n, 4) for each of {images} images, got {len(rois)} of them"
         )
     for image, boxes in enumerate(rois):
-        shape = np.shape(boxes)
+        shape = _shape(boxes)
         if 0 not in shape and (len(shape) != 2 or shape[1] != 4):
             raise ShapeError(f"rois of image {image} must be boxes (n, 4), got {shape}")
     return rois
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """Return the shape of an array, () of rows of different lengths."""
+    try:
+        return np.shape(values)
+    except ValueError:
+        return ()
 
 
 def as_rows(boxes: Sequence[Operand]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import numpy as np
 
 from lucid.errors import SinkError
 from lucid.stream.checks import HDF5_SUFFIXES
+from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
 from lucid.stream.write.layout import DATASET, Layout
 
@@ -19,6 +21,8 @@ AXES = ("roi", "channel", "y", "x")  # of crops
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 CHUNK_BYTES = 256 << 10  # of whole rows, where none are asked for
 MAX_CHUNK_BYTES = 1 << 32  # HDF5 has chunks of less
+
+Places = Sequence[tuple[int, Companion]]  # where in a file they begin
 
 
 class Hdf5:
@@ -39,7 +43,8 @@ class Hdf5:
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""
         with h5py.File(path, "x", locking=False) as file:
-            self._create(file, dcpl=_early_and_unfilled())
+            _, places = self._create(file, dcpl=_early_and_unfilled())
+        _fill(path, places)
 
     def begin(self, path: Path) -> int:
         """Return where the rows begin in a file that was laid out."""
@@ -58,17 +63,17 @@ class Hdf5:
             said["compression"] = dataset.compression or "none"
         return said if {"features", "rois", "lucid_version"} <= set(said) else None
 
-    def _create(self, file: h5py.File, **options: Any) -> h5py.Dataset:
-        """Create the dataset of crops, and write what stands beside it."""
+    def _create(self, file: h5py.File, **options: Any) -> tuple[h5py.Dataset, Places]:
+        """Create the dataset of crops and those beside it, and return it and where those are."""
         layout = self.layout
         dataset = file.create_dataset(
             DATASET, layout.shape, layout.dtype, track_times=False, **options
         )
         dataset.attrs.update(layout.attributes)
         axes = {dataset: AXES[: dataset.ndim]}
-        axes |= {_write(file, one): one.axes for one in layout.companions or ()}
-        _name_axes(file, axes)
-        return dataset
+        beside = {_beside(file, one): one for one in layout.companions or ()}
+        _name_axes(file, axes | {each: one.axes for each, one in beside.items()})
+        return dataset, [(each.id.get_offset() or 0, one) for each, one in beside.items()]
 
 
 class ChunkedHdf5(Hdf5):
@@ -106,12 +111,13 @@ class ChunkedHdf5(Hdf5):
         """Write the output from a file that holds the rows."""
         shape = self.layout.shape
         with rows.open("rb") as stream, h5py.File(path, "w", locking=False) as file:
-            dataset = self._create(file, **self._storage())
+            dataset, places = self._create(file, **self._storage())
             for start in range(0, shape[0], self._rows):
                 stop = min(start + self._rows, shape[0])
                 count = (stop - start) * math.prod(shape[1:])
                 block = np.fromfile(stream, self.layout.dtype, count)
                 dataset[start:stop] = block.reshape(stop - start, *shape[1:])
+        _fill(path, places)
 
     def _storage(self) -> dict[str, Any]:
         """Return how HDF5 is to store the rows."""
@@ -126,16 +132,30 @@ class ChunkedHdf5(Hdf5):
         return options | {"fletcher32": layout.checksum}
 
 
-def _write(file: h5py.File, one: Companion) -> h5py.Dataset:
-    """Write an array beside the crops."""
+def _beside(file: h5py.File, one: Companion) -> h5py.Dataset:
+    """Create the dataset of an array beside the crops, whose space exists before its values."""
     is_text = one.dtype.kind == "S"
     dtype = h5py.string_dtype("utf-8", one.dtype.itemsize) if is_text else one.dtype
-    dataset = file.create_dataset(one.name, one.shape, dtype, track_times=False)
-    start = 0
-    for part in one.parts():
-        dataset[start : start + len(part)] = part.astype(dataset.dtype)
-        start += len(part)
-    return dataset
+    return file.create_dataset(
+        one.name, one.shape, dtype, track_times=False, dcpl=_early_and_unfilled()
+    )
+
+
+def _fill(path: Path, places: Places) -> None:
+    """Write the arrays beside the crops into a closed file, each from its first byte on.
+
+    HDF5 could do so, but where it cannot write, it ends the process.
+    """
+    file = os.open(path, os.O_WRONLY)
+    try:
+        for begin, one in places:
+            position = begin
+            for part in one.parts():
+                data = np.ascontiguousarray(part, one.dtype).reshape(-1).view(np.uint8)
+                disk.write_all(file, data.data, position)
+                position += data.nbytes
+    finally:
+        os.close(file)
 
 
 def _name_axes(file: h5py.File, axes: Mapping[h5py.Dataset, Sequence[str]]) -> None:
