@@ -46,7 +46,12 @@ class Settings:
         return settings
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
-        is_json = str(self.rois).endswith(".json")
+        """Yield whether options contradict each other, and how."""
+        yield from self._of_ways_to_run()
+        yield from self._of_frames()
+        yield from self._of_box_files()
+
+    def _of_ways_to_run(self) -> Iterator[tuple[bool, str]]:
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
@@ -62,6 +67,9 @@ class Settings:
             self.jobs not in {"auto", 1} and not self.can_share,
             "pipes and arrays in memory use one process; drop {jobs}",
         )
+
+    def _of_frames(self) -> Iterator[tuple[bool, str]]:
+        has_sizes = self.image_size is not None or self._is_json
         yield (
             self.normalized and self.image_size is None,
             "{normalized} needs {image_size}: HxW, or an array of a height and width per image",
@@ -75,22 +83,28 @@ class Settings:
             "{resize} and {frame} contradict each other",
         )
         yield (
-            self.resize is not None and self.image_size is None and not is_json,
+            self.resize is not None and not has_sizes,
             "{resize} needs {image_size}, the sizes of the pictures",
         )
+
+    def _of_box_files(self) -> Iterator[tuple[bool, str]]:
         owners = (self.batch_index, self.box_ranges, self.box_counts)
         yield (
             sum(owner is not None for owner in owners) > 1,
             "{batch_index}, {box_ranges} and {box_counts} contradict each other; pass one of them",
         )
         yield (
-            bool(self.category is not None or self.no_crowd) and not is_json,
+            bool(self.category is not None or self.no_crowd) and not self._is_json,
             "{category} and {no_crowd} are for {rois} in COCO's JSON",
         )
         yield (
             self.columns is not None and not str(self.rois).endswith((".csv", ".tsv", ".txt")),
             "{columns} are for {rois} in .csv, .tsv or .txt",
         )
+
+    @property
+    def _is_json(self) -> bool:
+        return str(self.rois).endswith(".json")
 
     @property
     def to_stream(self) -> bool:
