@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from lucid.roi.taps import Taps
+from lucid.roi.taps import Grids, Taps
 from lucid.roi.types import Array, Floats, Ints, Part
 
 
@@ -46,6 +46,9 @@ class Operator(Protocol):
 
     def taps(self, geometry: "Geometry", slopes: bool) -> Taps:
         """Return what the bins of all RoIs read, with the slopes of the weights if wanted."""
+
+    def grids(self, geometry: "Geometry") -> tuple[Grids, tuple[float, float]] | None:
+        """Return the grids of samples that taps are made of, if they are, and the spatial scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ def lay_out(boxes: Floats, operator: Operator, size: ArrayLike, dtype: DTypeLike
 
     `dtype` is the one that features are weighted in: an operator decides whole numbers in it.
     """
-    sizes: Ints = np.asarray(size, np.int64).reshape(2, -1) + np.zeros((1, len(boxes)), np.int64)
+    sizes: Ints = np.zeros((2, len(boxes)), np.int64)
+    sizes += np.reshape(size, (2, -1))
     edges = boxes.T[[1, 0, 3, 2]].reshape(2, 2, -1)  # (start or end, axis, K)
     return Geometry(operator, sizes, operator.windows(edges, sizes, np.dtype(dtype)))
 

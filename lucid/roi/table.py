@@ -43,10 +43,11 @@ class RoiTable:
         """Yield each image that has valid RoIs, with their rows in ascending order."""
         rows = np.flatnonzero(self.valid)
         rows = rows[np.argsort(self.batch_index[rows], kind="stable")]
-        images, starts = np.unique(self.batch_index[rows], return_index=True)
-        bounds = pairwise([*starts.tolist(), len(rows)])
-        for image, (start, stop) in zip(images.tolist(), bounds, strict=True):
-            yield image, rows[start:stop]
+        images = self.batch_index[rows]
+        starts = np.flatnonzero(images[1:] != images[:-1]) + 1
+        for start, stop in pairwise([0, *starts.tolist(), len(rows)]):
+            if start < stop:
+                yield int(images[start]), rows[start:stop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, Roi
         index = index.astype(np.float64)
     masks = _masks(index, boxes, images)
     bad = np.logical_or.reduce(list(masks.values()))
-    report = RoiReport(len(rois), int(bad.sum()))
-    for kind, mask in _exclusive(masks.items()):
+    report = RoiReport(len(rois), int(np.count_nonzero(bad)))
+    for kind, mask in _exclusive(masks.items() if report.invalid else ()):
         if mask.any():
             rows = np.flatnonzero(mask)
             row = rows[0]

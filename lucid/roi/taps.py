@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lucid.roi.types import Floats, Ints
+from lucid.roi.types import Bools, Floats, Ints
 
 
 class Taps(NamedTuple):
@@ -19,3 +19,16 @@ class Taps(NamedTuple):
     cell: Ints  # (n,) the first that is read
     weights: Floats  # (T, n)
     slopes: tuple[Floats, ...]  # (T, n) each: d weights / d start, end in input coordinates; or ()
+
+
+class Grids(NamedTuple):
+    """The grid of samples of each RoI along each axis, (2, K): what taps may be made of.
+
+    Sample i of bin p is at `start + (p + (i + 0.5) / samples) * bin`; a tap of two cells with the
+    bilinear weights, divided by `samples`, if it is in range.
+    """
+
+    start: Floats  # in cells
+    bin: Floats  # length of a bin in cells
+    min_extent: Bools  # whether the extent is the minimum of one cell, whatever the end
+    samples: Ints  # per bin

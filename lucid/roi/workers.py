@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
@@ -55,7 +55,12 @@ class Workers(Generic[Space]):
         That thread takes the first items, the others take the last of those listed ahead. One item
         is not worth starting a thread for; with `alone` the calling thread does all.
         """
-        shared = Shared(items)
+        shared, others = Shared(items), [] if alone else self._spaces[1:]
+        if not others or not shared.has(2):
+            yield
+            for item in shared.rest():
+                work(self.space, item)
+            return
 
         def drain(space: Space) -> None:
             try:
@@ -65,11 +70,6 @@ class Workers(Generic[Space]):
                 shared.stop()
                 raise
 
-        others = [] if alone else self._spaces[1:]
-        if not others or not shared.has(2):
-            yield
-            drain(self.space)
-            return
         with ThreadPoolExecutor(len(others)) as threads:
             try:
                 drained = [threads.submit(drain, space) for space in others]
@@ -97,6 +97,10 @@ class Shared(Generic[Item]):
                     return
                 item = self._ahead.pop() if last else self._ahead.popleft()
             yield item
+
+    def rest(self) -> Iterator[Item]:
+        """Return what is left, for one thread that shares it with none."""
+        return chain(self._ahead, self._items)
 
     def has(self, count: int) -> bool:
         """Return whether so many are left."""

@@ -83,6 +83,23 @@ def test_bad_taps_are_refused(arguments):
         return
 
 
+FLOATS = hnp.arrays(np.float64, st.integers(0, 5), elements=st.floats(-1e308, 1e308))
+GRIDS = st.tuples(
+    FLOATS, FLOATS, hnp.arrays(bool, st.integers(0, 5)), INDICES, INDICES,
+    st.tuples(st.floats(), st.floats()), st.tuples(st.integers(-1, 3), st.integers(-1, 3)),
+    st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(GRIDS)
+def test_bad_grids_are_refused(arguments):
+    try:
+        _kernel.grid_lists(*arguments)
+    except ValueError:
+        return
+
+
 @settings(max_examples=1000)
 @given(
     st.sampled_from(["crops", "features", "boxes", "lay_out", "lay_back"]),

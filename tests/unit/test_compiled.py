@@ -5,16 +5,27 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import oracles
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lucid
 from lucid import selfcheck
 from lucid.models.utils import roi_align
-from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, set_engine
+from lucid.roi import (
+    RoiAlign,
+    as_rois,
+    box_gradient,
+    get_engine,
+    pool,
+    pool_adjoint,
+    set_engine,
+)
 from lucid.roi.engines import selection
 
 compiled = pytest.importorskip("lucid.roi.engines.compiled")
@@ -31,6 +42,35 @@ def _compiled(monkeypatch):
 def table_on(rng, images, height, width, count=80):
     corner = rng.uniform(-5, [width, height], (count, 2))
     return np.c_[rng.integers(0, images, count), corner, corner + rng.uniform(0, 30, (count, 2))]
+
+
+class Listed(RoiAlign):
+    """Taps as the operator lists them, which C then does not list by itself."""
+
+    def grids(self, geometry):
+        return None
+
+
+FAR = st.one_of(st.integers(-40, 80).map(float), st.floats(-60, 90), st.floats(-1e308, 1e308))
+BOXES = st.lists(st.tuples(FAR, FAR, FAR, FAR), max_size=9)
+OPERATORS = st.tuples(
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(*[st.sampled_from([1.0, 0.25, 0.3, 1e-9, 1e12])] * 2),
+    st.sampled_from([-1, 1, 2, 7]),
+    st.booleans(),
+)
+
+
+@given(st.sampled_from(["f4", "f8"]), BOXES, OPERATORS)
+def test_taps_listed_in_c_have_the_bits_of_those_of_the_operator(dtype, corners, arguments):
+    """One bit of a weight or slope of float64 would change what is computed with it."""
+    boxes = np.sort(np.reshape(corners, (-1, 2, 2)), axis=1).reshape(-1, 4)
+    features = np.random.default_rng(3).standard_normal((1, 9, 13, 22)).astype(dtype)
+    table = as_rois(np.insert(boxes, 0, 0, axis=1), 1)
+    g = np.random.default_rng(4).standard_normal((len(table), 9, *arguments[0]))
+    for compute in (pool, partial(pool_adjoint, g), partial(box_gradient, g)):
+        own, listed = (compute(features, table, kind(*arguments)) for kind in (RoiAlign, Listed))
+        np.testing.assert_array_equal(own, listed)
 
 
 def test_this_build_gives_the_bits_that_every_build_must_give():

@@ -66,6 +66,7 @@ def current_engine() -> Engine:
     return engine_named(get_engine())
 
 
+@cache
 def engine_named(name: str) -> Engine:
     """Return an engine by its name, 'numpy' or 'compiled'."""
     return cast(Engine, import_module(f"lucid.roi.engines.{name}"))

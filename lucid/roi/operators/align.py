@@ -1,6 +1,7 @@
 """RoIAlign: each bin is the mean of bilinear samples on a regular grid inside it."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -14,20 +15,12 @@ from lucid.roi.operator import (
     as_sampling_ratio,
     as_spatial_scale,
 )
-from lucid.roi.taps import Taps
-from lucid.roi.types import Array, Bools, Floats, Ints
+from lucid.roi.taps import Grids, Taps
+from lucid.roi.types import Array, Floats, Ints
 
+FLOAT64 = np.dtype(np.float64)
 FAR_CELLS = 2.0**1020  # positions are held inside, so that sums of them stay finite
 MAX_BIN_SAMPLES = 2.0**40  # a bin of more averages to zero on any map that can exist
-
-
-class Grids(NamedTuple):
-    """The grid of samples of each RoI along each axis, (2, K)."""
-
-    start: Floats  # in cells
-    bin: Floats  # length of a bin in cells
-    min_extent: Bools  # whether the extent is the minimum of one cell, whatever the end
-    samples: Ints  # per bin
 
 
 class Samples(NamedTuple):
@@ -75,24 +68,28 @@ class RoiAlign:
     def windows(self, edges: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
         """Return the windows of boxes, with their grids as notes."""
         pooled = as_column(self.output_size)
-        start, extent = self._extent(edges, np.dtype(np.float64))
-        min_extent = (extent < 1) & (not self.aligned)
-        grids = Grids(
-            start=start,
-            bin=np.where(min_extent, 1, extent) / pooled,
-            min_extent=min_extent,
-            samples=self._samples_per_bin(edges, dtype),
-        )
-        first, count = _outermost(grids, pooled, sizes)
-        return Windows(first=first, count=count, notes=grids)
+        with np.errstate(over="ignore", under="ignore"):
+            start, extent = self._extent(edges, FLOAT64)
+            samples = self._samples_per_bin(edges, dtype)
+        length = np.maximum(extent, self._least_extent) / pooled
+        first, count = _outermost(start, length, samples, pooled, sizes)
+        notes = start, length, extent < self._least_extent, samples
+        return Windows(first=first, count=count, notes=notes)
+
+    @property
+    def _least_extent(self) -> int:
+        """The least extent in cells; no valid box has one below 0."""
+        return 0 if self.aligned else 1
+
+    def grids(self, geometry: Geometry) -> tuple[Grids, tuple[float, float]]:
+        """Return the grids of samples, of none where none is in range, and the spatial scale."""
+        grids = Grids._make(geometry.windows.notes)
+        return grids._replace(samples=grids.samples * (geometry.count > 0)), self.spatial_scale
 
     def _extent(self, edges: Floats, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         """Return start and end - start in cells, each step rounded to `dtype`, never infinite."""
-        largest = float(np.finfo(dtype).max)
-        far = min(FAR_CELLS, largest / 8)
-        scale = np.minimum(as_column(self.spatial_scale), largest).astype(dtype)
-        with np.errstate(over="ignore", under="ignore"):
-            scaled = clip(edges, -largest, largest).astype(dtype) * scale
+        scale, largest, far = _limits(self.spatial_scale, dtype)
+        scaled = clip(edges, -largest, largest).astype(dtype) * scale
         start, end = clip(scaled, -far, far) - dtype.type(0.5 * self.aligned)
         return start, end - start
 
@@ -105,8 +102,8 @@ class RoiAlign:
         if self.sampling_ratio > 0:
             return np.full(edges.shape[1:], self.sampling_ratio)
         _, extent = self._extent(edges, dtype)
-        extent = extent if self.aligned else np.maximum(extent, dtype.type(1))
-        samples = np.ceil(extent / as_column(self.output_size).astype(dtype))
+        pooled = as_column(self.output_size).astype(dtype)
+        samples = np.ceil(np.maximum(extent, dtype.type(self._least_extent)) / pooled)
         counts: Ints = np.minimum(samples, MAX_BIN_SAMPLES).astype(np.int64)
         return counts
 
@@ -191,12 +188,23 @@ def _numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
     return line, np.arange(len(line)) + np.repeat(first - before, count)
 
 
-def _outermost(grids: Grids, pooled: Ints, size: Ints) -> tuple[Ints, Ints]:
+@cache
+def _limits(scale: tuple[float, float], dtype: np.dtype[Any]) -> tuple[Array, float, float]:
+    """Return the factors to cells in a dtype, (2, 1), its largest number and its last position."""
+    largest = float(np.finfo(dtype).max)
+    factors = np.minimum(as_column(scale), largest).astype(dtype)
+    return factors, largest, min(FAR_CELLS, largest / 8)
+
+
+def _outermost(
+    start: Floats, length: Floats, samples: Ints, pooled: Ints, size: Ints
+) -> tuple[Ints, Ints]:
     """Return the first touched cell and the number of them, from the outermost samples."""
-    some = np.maximum(grids.samples, 1)
-    lowest = grids.start + 0.5 / some * grids.bin
-    highest = grids.start + (pooled - 1 + (some - 0.5) / some) * grids.bin
-    first = np.floor(clip(lowest, 0, size - 1)).astype(np.int64)
-    last = np.minimum(np.floor(clip(highest, 0, size - 1)).astype(np.int64) + 1, size - 1)
-    touches = (grids.samples > 0) & (lowest <= size) & (highest >= -1)
-    return first, np.where(touches, last - first + 1, 0)
+    some = np.maximum(samples, 1)
+    lowest = start + 0.5 / some * length
+    highest = start + (pooled - 1 + (some - 0.5) / some) * length
+    end = size - 1
+    first = np.floor(clip(lowest, 0, end)).astype(np.int64)
+    last = np.minimum(np.floor(clip(highest, 0, end)).astype(np.int64) + 1, end)
+    touches = (samples > 0) & (lowest <= size) & (highest >= -1)
+    return first, (last - first + 1) * touches

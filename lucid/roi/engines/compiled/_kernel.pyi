@@ -2,7 +2,7 @@
 
 from typing import NewType
 
-from lucid.roi.types import Array, Floats, Indices, Ints
+from lucid.roi.types import Array, Bools, Floats, Indices, Ints
 
 Lists = NewType("Lists", object)  # taps of K RoIs, merged
 
@@ -14,6 +14,17 @@ def lists(
     start: Floats,
     end: Floats,
     sizes: Ints,
+    pooled: tuple[int, int],
+    slopes: bool,
+    /,
+) -> Lists: ...
+def grid_lists(
+    start: Floats,
+    bin: Floats,  # noqa: A002
+    min_extent: Bools,
+    samples: Ints,
+    sizes: Ints,
+    scale: tuple[float, float],
     pooled: tuple[int, int],
     slopes: bool,
     /,

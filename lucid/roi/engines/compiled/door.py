@@ -12,6 +12,7 @@ import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
+from lucid.roi.taps import Grids
 from lucid.roi.types import Array, Indices, Ints
 
 STEP = 32  # channels whose sums the processor's registers hold
@@ -19,7 +20,7 @@ TABLE_BYTES = 448 << 10  # of cells, which a core's own cache holds
 SHARED_ROIS = 256  # of one region that repay another thread
 ALL = 1 << 62  # channels
 CASTS = 4  # of the cells of a map, one after the other
-FEW_ROIS, LISTED_TAPS = 64, 1 << 17  # whose taps are listed at once
+LISTED_TAPS = 1 << 17  # at once
 NO_ROWS, NO_SLOPES = np.zeros(0, np.intp), np.zeros(0)
 
 
@@ -32,11 +33,12 @@ class Cells(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Some channels of some RoIs of one region."""
+    """Some channels of some RoIs of one region, and the part of the map that these lie on."""
 
     region: int
     some: slice  # of all RoIs
     channels: slice
+    window: tuple[slice, slice]
 
 
 class Part(NamedTuple):
@@ -91,6 +93,8 @@ class Listed(NamedTuple):
 def listed(rois: PlacedRois, slopes: bool) -> Listed:
     """Return RoIs with their taps, of which few are listed at once before they are merged."""
     geometry = rois.geometry
+    if grids := geometry.operator.grids(geometry):
+        return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, slopes))])
     parts = [
         Part(first, end, _merged(geometry[slice(first, end)], slopes))
         for first, end in _cut(geometry)
@@ -98,12 +102,20 @@ def listed(rois: PlacedRois, slopes: bool) -> Listed:
     return Listed(rois, parts)
 
 
+def _of_grids(
+    grids: Grids, scale: tuple[float, float], geometry: Geometry, slopes: bool
+) -> kernel.Lists:
+    """Return the taps that the operator would list, bit for bit, merged."""
+    start, length = map(np.ascontiguousarray, (grids.start, grids.bin))
+    fixed, (samples, sizes) = grids.min_extent, map(_whole, (grids.samples, geometry.size))
+    return kernel.grid_lists(
+        start, length, np.ascontiguousarray(fixed), samples, sizes, scale, geometry.pooled, slopes
+    )
+
+
 def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
     """Yield the first RoIs of parts of few taps, and where they end."""
     first, K = 0, len(geometry)
-    if K <= FEW_ROIS:
-        yield 0, K
-        return
     total = np.cumsum(geometry.operator.tap_counts(geometry).sum(axis=0))
     while first < K:
         before = total[first - 1] if first else 0
@@ -128,11 +140,11 @@ def works(listed: Listed, threads: int = 1, most: int = ALL) -> Iterator[Work]:
     regions, size = listed.rois.regions, listed.rois.dtype.itemsize
     edges = accumulate((region.rois for region in regions), initial=0)
     for number, (first, end) in enumerate(pairwise(edges)):
-        down, across = listed.window(slice(first, end))
+        down, across = window = listed.window(slice(first, end))
         cells = (down.stop - down.start) * (across.stop - across.start)
         blocks = slices(0, len(regions[number].features), min(channels_at_once(cells, size), most))
         shares = _shares(first, end, -(-2 * threads // max(len(blocks), 1)))
-        yield from (Work(number, some, channels) for channels in blocks for some in shares)
+        yield from (Work(number, some, channels, window) for channels in blocks for some in shares)
 
 
 def channels_at_once(cells: int, itemsize: int) -> int:
@@ -170,8 +182,8 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
 
 
 def empty_cells(listed: Listed, work: Work, space: Workspace) -> Cells:
-    """Return room for the cells of the window of some RoIs."""
-    down, across = listed.window(work.some)
+    """Return room for the cells of a window."""
+    down, across = work.window
     shape = [each.stop - each.start for each in (down, across, work.channels)]
     return Cells(space.table.array(tuple(shape), listed.rois.dtype), down.start, across.start)
 

@@ -46,11 +46,13 @@ enum {
     LANES = 8,  /* partial sums of a scalar product */
     CELLS = 64, /* whose channels are turned at once */
     PAST_BYTES = 1 << 20, /* of crops that are written past the cache */
+    MOST_BINS = 1 << 20,  /* of a RoI along an axis */
 };
+#define MOST_SAMPLES ((int64_t)1 << 42) /* of a bin */
 
-/* The touched cells of K RoIs, merged from taps: see `fill`. Never changed once it is made. */
+/* The touched cells of K RoIs, merged from what their bins read. Never changed once it is made. */
 struct lists {
-    Py_ssize_t rois, bins[2], taps;
+    Py_ssize_t rois, bins[2], room, taps; /* so many taps have room; so many there are */
     Py_ssize_t most_rows;       /* taps of one bin along rows */
     Py_ssize_t most_columns;    /* touched columns of a RoI */
     Py_ssize_t most_column_taps; /* of a RoI */
@@ -77,7 +79,7 @@ static struct lists *new_lists(Py_ssize_t rois, const Py_ssize_t bins[2], Py_ssi
     size_t values = taps * (1 + 2 * slopes), counts = rois * starts + rois + 1;
     struct lists *lists = malloc(sizeof *lists + 8 * (values + counts) + 8 * taps + 16 * rois);
     if (!lists) return NULL;
-    *lists = (struct lists){.rois = rois, .bins = {bins[0], bins[1]}};
+    *lists = (struct lists){.rois = rois, .bins = {bins[0], bins[1]}, .room = taps};
     lists->weight = (double *)(lists + 1);
     for (int end = 0; slopes && end < 2; end++) lists->slope[end] = lists->weight + taps * (1 + end);
     lists->at = (int64_t *)(lists->weight + values);
@@ -88,55 +90,122 @@ static struct lists *new_lists(Py_ssize_t rois, const Py_ssize_t bins[2], Py_ssi
     return lists;
 }
 
-/* Taps as an operator lists them; see `lucid.roi.taps`. */
+/* What bins read, as an operator says it; either of `lucid.roi.taps`. */
 struct taps {
+    const int64_t *size; /* (2K,) of the map */
+    /* Taps of lines, sorted: */
     Py_ssize_t count, adjacent;
     const int64_t *line, *bin, *cell;
     const double *weight, *slope[2]; /* (adjacent, count); slopes may be NULL */
+    /* Or grids of samples, (2K,) each: */
+    const double *start, *length;
+    const int64_t *samples;
+    const char *fixed;
+    double scale[2];
 };
 
-/* Add a tap to those of its bin, which begin at `begin`: cells that are there already gain. */
-static void merge(struct lists *lists, const struct taps *taps, Py_ssize_t i, int64_t begin,
-                  int64_t last) {
-    for (Py_ssize_t t = 0; t < taps->adjacent; t++) {
-        int64_t cell = taps->cell[i] + t < last ? taps->cell[i] + t : last, at = lists->taps;
-        Py_ssize_t from = t * taps->count + i;
-        while (at > begin && lists->cell[at - 1] > cell) at--;
-        int found = at > begin && lists->cell[at - 1] == cell;
-        /* Else it is the last: taps ascend, and those before read all cells up to their last. */
-        at = found ? at - 1 : lists->taps++;
-        lists->cell[at] = (int32_t)cell;
-        lists->weight[at] = (found ? lists->weight[at] : 0) + taps->weight[from];
-        for (int end = 0; lists->slope[0] && end < 2; end++)
-            lists->slope[end][at] = (found ? lists->slope[end][at] : 0) + taps->slope[end][from];
-    }
+/* Add a tap to those of its bin, which begin at `begin`: a cell that is there already gains. */
+INLINE int add(struct lists *lists, int64_t begin, int64_t cell, double weight, double by_start,
+               double by_end) {
+    int64_t at = lists->taps;
+    while (at > begin && lists->cell[at - 1] > cell) at--;
+    int found = at > begin && lists->cell[at - 1] == cell;
+    /* Else it is the last: taps ascend, and those before read all cells up to their last. */
+    if (!found && lists->taps == lists->room) return -1;
+    at = found ? at - 1 : lists->taps++;
+    lists->cell[at] = (int32_t)cell;
+    lists->weight[at] = (found ? lists->weight[at] : 0) + weight;
+    if (!lists->slope[0]) return 0;
+    lists->slope[0][at] = (found ? lists->slope[0][at] : 0) + by_start;
+    lists->slope[1][at] = (found ? lists->slope[1][at] : 0) + by_end;
+    return 0;
 }
 
-/* Merge the taps of a line, from `i` on, bin by bin; return where they end, or -1 where one reads
-   a cell that is not on the map, or cells of a bin do not ascend. */
+/* Add the taps of a bin, from tap `i` on; return where they end, or -1 where one reads a cell that
+   is not on the map, or cells do not ascend. */
+static Py_ssize_t add_taps(struct lists *lists, const struct taps *taps, Py_ssize_t i,
+                           int64_t line, Py_ssize_t bin) {
+    int64_t begin = lists->taps, before = 0, size = taps->size[line];
+    for (; i < taps->count && taps->line[i] == line && taps->bin[i] == bin; i++) {
+        if (taps->cell[i] < before || taps->cell[i] >= size) return -1;
+        before = taps->cell[i];
+        for (Py_ssize_t t = 0; t < taps->adjacent; t++) {
+            Py_ssize_t from = t * taps->count + i;
+            int64_t cell = before + t < size ? before + t : size - 1;
+            int slopes = lists->slope[0] != NULL;
+            if (add(lists, begin, cell, taps->weight[from], slopes ? taps->slope[0][from] : 0,
+                    slopes ? taps->slope[1][from] : 0)) return -1;
+        }
+    }
+    return i;
+}
+
+INLINE double between(double value, double least, double most) {
+    value = value > least ? value : least;
+    return value < most ? value : most;
+}
+
+/* Find which samples of a grid may be in range: a box may be far larger than the map, and only
+   those near it are ever visited. They are numbered through the bins. */
+static void samples_near(const struct taps *taps, int64_t line, Py_ssize_t bins, int64_t near[2]) {
+    double total = (double)taps->samples[line] * (double)bins, start = taps->start[line];
+    double step = taps->length[line] / (double)(taps->samples[line] ? taps->samples[line] : 1);
+    near[0] = 0, near[1] = (int64_t)total;
+    if (!(step > 0)) return;
+    near[0] = (int64_t)between((-1 - start) / step - 3, 0, total);
+    near[1] = (int64_t)between(((double)taps->size[line] - start) / step + 3, 0, total);
+}
+
+/* Add the samples of a bin that are in range, each of which reads two cells. Every operation is one
+   of `RoiAlign.taps`, in its order. */
+static int add_samples(struct lists *lists, const struct taps *taps, const int64_t near[2],
+                       int64_t line, Py_ssize_t bin) {
+    int axis = line >= lists->rois;
+    int64_t begin = lists->taps, per_bin = taps->samples[line], first = bin * per_bin;
+    double samples = (double)per_bin, share = 1 / samples, last = (double)(taps->size[line] - 1);
+    int64_t i = near[0] > first ? near[0] - first : 0;
+    int64_t end = near[1] - first < per_bin ? near[1] - first : per_bin;
+    for (; i < end; i++) {
+        double from_start = (double)bin + ((double)i + 0.5) / samples;
+        double position = taps->start[line] + from_start * taps->length[line];
+        if (!(position >= -1 && position <= last + 1)) continue;
+        double clamped = between(position, 0, last), slope[2] = {0, 0};
+        int64_t cell = (int64_t)clamped;
+        double fraction = clamped - (double)cell;
+        if (lists->slope[0]) {
+            double rise = taps->scale[axis] * (position >= 0 && position < last) / samples;
+            slope[1] = taps->fixed[line] ? 0 : rise * (from_start / (double)lists->bins[axis]);
+            slope[0] = rise - slope[1];
+        }
+        if (add(lists, begin, cell, (1 - fraction) * share, -slope[0], -slope[1])
+            || add(lists, begin, cell < last ? cell + 1 : cell, fraction * share, slope[0], slope[1]))
+            return -1;
+    }
+    return 0;
+}
+
+/* Merge what the bins of a line read, from tap `i` on if there are taps; return where those end, or
+   -1 where they are not as they must be. */
 static Py_ssize_t fill_line(struct lists *lists, const struct taps *taps, Py_ssize_t i,
-                            int64_t line, int axis, int64_t size) {
+                            int64_t line, int axis) {
     Py_ssize_t roi = line - axis * lists->rois;
-    int64_t *at = (int64_t *)bins_of(lists, axis, roi), begin = lists->taps;
+    int64_t *at = (int64_t *)bins_of(lists, axis, roi), begin = lists->taps, near[2];
     int32_t *window = lists->window[roi] + 2 * axis;
-    window[0] = (int32_t)(size < INT32_MAX ? size : INT32_MAX), window[1] = 0;
+    if (taps->start) samples_near(taps, line, lists->bins[axis], near);
     for (Py_ssize_t bin = 0; bin < lists->bins[axis]; bin++) {
         at[bin] = lists->taps;
-        int64_t before = 0;
-        for (; i < taps->count && taps->line[i] == line && taps->bin[i] == bin; i++) {
-            if (taps->cell[i] < before || taps->cell[i] >= size) return -1;
-            merge(lists, taps, i, at[bin], size - 1);
-            before = taps->cell[i];
-        }
+        if (!taps->start) i = add_taps(lists, taps, i, line, bin);
+        else if (add_samples(lists, taps, near, line, bin)) i = -1;
+        if (i < 0) return -1;
         if (!axis && lists->taps - at[bin] > lists->most_rows)
             lists->most_rows = lists->taps - at[bin];
     }
     at[lists->bins[axis]] = lists->taps;
+    window[0] = begin < lists->taps ? INT32_MAX : 0, window[1] = 0;
     for (int64_t tap = begin; tap < lists->taps; tap++) {
         if (lists->cell[tap] < window[0]) window[0] = lists->cell[tap];
         if (lists->cell[tap] >= window[1]) window[1] = lists->cell[tap] + 1;
     }
-    if (begin == lists->taps) window[0] = window[1] = 0;
     if (axis && lists->taps - begin > lists->most_column_taps)
         lists->most_column_taps = lists->taps - begin;
     return i;
@@ -159,25 +228,44 @@ static void number_columns(struct lists *lists, Py_ssize_t roi, int32_t *number)
     if (next - first > lists->most_columns) lists->most_columns = next - first;
 }
 
-/* Fill lists from taps on maps of `sizes` (2, K); return 0, -1 where taps are not as they must be,
-   -2 where there is no memory. */
-static int fill(struct lists *lists, const struct taps *taps, const int64_t *sizes) {
-    int64_t widest = 1;
-    for (Py_ssize_t line = 0; line < 2 * lists->rois; line++) {
-        if (sizes[line] < 1 || sizes[line] > INT32_MAX) return -1;
-        if (line >= lists->rois && sizes[line] > widest) widest = sizes[line];
-    }
+/* Fill lists; return 0, -1 where what bins read is not as it must be, -2 where there is no memory. */
+static int fill(struct lists *lists, const struct taps *taps, int64_t widest) {
     int32_t *number = calloc(widest, sizeof *number);
     if (!number) return -2;
     Py_ssize_t i = 0;
     lists->columns_at[0] = 0;
     for (Py_ssize_t line = 0; line < 2 * lists->rois && i >= 0; line++) {
         int axis = line >= lists->rois;
-        i = fill_line(lists, taps, i, line, axis, sizes[line]);
+        i = fill_line(lists, taps, i, line, axis);
         if (axis && i >= 0) number_columns(lists, line - lists->rois, number);
     }
     free(number);
     return i == taps->count ? 0 : -1;
+}
+
+/* Return the width of the widest map, or -1 where sizes or numbers of samples cannot be. */
+static int64_t widest_of(const struct taps *taps, Py_ssize_t rois) {
+    int64_t widest = 1;
+    for (Py_ssize_t line = 0; line < 2 * rois; line++) {
+        if (taps->size[line] < 1 || taps->size[line] > INT32_MAX) return -1;
+        if (taps->samples && (taps->samples[line] < 0 || taps->samples[line] > MOST_SAMPLES)) return -1;
+        if (line >= rois && taps->size[line] > widest) widest = taps->size[line];
+    }
+    return widest;
+}
+
+/* Return how many taps there may be after they are merged. */
+static Py_ssize_t most_taps(const struct taps *taps, Py_ssize_t rois, const Py_ssize_t bins[2]) {
+    Py_ssize_t most = taps->count * taps->adjacent;
+    for (Py_ssize_t line = 0; taps->start && line < 2 * rois; line++) {
+        Py_ssize_t own = bins[line >= rois];
+        int64_t near[2];
+        samples_near(taps, line, own, near);
+        /* Bins that follow each other share two cells at most. */
+        int64_t samples = 2 * (near[1] - near[0]), cells = taps->size[line] + 2 * own;
+        most += samples < cells ? samples : cells;
+    }
+    return most;
 }
 
 /* The smallest window that holds those of RoIs from `first` to `end`, rows then columns. */
@@ -291,33 +379,58 @@ static PyObject *refused(const char *what) {
     return NULL;
 }
 
-static PyObject *make_lists(PyObject *self, PyObject *args) {
-    Py_buffer line, bin, cell, weight, start, end, sizes;
-    Py_ssize_t bins[2], rois;
-    int slopes;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*(nn)p", &line, &bin, &cell, &weight, &start, &end,
-                          &sizes, bins, bins + 1, &slopes))
-        return NULL;
-    struct taps taps = {.count = line.len / 8, .line = line.buf, .bin = bin.buf, .cell = cell.buf,
-                        .weight = weight.buf, .slope = {start.buf, end.buf}};
-    taps.adjacent = taps.count ? weight.len / 8 / taps.count : 0;
+/* Return lists of so many RoIs; release the buffers that taps lie in. */
+static PyObject *make_lists(struct taps *taps, Py_ssize_t rois, const Py_ssize_t bins[2],
+                            int slopes, int fits, Py_buffer *buffers, int count) {
     int failed = -1;
     struct lists *lists = NULL;
-    rois = sizes.len / 16;
-    if (bin.len == line.len && cell.len == line.len && sizes.len % 16 == 0
-        && weight.len == line.len * taps.adjacent && bins[0] >= 1 && bins[1] >= 1
-        && (!slopes || (start.len == weight.len && end.len == weight.len))) {
+    if (fits && bins[0] >= 1 && bins[1] >= 1 && bins[0] <= MOST_BINS && bins[1] <= MOST_BINS) {
         Py_BEGIN_ALLOW_THREADS
-        lists = new_lists(rois, bins, taps.count * taps.adjacent, slopes);
-        failed = lists ? fill(lists, &taps, sizes.buf) : -2;
+        int64_t widest = widest_of(taps, rois);
+        if (widest > 0) {
+            lists = new_lists(rois, bins, most_taps(taps, rois, bins), slopes);
+            failed = lists ? fill(lists, taps, widest) : -2;
+        }
         Py_END_ALLOW_THREADS
     }
-    Py_buffer *taken[] = {&line, &bin, &cell, &weight, &start, &end, &sizes};
-    for (int i = 0; i < 7; i++) PyBuffer_Release(taken[i]);
+    for (int i = 0; i < count; i++) PyBuffer_Release(buffers + i);
     if (!failed) return PyCapsule_New(lists, LISTS, forget_lists);
     if (lists) free(lists);
     return failed == -2 ? PyErr_NoMemory() : refused("taps must be sorted, and on their map");
+}
+
+static PyObject *lists_of_taps(PyObject *self, PyObject *args) {
+    Py_buffer at[7]; /* line, bin, cell, weights, two slopes, sizes */
+    Py_ssize_t bins[2];
+    int slopes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*(nn)p", at, at + 1, at + 2, at + 3, at + 4, at + 5,
+                          at + 6, bins, bins + 1, &slopes))
+        return NULL;
+    struct taps taps = {.count = at[0].len / 8, .line = at[0].buf, .bin = at[1].buf,
+                        .cell = at[2].buf, .weight = at[3].buf, .slope = {at[4].buf, at[5].buf},
+                        .size = at[6].buf};
+    taps.adjacent = taps.count ? at[3].len / 8 / taps.count : 0;
+    int fits = at[1].len == at[0].len && at[2].len == at[0].len && at[6].len % 16 == 0
+        && at[3].len == at[0].len * taps.adjacent
+        && (!slopes || (at[4].len == at[3].len && at[5].len == at[3].len));
+    return make_lists(&taps, at[6].len / 16, bins, slopes, fits, at, 7);
+}
+
+static PyObject *lists_of_grids(PyObject *self, PyObject *args) {
+    Py_buffer at[5]; /* starts, lengths, whether these are fixed, samples, sizes */
+    Py_ssize_t bins[2];
+    double scale[2];
+    int slopes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*(dd)(nn)p", at, at + 1, at + 2, at + 3, at + 4, scale,
+                          scale + 1, bins, bins + 1, &slopes))
+        return NULL;
+    struct taps taps = {.start = at[0].buf, .length = at[1].buf, .fixed = at[2].buf,
+                        .samples = at[3].buf, .size = at[4].buf, .scale = {scale[0], scale[1]}};
+    int fits = at[4].len % 16 == 0 && at[2].len == at[4].len / 8;
+    for (int i = 0; i < 4; i++) fits = fits && (i == 2 || at[i].len == at[4].len);
+    return make_lists(&taps, at[4].len / 16, bins, slopes, fits, at, 5);
 }
 
 /* Return the lists of a capsule, if RoIs from `first` to `end` are among them. */
@@ -414,7 +527,8 @@ PASS(lay_out, OUT)
 PASS(lay_back, BACK)
 
 static PyMethodDef methods[] = {
-    {"lists", make_lists, METH_VARARGS, "Return taps merged, as the other functions take them."},
+    {"lists", lists_of_taps, METH_VARARGS, "Return taps merged, as the other functions take them."},
+    {"grid_lists", lists_of_grids, METH_VARARGS, "Return the same of grids of samples."},
     {"window", window, METH_VARARGS, "Return the rows and columns of the window of some RoIs."},
     {"lay_out", lay_out, METH_VARARGS, "Write the cells that RoIs touch, channels side by side."},
     {"lay_back", lay_back, METH_VARARGS, "Write cells to all of a map, zeros elsewhere."},

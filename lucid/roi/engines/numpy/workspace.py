@@ -1,7 +1,6 @@
 """The memory of a thread, which it uses again."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -48,11 +47,9 @@ class Workspace:
     scattered: Scratch = field(default_factory=Scratch)  # cells with others between them
     last: tuple[Any, Any] = (None, None)  # the buffers of the batch before, and for what
 
-    def held(self) -> Iterator[Scratch]:
-        """Yield the memory of each purpose."""
-        return (
-            value for each in fields(self) if isinstance(value := getattr(self, each.name), Scratch)
-        )
+    def held(self) -> list[Scratch]:
+        """Return the memory of each purpose."""
+        return [self.table, self.patch, self.by_row, self.bins, self.staged, self.scattered]
 
     def keep_at_most(self, size: int) -> None:
         """Free memory, the largest arrays first, until at most `size` bytes are held."""
