@@ -134,9 +134,10 @@ def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
         yield f"resumed   {report.resumed} crops were done before"
     complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]
     intent = "would write" if dry_run and not complete else "crops    "
-    of_bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size)
-    size = f"{of_bins if report.reduce else ''}, {_in_units(report.nbytes)}"
-    yield f"{intent} {report.output}  {report.shape} {report.dtype}{size}"
+    bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size) * bool(report.reduce)
+    apart = f", apart for each of {report.apart} images" * bool(report.apart)
+    size = _in_units(report.nbytes)
+    yield f"{intent} {report.output}  {report.shape} {report.dtype}{bins}{apart}, {size}"
 
 
 def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:

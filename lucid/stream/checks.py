@@ -26,6 +26,9 @@ PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
+IMAGE_SUFFIXES = (".npz", *OUTPUT_SUFFIXES)  # of a file for each image
+IN_GROUPS = f"::{PLACE}"  # what the name of a file with a group for each image ends in
+GROUP_SUFFIXES = tuple(suffix + IN_GROUPS for suffix in HDF5_SUFFIXES)
 CROP_DTYPES = ("float16", "float32", "float64")
 
 
@@ -119,7 +122,16 @@ def as_bytes(memory: int | str) -> int:
 def as_output(path: PathLike) -> Path:
     """Return the path of an output, if its suffix is of a format that can be written."""
     output = Path(path)
-    if output.suffix not in OUTPUT_SUFFIXES and str(path) != PIPE:
+    if str(path).endswith(IN_GROUPS):
+        if PLACE in str(path).removesuffix(IN_GROUPS) or output.suffix not in GROUP_SUFFIXES:
+            raise ValueError(f"output must be FILE.h5{IN_GROUPS} for groups, got {path}")
+    elif PLACE in str(path):
+        if PLACE in str(output.parent) or output.suffix not in IMAGE_SUFFIXES:
+            raise ValueError(
+                f"output must have {PLACE} in the name of the file alone, and end in "
+                f"{', '.join(IMAGE_SUFFIXES)}, got {path}"
+            )
+    elif output.suffix not in OUTPUT_SUFFIXES and str(path) != PIPE:
         raise ValueError(f"output must end in {', '.join(OUTPUT_SUFFIXES)} or be -, got {path}")
     return output
 

@@ -60,8 +60,10 @@ def extract(
     output : path
         A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW), or (K, C) with `reduce`; row k
         belongs to RoI k. HDF5 has them as dataset 'crops', with the job as attributes and what the
-        rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). '-' is a .npy stream on standard
-        output, in the order of rows.
+        rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a
+        .npz, .npy or HDF5 file, each image has its crops in a file of its own, and after
+        'FILE.h5::' in a group: 'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a
+        .npy stream on standard output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
@@ -110,12 +112,12 @@ def prepare(settings: Settings) -> Extraction:
     settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
         job, scale_from = plan_inputs(settings, opened)
-        if not settings.to_stream:
-            keep_inputs(settings.output, [*job.features.paths, *job.rois.paths])
         known = {} if settings.to_stream else inputs_of(job, settings.output)
         attributes = recorded(job, settings, known)
         layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, Companions(job))
         output = None if settings.to_stream else output_of(layout)
+        if output is not None:
+            keep_inputs(output, [*job.features.paths, *job.rois.paths])
         start = _start(job, output, settings, known)
         found = _survey(job, settings, start)
         plan = _plan(job, found, settings, output.packing_bytes if output else 0)

@@ -18,6 +18,7 @@ class ExtractReport:
 
     output: str
     shape: tuple[int, ...]  # of the crops: (K, C, PH, PW), or (K, C) if reduced
+    apart: int  # images that have a file or a group of their own, 0 where crops are together
     dtype: str
     reduce: str | None  # what bins became: 'mean', or None
     nbytes: int
@@ -71,7 +72,8 @@ class ExtractReport:
             rois=printable(job.rois.name),
             rois_shape=job.rois.shape,
             rois_dtype=str(job.rois.dtype),
-            output=str(settings.output),
+            output=settings.output_name,
+            apart=job.features.images if settings.is_per_image else 0,
             shape=job.crops_shape,
             reduce=job.reduce,
             nbytes=job.crops_shape[0] * job.row_bytes,

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lucid.stream.checks import HDF5_SUFFIXES, PIPE, ArgumentError, Held
+from lucid.stream.checks import HDF5_SUFFIXES, IN_GROUPS, PIPE, PLACE, ArgumentError, Held
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
 
 
@@ -31,6 +32,9 @@ class Settings:
             raise TypeError(f"extract() needs {name}")
         for name, option in OPTIONS.items():
             setattr(self, name, option.check(given.get(name, option.default)))
+        self.output_name = str(vars(self)["output"])
+        self.in_groups = self.output_name.endswith(IN_GROUPS)
+        self.output = Path(self.output_name.removesuffix(IN_GROUPS))
         for contradicts, fact in self._contradictions():
             if contradicts:
                 raise ArgumentError(fact)
@@ -57,6 +61,10 @@ class Settings:
         yield (
             chunked and self.output.suffix not in HDF5_SUFFIXES,
             "{compression}, {chunks} and {checksum} are for HDF5, not for .npy",
+        )
+        yield (
+            chunked and self.is_per_image,
+            "{compression}, {chunks} and {checksum} are for the crops of all images together",
         )
         yield (
             str(self.features) == str(self.rois) == PIPE,
@@ -105,6 +113,11 @@ class Settings:
     @property
     def _is_json(self) -> bool:
         return str(self.rois).endswith(".json")
+
+    @property
+    def is_per_image(self) -> bool:
+        """Whether each image has its crops apart, in a file or a group."""
+        return self.in_groups or PLACE in self.output.name
 
     @property
     def to_stream(self) -> bool:

@@ -190,7 +190,7 @@ def _at_once(job: Job, part_bytes: int, packing: int) -> Need:
     return max(
         Need(nbytes=2 * part_bytes, whose=whose),
         Need(nbytes=8 * job.crop_bytes, whose=f"for crops {job.bins_shape} of {job.dtype}"),
-        Need(nbytes=packing, whose="for chunks of the output; make those smaller"),
+        Need(nbytes=packing, whose="for packing the output in chunks or by image"),
     )
 
 

@@ -20,7 +20,7 @@ from lucid.stream.read.frames import find_frames, of_images
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.scale import Scale
-from lucid.stream.read.sizes import find_sizes
+from lucid.stream.read.sizes import find_sizes, sizes_of
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -61,6 +61,12 @@ class RoiSource:
         if self.frames is not None:
             return self.frames.input_sizes, self.frames.is_exact
         return self._sizes, False
+
+    def picture_sizes(self, features: Features) -> Floats | None:
+        """Return heights and widths of pictures, (N, 2) or (1, 2), if any file says them."""
+        if self._sizes is None and self._boxes.pictures is not None:
+            return sizes_of(self._boxes.pictures, features, self.name)
+        return self._sizes
 
     @property
     def frame_of_features(self) -> Floats | None:

@@ -40,7 +40,7 @@ def find_sizes(
     name = size or boxes.name
     if pictures is None:
         raise ShapeError(f"{name} does not say the sizes of its images; pass --image-size")
-    sizes = _matched(pictures, features, name)
+    sizes = sizes_of(pictures, features, name)
     if is_used:
         _require_sizes(sizes, boxes, features.ids or [], name)
     return sizes
@@ -80,7 +80,7 @@ def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
     return sizes
 
 
-def _matched(images: Images, features: Features, name: str) -> Floats:
+def sizes_of(images: Images, features: Features, name: str) -> Floats:
     """Return heights and widths (N, 2) of the pictures of maps, NaN where a file has none."""
     if features.ids is None:
         raise ShapeError(f"{name} has the sizes of images by id; pass ids (--ids), one per map")

@@ -42,7 +42,7 @@ class Companions:
     """What is to stand beside the crops of a job, read as it is asked for."""
 
     def __init__(self, job: Job) -> None:
-        self._rois, self._images = job.rois, job.features.ids
+        self._rois, self._maps = job.rois, job.features
 
     @property
     def nbytes(self) -> int:
@@ -62,13 +62,30 @@ class Companions:
         yield Companion("rois", ("roi", "column"), shape, dtype, self._pictured)
         if self._rois.roi_ids is not None:
             yield _ids("roi_ids", "roi", self._rois.roi_ids)
-        if self._images is not None:
-            yield _ids("ids", "image", self._images)
+        if self._maps.ids is not None:
+            yield _ids("ids", "image", self._maps.ids)
 
     def _pictured(self) -> Iterator[Array]:
         """Yield the RoIs as rows, before any frame moves them."""
         for start, stop in _steps(self._rois.rois, tuning.current.slice_rows):
             yield self._rois.read(start, stop, framed=False).astype(np.float64)
+
+    def table(self) -> NDArray[np.float64]:
+        """Return `rois` as a whole."""
+        table, start = np.empty((self._rois.rois, 5)), 0
+        for part in self._pictured():
+            table[start : start + len(part)] = part
+            start += len(part)
+        return table
+
+    def names(self) -> list[str]:
+        """Return what images are called; their numbers where they have no ids."""
+        ids = self._maps.ids
+        return [str(image) for image in range(self._maps.images)] if ids is None else ids
+
+    def picture_sizes(self) -> NDArray[np.float64] | None:
+        """Return heights and widths of pictures, (N, 2) or (1, 2), NaN or None if not known."""
+        return self._rois.picture_sizes(self._maps)
 
 
 def ranges_of(source: RoiSource) -> NDArray[np.int64] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -64,6 +65,26 @@ def write_all(file: int, data: bytes | memoryview, position: int) -> None:
         data, position = data[written:], position + written
 
 
+def read_all(file: int, size: int, position: int) -> bytes:
+    """Return bytes at a position of an open file, however few of them the system gives at once."""
+    parts = []
+    while size:
+        part = os.pread(file, size, position)
+        if not part:
+            raise OSError(errno.EIO, "the file is shorter than it was")
+        parts.append(part)
+        size, position = size - len(part), position + len(part)
+    return b"".join(parts)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with what is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sync_data(file: int) -> None:
     """Bring the contents of an open file to the disk."""
     getattr(os, "fdatasync", os.fsync)(file)  # macOS has only the latter
@@ -76,6 +97,16 @@ def sync_file(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def sync_tree(path: Path) -> None:
+    """Bring a file, or a folder with its files, to the disk."""
+    if path.is_dir():
+        for file in path.iterdir():
+            sync_file(file)
+        sync_names(path)
+    else:
+        sync_file(path)
 
 
 def sync_names(folder: Path) -> None:

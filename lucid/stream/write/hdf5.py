@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,24 +15,23 @@ from lucid.errors import SinkError
 from lucid.stream.checks import HDF5_SUFFIXES
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
-from lucid.stream.write.layout import DATASET, Layout
+from lucid.stream.write.layout import DATASET, Layout, OneFile
 
 AXES = ("roi", "channel", "y", "x")  # of crops
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 CHUNK_BYTES = 256 << 10  # of whole rows, where none are asked for
 MAX_CHUNK_BYTES = 1 << 32  # HDF5 has chunks of less
 
-Places = Sequence[tuple[int, Companion]]  # where in a file they begin
+Place = tuple[int, Companion]  # where in a file an array begins
 
 
-class Hdf5:
+class Hdf5(OneFile):
     """An HDF5 file whose rows are contiguous, so that they are written without HDF5."""
 
     packs: ClassVar[bool] = False
-    packing_bytes: int = 0
 
     def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+        super().__init__(layout)
         self.companion_bytes = layout.companions.nbytes if layout.companions else 0
 
     @classmethod
@@ -44,7 +43,7 @@ class Hdf5:
         """Write a file of zeros, complete but for the rows; there must be none."""
         with h5py.File(path, "x", locking=False) as file:
             _, places = self._create(file, dcpl=_early_and_unfilled())
-        _fill(path, places)
+        fill(path, places)
 
     def begin(self, path: Path) -> int:
         """Return where the rows begin in a file that was laid out."""
@@ -58,22 +57,23 @@ class Hdf5:
         """Return what a complete output says about its job."""
         with h5py.File(self.layout.path, "r", locking=False) as file:
             dataset = file[DATASET]
-            said = {key: _plain(dataset.attrs[key]) for key in dataset.attrs}
-            said |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
-            said["compression"] = dataset.compression or "none"
-        return said if {"features", "rois", "lucid_version"} <= set(said) else None
+            said = said_by(dataset)
+            if said is not None:
+                said |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
+                said["compression"] = dataset.compression or "none"
+        return said
 
-    def _create(self, file: h5py.File, **options: Any) -> tuple[h5py.Dataset, Places]:
+    def _create(self, file: h5py.File, **options: Any) -> tuple[h5py.Dataset, list[Place]]:
         """Create the dataset of crops and those beside it, and return it and where those are."""
         layout = self.layout
         dataset = file.create_dataset(
             DATASET, layout.shape, layout.dtype, track_times=False, **options
         )
         dataset.attrs.update(layout.attributes)
+        places = [(create_array(file, one), one) for one in layout.companions or ()]
         axes = {dataset: AXES[: dataset.ndim]}
-        beside = {_beside(file, one): one for one in layout.companions or ()}
-        _name_axes(file, axes | {each: one.axes for each, one in beside.items()})
-        return dataset, [(each.id.get_offset() or 0, one) for each, one in beside.items()]
+        _name_axes(file, axes | {file[one.name]: one.axes for _, one in places})
+        return dataset, places
 
 
 class ChunkedHdf5(Hdf5):
@@ -117,7 +117,7 @@ class ChunkedHdf5(Hdf5):
                 count = (stop - start) * math.prod(shape[1:])
                 block = np.fromfile(stream, self.layout.dtype, count)
                 dataset[start:stop] = block.reshape(stop - start, *shape[1:])
-        _fill(path, places)
+        fill(path, places)
 
     def _storage(self) -> dict[str, Any]:
         """Return how HDF5 is to store the rows."""
@@ -132,17 +132,21 @@ class ChunkedHdf5(Hdf5):
         return options | {"fletcher32": layout.checksum}
 
 
-def _beside(file: h5py.File, one: Companion) -> h5py.Dataset:
-    """Create the dataset of an array beside the crops, whose space exists before its values."""
+def create_array(group: h5py.Group, one: Companion) -> int:
+    """Create a dataset for an array, and return where in the file its values are to lie."""
     is_text = one.dtype.kind == "S"
     dtype = h5py.string_dtype("utf-8", one.dtype.itemsize) if is_text else one.dtype
-    return file.create_dataset(
-        one.name, one.shape, dtype, track_times=False, dcpl=_early_and_unfilled()
-    )
+    space = h5py.h5s.create_simple(one.shape) if one.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+    properties = _early_and_unfilled()
+    properties.set_obj_track_times(False)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    dataset = h5py.h5d.create(group.id, one.name.encode(), kind, space, properties)
+    place: int | None = dataset.get_offset()
+    return -1 if place is None else place  # nowhere, if it is empty
 
 
-def _fill(path: Path, places: Places) -> None:
-    """Write the arrays beside the crops into a closed file, each from its first byte on.
+def fill(path: Path, places: Iterable[Place]) -> None:
+    """Write arrays into a closed file, each from its first byte on, some rows at a time.
 
     HDF5 could do so, but where it cannot write, it ends the process.
     """
@@ -151,9 +155,8 @@ def _fill(path: Path, places: Places) -> None:
         for begin, one in places:
             position = begin
             for part in one.parts():
-                data = np.ascontiguousarray(part, one.dtype).reshape(-1).view(np.uint8)
-                disk.write_all(file, data.data, position)
-                position += data.nbytes
+                disk.write_all(file, part.tobytes(), position)
+                position += part.nbytes
     finally:
         os.close(file)
 
@@ -179,6 +182,12 @@ def _early_and_unfilled() -> Any:
     space.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     space.set_fill_time(h5py.h5d.FILL_TIME_NEVER)  # the file system makes the zeros
     return space
+
+
+def said_by(item: h5py.Dataset | h5py.File) -> dict[str, Any] | None:
+    """Return what attributes say about a job, None if they are none of ours."""
+    said = {key: _plain(item.attrs[key]) for key in item.attrs}
+    return said if {"features", "rois", "lucid_version"} <= set(said) else None
 
 
 def _plain(value: Any) -> Any:

@@ -66,6 +66,7 @@ def identity(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, 
     """
     known = options_of(job, settings, *(set(Recorded) - {Recorded.NO}))
     known |= {f"{name}_fingerprint": None for name in ARRAYS} | inputs
+    known["per_image"] = settings.is_per_image or None  # as in journals that do not say it
     for name in ARRAYS:
         if name in inputs:
             del known[name]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -20,13 +21,14 @@ DATASET = "crops"
 class Layout:
     """What an output is to be, whatever its format."""
 
-    path: Path
+    path: Path  # with '{id}' in its name where each image has a file
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     attributes: Mapping[str, Any]
     compression: str = "none"
     chunks: int | None = None  # rows of a chunk
     checksum: bool = False
+    in_groups: bool = False  # whether each image has a group of the file
     companions: Companions | None = None  # what stands beside them, in formats that have it
 
     @classmethod
@@ -47,6 +49,7 @@ class Layout:
             compression=settings.compression,
             chunks=settings.chunks,
             checksum=settings.checksum,
+            in_groups=settings.in_groups,
             companions=companions,
         )
 
@@ -79,6 +82,9 @@ class Output(Protocol):
     def claims(cls, layout: Layout) -> bool:
         """Return whether this is the format of a layout."""
 
+    def files(self) -> Sequence[Path]:
+        """Return the files of the complete output."""
+
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""
 
@@ -88,8 +94,36 @@ class Output(Protocol):
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""
 
+    def in_the_way(self, part: Path) -> Path | None:
+        """Return a file that stands where one of the output is to be; `part` is what is ready."""
+
+    def publish(self, part: Path) -> None:
+        """Give what is ready its name."""
+
     def said(self) -> dict[str, Any] | None:
         """Return what a complete output says about its job.
 
-        None if it is none of ours; any exception may tell that as well.
+        None if it is none of ours; any exception but a `SinkError` may tell that as well.
         """
+
+
+class OneFile:
+    """What formats of one file have in common."""
+
+    packing_bytes: int = 0
+    companion_bytes: int = 0
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def files(self) -> Sequence[Path]:
+        """Return the files of the complete output."""
+        return [self.layout.path]
+
+    def in_the_way(self, part: Path) -> Path | None:
+        """Return a file that stands where one of the output is to be; `part` is what is ready."""
+        return self.layout.path if os.path.lexists(self.layout.path) else None
+
+    def publish(self, part: Path) -> None:
+        """Give what is ready its name."""
+        part.replace(self.layout.path)

@@ -1,61 +1,16 @@
-"""How crops lie in a file: each format lays a file out in full, to be filled in row by row."""
+"""The formats of outputs."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.lib import format as npy
-
-from lucid.stream.read.npy import map_npy
 from lucid.stream.write.hdf5 import ChunkedHdf5, Hdf5
+from lucid.stream.write.images import ImageFiles, ImageGroups
 from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.npy import Npy
 
-
-class Npy:
-    """A .npy file."""
-
-    packs: ClassVar[bool] = False
-    packing_bytes: int = 0
-    companion_bytes: int = 0
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix == ".npy"
-
-    def lay_out(self, path: Path) -> None:
-        """Write a file of zeros, complete but for the rows; there must be none."""
-        with path.open("xb") as stream:
-            write_npy_header(stream, self.layout.shape, self.layout.dtype)
-            stream.truncate(stream.tell() + self.layout.nbytes)
-
-    def begin(self, path: Path) -> int:
-        """Return where the rows begin in a file that was laid out."""
-        return path.stat().st_size - self.layout.nbytes
-
-    def pack(self, rows: Path, path: Path) -> None:
-        """Do nothing: rows are where they belong."""
-
-    def said(self) -> dict[str, Any] | None:
-        """Return what a complete output says about its job: little."""
-        array = map_npy(self.layout.path)
-        return {"shape": list(array.shape), "dtype": array.dtype.name}
-
-
-FORMATS: tuple[type[Output], ...] = (Npy, ChunkedHdf5, Hdf5)  # the first that claims it
+# The first that claims a layout.
+FORMATS: tuple[type[Output], ...] = (ImageFiles, ImageGroups, Npy, ChunkedHdf5, Hdf5)
 
 
 def output_of(layout: Layout) -> Output:
     """Return the output that a layout describes, in its format."""
     return next(output for output in FORMATS if output.claims(layout))(layout)
-
-
-def write_npy_header(stream: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Write what a .npy file of values in C order begins with."""
-    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    npy.write_array_header_1_0(stream, header)

@@ -19,7 +19,7 @@ from lucid.errors import LucidError, SinkError
 from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
 from lucid.stream.write.layout import Layout, Output
-from lucid.stream.write.outputs import write_npy_header
+from lucid.stream.write.npy import write_npy_header
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
@@ -101,8 +101,9 @@ class FileSink:
 
     def _require_free(self) -> None:
         """Raise if an output is there that the run may not replace."""
-        if os.path.lexists(self._path) and not self._start.replaces:
-            raise SinkError(f"{self._path} exists; pass --overwrite to replace it")
+        path = None if self._start.replaces else self._output.in_the_way(self._names.part)
+        if path is not None:
+            raise SinkError(f"{path} exists; pass --overwrite to replace it")
 
     def _go_on(self, journal: Journal) -> None:
         """Take over the rows that are there, unless they are packed already."""
@@ -155,17 +156,17 @@ class FileSink:
                 self._pack()
             self._require_free()
             for left in (self._names.rows, self._names.packed):
-                left.unlink(missing_ok=True)
-            self._names.part.replace(self._path)
+                disk.remove(left)
+            self._output.publish(self._names.part)
             disk.sync_names(self._path.parent)
             journal.remove()
 
     def _pack(self) -> None:
         """Make the output from the rows."""
         packed = self._names.packed
-        packed.unlink(missing_ok=True)
+        disk.remove(packed)
         self._output.pack(self._rows, packed)
-        disk.sync_file(packed)
+        disk.sync_tree(packed)
         packed.replace(self._names.part)
 
     def __exit__(self, kind: object = None, *reason: object) -> None:
@@ -194,7 +195,7 @@ class FileSink:
 
     def _remove(self) -> None:
         for path in (self._names.part, self._names.rows, self._names.packed):
-            path.unlink(missing_ok=True)
+            disk.remove(path)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -32,13 +32,14 @@ from lucid.stream.write.journal import (
 from lucid.stream.write.layout import DATASET, Output
 
 
-def keep_inputs(output: Path, inputs: Iterable[Path]) -> None:
+def keep_inputs(output: Output, inputs: Iterable[Path]) -> None:
     """Raise rather than write over an input, even if asked to overwrite."""
-    with _about(output):
-        for ours in (output, *sidecar_paths(output)):
-            for theirs in inputs:
-                if ours.exists() and ours.samefile(theirs):
-                    raise SinkError(f"{ours} is an input of this run; name another output")
+    path = output.layout.path
+    with _about(path):
+        theirs = {(found.st_dev, found.st_ino) for found in map(os.stat, inputs)}
+        for ours in (*output.files(), *sidecar_paths(path)):
+            if ours.exists() and (ours.stat().st_dev, ours.stat().st_ino) in theirs:
+                raise SinkError(f"{ours} is an input of this run; name another output")
 
 
 @contextmanager
@@ -77,12 +78,13 @@ def _resume_state(
 ) -> JournalState | None:
     path = output.layout.path
     _require_folder(path)
-    state = _unfinished_run(path)
+    state = _unfinished_run(output)
     if state is None:
         require_no_strangers(path)
-        if os.path.lexists(path) and not overwrite:
+        there = output.in_the_way(sidecar_paths(path).part)
+        if there is not None and not overwrite:
             if not resume:
-                raise SinkError(f"{path} exists; pass --overwrite to replace it")
+                raise SinkError(f"{there} exists; pass --overwrite to replace it")
             _require_complete(output, job, inputs)
             return None
     if state is not None and not overwrite:
@@ -125,7 +127,8 @@ def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None
         said = DEFAULTS | said
     told = {key: value for key, value in job.items() if key in said}
     _require_same(said, told, f"{path} is complete, but")
-    touched = [one for one in inputs if one.modified() > path.stat().st_mtime_ns]
+    written = min((file.stat().st_mtime_ns for file in output.files()), default=0)
+    touched = [one for one in inputs if one.modified() > written]
     if touched and "features_fingerprint" not in said:
         raise SinkError(
             f"{path} is complete, but {touched[0].path} changed since; "
@@ -138,6 +141,8 @@ def _said_by(output: Output) -> Job:
     """Return what a complete output says about its job; raise if it is none of ours."""
     try:
         said = output.said()
+    except SinkError:
+        raise
     except Exception as error:  # whatever is wrong with it, it is not ours
         raise _stranger(output.layout.path) from error
     if said is None:
@@ -170,15 +175,16 @@ def _beside(output: Path) -> list[Path]:
     return [path for path in names if path != names.journal and os.path.lexists(path)]
 
 
-def _unfinished_run(output: Path) -> JournalState | None:
+def _unfinished_run(output: Output) -> JournalState | None:
     """Return what the journal says, if a run is unfinished."""
-    path = sidecar_paths(output).journal
+    names = sidecar_paths(output.layout.path)
+    path = names.journal
     state = read_journal(path)
-    if state is None and _beside(output):  # these are not of a run, or of one that began just now
+    if state is None and _beside(output.layout.path):  # of no run, or of one that began just now
         state = read_journal(path)
-    if state is None or _has_rows(output):
+    if state is None or _has_rows(output.layout.path):
         return state
-    if state.done.any() or (os.path.lexists(output) and not state.replaces):
+    if state.done.any() or (output.in_the_way(names.part) and not state.replaces):
         # All was done and the output has its name; only the journal was not removed any more.
         remove_journal(path, state)
         return None
@@ -251,7 +257,8 @@ def engine_of(output: Path) -> str | None:
             engine = state.job.get("engine")
         else:
             with h5py.File(output, "r") as file:
-                engine = file[DATASET].attrs.get("engine")
+                said = file.attrs if "engine" in file.attrs else file[DATASET].attrs
+                engine = said.get("engine")
         return None if engine is None else as_engine(engine)
     except ValueError as error:
         raise SinkError(f"{output} was begun with an engine that is not there: {error}") from None
