@@ -115,7 +115,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     result = np.empty(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
     engine = current_engine()
-    with working_threads(1) as workers:
+    with working_threads() as workers:
         for image, rows in rois.by_image():
             region = Region(features=result[image], rois=len(rows))
             engine.pool_adjoint(_placed([region], rois, rows, operator), gradient, workers)
@@ -127,7 +127,7 @@ def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     _require_gradient(gradient, features, rois, operator)
     result = np.zeros((len(rois), 4))
     engine = current_engine()
-    with working_threads(1) as workers:
+    with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             result[placed.rows] = engine.box_gradient(placed, gradient, workers)
     return result

@@ -8,7 +8,7 @@ import pytest
 
 import lucid
 from lucid.models.utils import roi_align
-from lucid.roi import threads
+from lucid.roi import as_rois, box_gradient, pool_adjoint, threads
 from lucid.roi.engines.numpy.blas import thread_count
 from lucid.roi.engines.numpy.channels_last import ChannelsLastTable
 from lucid.roi.engines.numpy.passes import CropsPass
@@ -90,6 +90,23 @@ def test_little_memory_is_kept_between_calls(rng, count):
     assert held_bytes() <= 32 << 20
     lucid.free_buffers()
     assert threads._Setting.idle is None
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("channels", [2, 100])
+def test_any_number_of_threads_gives_the_same_bits_of_gradients(rng, channels):
+    features = rng.standard_normal((1, channels, 60, 50), np.float32)
+    corner = rng.uniform(-5, 40, (700, 2))
+    table = as_rois(np.c_[np.zeros(700), corner, corner + rng.uniform(0, 50, (700, 2))], 1)
+    g = rng.standard_normal((700, channels, 7, 7)).astype(np.float32)
+    found = []
+    for count in (1, 2, 5):
+        lucid.set_num_threads(count)
+        arguments = g, features, table, RoiAlign.checked(7)
+        found.append((pool_adjoint(*arguments), box_gradient(*arguments)))
+    for others in found[1:]:
+        for own, first in zip(others, found[0], strict=True):
+            np.testing.assert_array_equal(own, first)
 
 
 def test_blas_has_one_thread_while_any_call_goes_on_and_then_as_many_as_before():

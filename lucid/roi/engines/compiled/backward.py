@@ -9,6 +9,7 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
+    SMALL_VALUES,
     STEP,
     Cells,
     Listed,
@@ -28,7 +29,11 @@ from lucid.roi.workers import Workers
 def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
     """Write the gradient of the only region; see `lucid.roi.engines.Engine`."""
     ready = listed(rois, slopes=False)
-    workers.each(partial(_write_features, ready, gradient), works(ready))
+    alone = len(rois.rows) * gradient[:1].size < SMALL_VALUES
+    each = -(-gradient.shape[1] // len(workers))  # channels of all RoIs: a cell's sum has an order
+    items = works(ready, most=-(-each // STEP) * STEP)
+    with workers.in_background(partial(_write_features, ready, gradient), items, alone=alone):
+        pass
 
 
 def _write_features(listed: Listed, gradient: Array, space: Workspace, work: Work) -> None:
@@ -53,14 +58,27 @@ def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
 
 def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
-    result, ready = np.zeros((rois.rows.size, 4)), listed(rois, slopes=True)
-    # One after the other, in parts that neighbours have no part in: sums have an order.
-    for work in works(ready, most=STEP):
-        cells = cells_of(ready, work, workers.space)
-        parts = ready.apply(kernel.boxes, work.some, cells, *_bins(ready, gradient, work))
-        result[work.some] += np.frombuffer(b"".join(parts)).reshape(-1, 4)
+    ready = listed(rois, slopes=True)
+    alone = len(rois.rows) * gradient[:1].size < SMALL_VALUES
+    parts = np.zeros((-(-gradient.shape[1] // STEP), len(rois.rows), 4))
+    items = works(ready, 1 if alone else len(workers), most=STEP)
+    with workers.in_background(partial(_write_boxes, ready, gradient, parts), items, alone=alone):
+        pass
+    result = np.zeros(parts.shape[1:])
+    for part in parts:  # one after the other: sums have an order
+        result += part
     result[np.isnan(result)] = np.nan  # one of them
     return result
+
+
+def _write_boxes(
+    listed: Listed, gradient: Array, parts: Floats, space: Workspace, work: Work
+) -> None:
+    """Write what some channels bring to the gradient of some boxes."""
+    cells = cells_of(listed, work, space)
+    found = listed.apply(kernel.boxes, work.some, cells, *_bins(listed, gradient, work))
+    part = parts[work.channels.start // STEP, work.some]
+    part[...] = np.frombuffer(b"".join(found)).reshape(part.shape)
 
 
 def _bins(listed: Listed, gradient: Array, work: Work) -> tuple[Array, Indices]:

@@ -17,6 +17,7 @@ from lucid.roi.types import Array, Indices, Ints
 
 STEP = 32  # channels whose sums the processor's registers hold
 TABLE_BYTES = 448 << 10  # of cells, which a core's own cache holds
+SMALL_VALUES = 1 << 18  # of crops that are not worth a thread
 SHARED_ROIS = 256  # of one region that repay another thread
 ALL = 1 << 62  # channels
 CASTS = 4  # of the cells of a map, one after the other

@@ -10,6 +10,7 @@ import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
     CASTS,
+    SMALL_VALUES,
     Cells,
     Listed,
     Work,
@@ -22,8 +23,6 @@ from lucid.roi.engines.compiled.door import (
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array
 from lucid.roi.workers import Workers
-
-SMALL_VALUES = 1 << 18  # of crops that are not worth a thread
 
 
 def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:

@@ -24,8 +24,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define STREAMS
 #endif
 
 #if defined(__GNUC__)
@@ -45,6 +46,7 @@ enum {
     STEP = 32,  /* channels whose sums are in registers at once */
     LANES = 8,  /* partial sums of a scalar product */
     CELLS = 64, /* whose channels are turned at once */
+    STAGED_BYTES = 8 << 10, /* of a crop that are turned at once */
     PAST_BYTES = 1 << 20, /* of crops that are written past the cache */
     MOST_BINS = 1 << 20,  /* of a RoI along an axis */
 };
@@ -282,16 +284,35 @@ static void bounds(const struct lists *lists, Py_ssize_t first, Py_ssize_t end, 
     for (int side = 0; side < 4; side++) out[side] = all[1] ? all[side] : 0;
 }
 
+/* Whether this machine can write past the cache by 32 bytes; by 16 it is no gain. */
+INLINE int can_stream(void) {
+#ifdef STREAMS
+    return __builtin_cpu_supports("avx");
+#else
+    return 0;
+#endif
+}
+
 /* Copy what nobody reads soon: past the cache, which need not fetch what is written over. */
-INLINE void copy_past(char *to, const char *from, size_t size) {
+#ifdef STREAMS
+__attribute__((target("avx")))
+#endif
+static void copy_past(char *to, const char *from, size_t size) {
     size_t at = 0;
-#ifdef __SSE2__
-    size_t odd = -(uintptr_t)to % 16;
+#ifdef STREAMS
+    size_t odd = -(uintptr_t)to % 32;
     if (odd < size) memcpy(to, from, at = odd);
-    for (; odd < size && at + 16 <= size; at += 16)
-        _mm_stream_si128((__m128i *)(to + at), _mm_loadu_si128((const __m128i *)(from + at)));
+    for (; at + 32 <= size && odd < size; at += 32)
+        _mm256_stream_ps((float *)(to + at), _mm256_loadu_ps((const float *)(from + at)));
 #endif
     memcpy(to + at, from + at, size - at);
+}
+
+/* Let what was written past the cache be seen by others. */
+INLINE void fence(void) {
+#ifdef STREAMS
+    _mm_sfence();
+#endif
 }
 
 /* An array of a caller, checked: sizes, and strides counted in values. */
@@ -598,37 +619,48 @@ typedef REAL TYPED(Lane)
 #define LANE(values, i) (((TYPED(Lane) *)(values))[i])
 #endif
 
-/* out = the sum of weight * from[offset ..] over taps, in their order. */
-INLINE void TYPED(blend)(REAL *restrict out, const REAL *restrict from, const TYPED(Tap) *tap,
-                         const TYPED(Tap) *end, Py_ssize_t width) {
-    Py_ssize_t i = 0;
-    if (tap == end) {
-        memset(out, 0, width * sizeof *out);
-        return;
-    }
+/* A value of the sum of weight * from[offset ..] over taps, in their order. */
+INLINE REAL TYPED(sum)(const REAL *from, const TYPED(Tap) *tap, Py_ssize_t taps) {
+    REAL sum = tap->weight * from[tap->offset];
+    for (Py_ssize_t t = 1; t < taps; t++) sum += tap[t].weight * from[tap[t].offset];
+    return sum;
+}
+
+/* out = these sums of n cells, which lie at so many steps. */
+INLINE void TYPED(blend_cells)(REAL *restrict out, const REAL *restrict from, const int32_t *at,
+                               Py_ssize_t n, Py_ssize_t step, const TYPED(Tap) *tap,
+                               Py_ssize_t taps, Py_ssize_t width) {
+    for (Py_ssize_t x = 0; x < n; x++, out += width) {
+        const REAL *cell = from + at[x] * step;
+        Py_ssize_t i = 0;
 #ifdef __GNUC__
-    for (; i + STEP <= width; i += STEP) { /* four sums, which stay in registers */
-        const REAL *next = from + tap->offset + i;
-        TYPED(Lane) a = tap->weight * LANE(next, 0), b = tap->weight * LANE(next, 1);
-        TYPED(Lane) c = tap->weight * LANE(next, 2), d = tap->weight * LANE(next, 3);
-        for (const TYPED(Tap) *t = tap + 1; t < end; t++) {
-            next = from + t->offset + i;
-            a += t->weight * LANE(next, 0), b += t->weight * LANE(next, 1);
-            c += t->weight * LANE(next, 2), d += t->weight * LANE(next, 3);
+        for (; i + STEP <= width; i += STEP) { /* four sums, which stay in registers */
+            const REAL *next = cell + tap->offset + i;
+            TYPED(Lane) a = tap->weight * LANE(next, 0), b = tap->weight * LANE(next, 1);
+            TYPED(Lane) c = tap->weight * LANE(next, 2), d = tap->weight * LANE(next, 3);
+            for (Py_ssize_t t = 1; t < taps; t++) {
+                next = cell + tap[t].offset + i;
+                a += tap[t].weight * LANE(next, 0), b += tap[t].weight * LANE(next, 1);
+                c += tap[t].weight * LANE(next, 2), d += tap[t].weight * LANE(next, 3);
+            }
+            LANE(out + i, 0) = a, LANE(out + i, 1) = b, LANE(out + i, 2) = c, LANE(out + i, 3) = d;
         }
-        LANE(out + i, 0) = a, LANE(out + i, 1) = b, LANE(out + i, 2) = c, LANE(out + i, 3) = d;
-    }
-    for (; i + LANES <= width; i += LANES) {
-        TYPED(Lane) sum = tap->weight * LANE(from + tap->offset + i, 0);
-        for (const TYPED(Tap) *t = tap + 1; t < end; t++)
-            sum += t->weight * LANE(from + t->offset + i, 0);
-        LANE(out + i, 0) = sum;
-    }
 #endif
-    for (; i < width; i++) {
-        REAL sum = tap->weight * from[tap->offset + i];
-        for (const TYPED(Tap) *t = tap + 1; t < end; t++) sum += t->weight * from[t->offset + i];
-        out[i] = sum;
+        for (; i < width; i++) out[i] = TYPED(sum)(cell + i, tap, taps);
+    }
+}
+
+/* The same; few taps are told apart once for all cells, so that they stay in registers. */
+INLINE void TYPED(blend)(REAL *out, const REAL *from, const int32_t *at, Py_ssize_t n,
+                         Py_ssize_t step, const TYPED(Tap) *tap, Py_ssize_t taps,
+                         Py_ssize_t width) {
+    switch (taps) {
+    case 0: memset(out, 0, n * width * sizeof *out); break;
+    case 1: TYPED(blend_cells)(out, from, at, n, step, tap, 1, width); break;
+    case 2: TYPED(blend_cells)(out, from, at, n, step, tap, 2, width); break;
+    case 3: TYPED(blend_cells)(out, from, at, n, step, tap, 3, width); break;
+    case 4: TYPED(blend_cells)(out, from, at, n, step, tap, 4, width); break;
+    default: TYPED(blend_cells)(out, from, at, n, step, tap, taps, width);
     }
 }
 
@@ -681,7 +713,7 @@ INLINE void TYPED(dots)(REAL *restrict sums, REAL *restrict out, const REAL *res
                 sums[(t - tap) * LANES + j] += (v[0] * w[0] + v[LANES] * w[LANES])
                     + (v[2 * LANES] * w[2 * LANES] + v[3 * LANES] * w[3 * LANES]);
             }
-    if (out) TYPED(blend)(out, from, tap, end, i);
+    for (Py_ssize_t j = 0; out && j < i; j++) out[j] = TYPED(sum)(from + j, tap, end - tap);
 #endif
     if (out) memset(out + i, 0, (width - i) * sizeof *out);
     for (const TYPED(Tap) *t = tap; t < end; t++)
@@ -765,16 +797,16 @@ INLINE void TYPED(weigh)(REAL *bins, struct TYPED(scratch) *s, const struct work
     const int32_t *column = lists->column + lists->columns_at[roi];
     Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi], width = s->width;
     const REAL *cells = work->cells.buffer.buf;
+    const int32_t zero = 0;
     for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
         const TYPED(Tap) *end = TYPED(list_rows)(s, work, rows + p, factor);
-        for (Py_ssize_t x = 0; x < n && end > s->rows; x++)
-            TYPED(blend)(s->line + x * width,
-                         cells + (column[x] - work->left) * work->cells.stride[1], s->rows, end,
-                         width);
+        if (end > s->rows)
+            TYPED(blend)(s->line, cells - work->left * work->cells.stride[1], column, n,
+                         work->cells.stride[1], s->rows, end - s->rows, width);
         for (Py_ssize_t q = 0; q < lists->bins[1]; q++, bins += width)
             if (end == s->rows) memset(bins, 0, width * sizeof *bins);
-            else TYPED(blend)(bins, s->line, s->columns + (cols[q] - cols[0]),
-                              s->columns + (cols[q + 1] - cols[0]), width);
+            else TYPED(blend)(bins, s->line, &zero, 1, 0, s->columns + (cols[q] - cols[0]),
+                              cols[q + 1] - cols[q], width);
     }
 }
 
@@ -822,16 +854,23 @@ INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
     return (REAL *)work->other.buffer.buf + rows[roi - work->first] * work->other.stride[0];
 }
 
-/* Write a RoI's crop: `past` the cache if that is asked for. */
-INLINE void TYPED(crop)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi,
-                        int past) {
-    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], count = area * s->width;
+/* Write bins to a RoI's crop, `past` the cache if that is asked for; return whether all are finite.
+   Few channels at a time, so that they stay in the cache until they are written. */
+INLINE int TYPED(write_crop)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi,
+                             int past) {
+    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], stride = work->other.stride[1];
+    Py_ssize_t some = STAGED_BYTES / sizeof(REAL) / area / 4 * 4, size = area * sizeof(REAL);
     REAL *crop = TYPED(crop_of)(work, roi);
-    TYPED(weigh)(s->bins, s, work, roi, 1);
-    if (!TYPED(all_finite)(s->bins, count)) TYPED(mend)(s, work, roi);
-    TYPED(turn)(past ? s->again : crop, past ? area : work->other.stride[1], s->bins, s->width,
-                s->width, area, 1);
-    if (past) copy_past((char *)crop, (const char *)s->again, count * sizeof(REAL));
+    int finite = 1;
+    some = some < 4 ? 4 : some;
+    for (Py_ssize_t c = 0, n; c < s->width; c += n, crop += n * stride) {
+        n = s->width - c < some ? s->width - c : some;
+        TYPED(turn)(s->again, area, s->bins + c, s->width, n, area, 1);
+        finite &= TYPED(all_finite)(s->again, n * area);
+        if (past) copy_past((char *)crop, (const char *)s->again, n * size);
+        else for (Py_ssize_t k = 0; k < n; k++) memcpy(crop + k * stride, s->again + k * area, size);
+    }
+    return finite;
 }
 
 /* Write the gradient of a line of touched columns from that of a row of bins. */
@@ -904,13 +943,16 @@ DISPATCHED static int TYPED(work_on_rois)(const struct work *work, enum pass pas
     struct TYPED(scratch) s;
     if (TYPED(make_scratch)(&s, work)) return -1;
     Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], stride = work->other.stride[1];
-    int past = stride == area
+    int past = can_stream() && stride == area
         && s.width * area * (Py_ssize_t)sizeof(REAL) * (work->end - work->first) >= PAST_BYTES;
     for (Py_ssize_t roi = work->first; roi < work->end; roi++) {
         double ends[2][2] = {{0, 0}, {0, 0}};
         TYPED(list_columns)(&s, work->lists, roi);
         if (pass == CROPS) {
-            TYPED(crop)(&s, work, roi, past);
+            TYPED(weigh)(s.bins, &s, work, roi, 1);
+            if (TYPED(write_crop)(&s, work, roi, past)) continue;
+            TYPED(mend)(&s, work, roi);
+            TYPED(write_crop)(&s, work, roi, past);
             continue;
         }
         TYPED(turn)(TYPED(crop_of)(work, roi), stride, s.bins, s.width, s.width, area, 0);
@@ -919,9 +961,7 @@ DISPATCHED static int TYPED(work_on_rois)(const struct work *work, enum pass pas
         for (int side = 0; pass == BOXES && side < 4; side++)
             *gradient++ = ends[1 - side % 2][side / 2];
     }
-#ifdef __SSE2__
-    _mm_sfence();
-#endif
+    fence();
     free(s.rows);
     return 0;
 }
