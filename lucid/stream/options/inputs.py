@@ -20,9 +20,10 @@ class Paths(TypedDict, total=False):
         Required[SourceLike],
         Option(
             group=INPUTS,
-            help="Feature maps (N,C,H,W) in .npy or HDF5. Without DATASET: the dataset 'features', "
-            "or else the only one usable as features. {{id}} in PATH or DATASET: a file or dataset "
-            "(C,H,W) per image. - reads .npy from standard input.",
+            help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, safetensors or torch .pt. Without "
+            "DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
+            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. - reads .npy "
+            "from standard input.",
             check=as_source,
             metavar=ARRAY,
         ),
@@ -31,7 +32,7 @@ class Paths(TypedDict, total=False):
         Required[SourceLike],
         Option(
             group=INPUTS,
-            help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in .npy or HDF5; or boxes (K,4) with "
+            help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
             "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
             ".txt. - reads .npy from standard input.",
             check=as_source,

@@ -16,9 +16,11 @@ from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.npz import Npz
+from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
+from lucid.stream.read.torch_file import Torch
 
-FORMATS: tuple[type[Container], ...] = (Npy, Npz, Hdf5)
+FORMATS: tuple[type[Container], ...] = (Npy, Torch, Npz, Hdf5, Safetensors)
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"\x80": "; it looks like a pickle"}
