@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,6 +17,7 @@ from lucid.stream.read.bfloat16 import BFLOAT16, Widened
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.words import WORDS, Said
 
 LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 32 << 20
@@ -84,13 +86,11 @@ class Safetensors(Flat):
         array: Any = self._values.array(header, self._begin + begin)
         return FlatSource(self._path, info, Widened(array) if info.stored_as else array, self)
 
-    def attribute(self, name: str) -> Any:
-        """Return what the metadata say, None where they say nothing."""
-        text = self._metadata.get(name)
-        try:
-            return None if text is None else json.loads(text)
-        except ValueError:
-            return text
+    @cached_property
+    def said(self) -> Said:
+        """What the metadata and small arrays say that are called by a word."""
+        there = {word: self._metadata[word] for word in WORDS if word in self._metadata}
+        return {**super().said, **{word: _number(text) for word, text in there.items()}}
 
     def close(self) -> None:
         """Close the file; what is mapped is unmapped with its last use."""
@@ -116,6 +116,14 @@ def _read(stream: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str], int]:
     tensors = {name: _tensor(name, entry) for name, entry in header.items()}
     _require_gapless(tensors, held - begin)
     return tensors, metadata, begin
+
+
+def _number(text: str) -> Any:
+    """Return the numbers that a text is in JSON, or else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.pickled import FEWEST_STEPS, MOST_BYTES, MOST_STEPS
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.torch_pickle import KINDS, RefusedError, Tensor, tensors_of
+from lucid.stream.read.words import WORDS, Said
 from lucid.stream.read.zip_file import STARTS, STORED, Member, ZipFile
 from lucid.stream.types import Array
 
@@ -117,12 +118,12 @@ class Torch(Flat):
         }
         return found | {inner: key for key, inner in _keys(self._tree, pattern, place)}
 
-    def attribute(self, name: str) -> Any:
-        """Return a number, or a pair of them, that stands beside the tensors."""
-        found = self._found(name)
-        if type(found) is Tensor:
-            return self.again(name)[...] if found.shape in {(), (1,), (2,)} else None
-        return None if found is MISSING else found
+    @cached_property
+    def said(self) -> Said:
+        """What numbers and small tensors say that are called by a word."""
+        there = {word: _child(self._tree, word) for word in WORDS}
+        plain = {word: value for word, value in there.items() if _is_plain(value)}
+        return {**super().said, **plain}
 
     def close(self) -> None:
         """Close the file; what is mapped is unmapped with its last use."""
@@ -263,6 +264,12 @@ def _child(value: Any, key: str) -> Any:
     if type(value) in {list, tuple} and number in range(len(value)):
         return value[number]
     return MISSING
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number, or a few of them."""
+    numbers = value if type(value) in {list, tuple} else (value,)
+    return len(numbers) <= 4 and all(type(each) in {int, float} for each in numbers)
 
 
 def _keys(value: Any, pattern: str, place: str) -> Iterator[tuple[str, str]]:
