@@ -158,13 +158,13 @@ def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
 def _placement(job: Job, settings: Settings) -> Placement:
     """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
     _, channels, height, width = job.features.shape
-    nchw = settings.layout == "nchw"
+    others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
     return Placement(
         sizes=job.features.sizes,
         scale=job.operator.spatial_scale,
         offset=0.5 * job.operator.aligned,
         boxes=job.rois.form,
-        other_layout=("nhwc", channels, height) if nchw else ("nchw", width, channels),
+        other_layout=others.get(settings.layout),
         normalized=settings.normalized,
         frame=job.rois.frame_of_features,
         input_sizes=job.rois.input_sizes[0],

@@ -46,7 +46,6 @@ def expected(maps, order=range(5)):
         "feats/{id}.npy",
         "feats/batch_{id}_{id}.npy",
         "feats/{id}.h5::head",
-        "feats/{id}.h5",
         "feats/{id}.h5::{id}_grid",
     ],
 )

@@ -5,10 +5,14 @@ from typing import Annotated, Required, TypedDict
 from lucid.stream.checks import (
     SourceLike,
     as_flag,
+    as_grid,
+    as_layout,
     as_output,
+    as_skipped,
     as_source,
     one_of,
     optional,
+    read_int,
 )
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded
 
@@ -59,10 +63,44 @@ class InputOptions(TypedDict, total=False):
         str,
         Option(
             group=INPUTS,
-            help="Order of the axes of the features.",
-            check=one_of("layout", "nchw", "nhwc"),
+            help="Order of the axes of the features, such as nhwc or chw; nlc, lc, ncl or cl for "
+            "tokens l, which need {grid}.",
+            check=as_layout,
             default="nchw",
-            metavar="nchw|nhwc",
+            metavar="LETTERS",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    grid: Annotated[
+        int | tuple[int, int] | SourceLike | None,
+        Option(
+            group=INPUTS,
+            help="Height and width of the grid that tokens are the cells of, row by row; or an "
+            "array (N,2) of them, or {{id}} in PATH or DATASET.",
+            check=optional(as_grid),
+            metavar=f"HxW|{ARRAY}",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    skip_tokens: Annotated[
+        int,
+        Option(
+            group=INPUTS,
+            help="Tokens before those of the grid, such as 1 for a class token.",
+            check=as_skipped,
+            default=0,
+            metavar="N",
+            read=read_int,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    features_dtype: Annotated[
+        str | None,
+        Option(
+            group=INPUTS,
+            help="What features of two bytes without a type (|V2) are: bfloat16.",
+            check=optional(one_of("features_dtype", "bfloat16")),
+            metavar="bfloat16",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
