@@ -162,7 +162,7 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
         return None
     passing = [info for info in infos if info.passes(check)]
     named = [info for name in names for info in passing if info.dataset == name]
-    own = [info for info in passing if not info.linked] or passing
+    own = [info for info in passing if not info.target] or passing
     chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own
     if len(chosen) != 1:
         many = "several datasets" if passing else "no dataset"
