@@ -73,6 +73,14 @@ def torch_per_image(maps):
     return "in.pt::{id}.map"
 
 
+def zarr(maps, **options):
+    library = pytest.importorskip("zarr")
+    store = library.storage.ZipStore("in.zip", mode="w")
+    library.open_group(store, mode="w").create_array("maps", data=maps, **options)
+    store.close()
+    return "in.zip"
+
+
 IN_ZIP = "is a zip file such as .npz or .pt, which must be a file"
 # What writes maps and returns how they are named; how it is refused on standard input, if it is.
 CONTAINERS = {
@@ -92,6 +100,7 @@ CONTAINERS = {
     "npz per image": (file_per_image, None),
     "safetensors": (safetensors, "is safetensors, which must be a file"),
     "torch": (lambda maps: torch_files.save("in.pt", {"maps": maps}), IN_ZIP),
+    "zarr": (lambda maps: zarr(maps, chunks=(2, 3, 12, 17)), IN_ZIP),
     "torch, other strides": (torch_strides, IN_ZIP),
     "torch, a key per image": (torch_per_image, IN_ZIP),
 }

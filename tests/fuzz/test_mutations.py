@@ -106,6 +106,11 @@ def written(kind, files):
     elif kind == "safetensors":
         library = pytest.importorskip("safetensors.numpy")
         library.save_file({"features": maps, "x": maps[0]}, "whole", metadata={"a": "1"})
+    elif kind == "zarr":
+        zarr = pytest.importorskip("zarr")
+        store = zarr.storage.ZipStore("whole", mode="w")
+        zarr.open_group(store, mode="w").create_array("x", data=maps, chunks=(1, 2, 12, 17))
+        store.close()
     else:
         save = np.savez if kind == "npz" else np.savez_compressed
         save("whole.npz", features=maps, x=maps[0])
@@ -113,7 +118,7 @@ def written(kind, files):
     return Path("whole").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["npz", "npz, deflated", "safetensors", "torch"])
+@pytest.mark.parametrize("kind", ["npz", "npz, deflated", "safetensors", "torch", "zarr"])
 def test_mutated_containers(files, kind):
     whole = written(kind, files)
     ending = {"torch": "pt", "safetensors": "safetensors"}.get(kind, "npz")

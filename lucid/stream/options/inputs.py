@@ -24,8 +24,8 @@ class Paths(TypedDict, total=False):
         Required[SourceLike],
         Option(
             group=INPUTS,
-            help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, safetensors or torch .pt. Without "
-            "DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
+            help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
+            "Without DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
             "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. - reads .npy "
             "from standard input.",
             check=as_source,

@@ -19,8 +19,9 @@ from lucid.stream.read.npz import Npz
 from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
 from lucid.stream.read.torch_file import Torch
+from lucid.stream.read.zarr_file import Zarr
 
-FORMATS: tuple[type[Container], ...] = (Npy, Torch, Npz, Hdf5, Safetensors)
+FORMATS: tuple[type[Container], ...] = (Npy, Torch, Zarr, Npz, Hdf5, Safetensors)
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"\x80": "; it looks like a pickle"}
@@ -131,6 +132,8 @@ def split(spec: PathLike) -> tuple[Path, str | None]:
 def _format_of(path: Path) -> type[Container]:
     """Tell the format of a file by what it holds; raise if none claims it."""
     try:
+        if path.is_dir() and (found := _claimed(path, b"")):
+            return found
         if path.is_dir():
             there = {each.suffix for each in path.iterdir()}
             suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
@@ -141,9 +144,8 @@ def _format_of(path: Path) -> type[Container]:
             raise SourceError(f"{path} is not a regular file; pipe it in as '-'")
         with path.open("rb") as stream:
             start = stream.read(START)
-        for each in FORMATS:
-            if each.claims(path, start):
-                return each
+        if found := _claimed(path, start):
+            return found
     except OSError as error:
         if isinstance(error, LucidError):
             raise
@@ -154,6 +156,11 @@ def _format_of(path: Path) -> type[Container]:
     hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), "")
     hint = hint if start else "; it is empty"
     raise SourceError(f"{path} must be a {', '.join(kinds)} or {last} file{hint}")
+
+
+def _claimed(path: Path, start: bytes) -> type[Container] | None:
+    """Return the format that claims a file with such a start, or a folder."""
+    return next((each for each in FORMATS if each.claims(path, start)), None)
 
 
 def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Path) -> str | None:
