@@ -151,6 +151,7 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
         name = path if info.dataset is None else f"{path}::{info.dataset}"
         storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
+        name += f" -> {info.target}" if info.target else ""
         use = f"  usable as {' or '.join(info.roles)}" if info.roles else ""
         _say(_shown(f"{name}  {info.shape} {info.kind}, {storage}{use}"))
 
@@ -158,8 +159,9 @@ def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
 def _described(info: ArrayInfo) -> dict[str, Any]:
     return {
         "dataset": info.dataset,
+        "target": info.target or None,
         "shape": info.shape,
-        "dtype": str(info.dtype),
+        "dtype": info.kind,
         "chunks": info.chunks,
         "compression": info.compression,
         "roles": info.roles,

@@ -29,6 +29,7 @@ OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
 IMAGE_SUFFIXES = (".npz", *OUTPUT_SUFFIXES)  # of a file for each image
 IN_GROUPS = f"::{PLACE}"  # what the name of a file with a group for each image ends in
 GROUP_SUFFIXES = tuple(suffix + IN_GROUPS for suffix in HDF5_SUFFIXES)
+LAYOUTS = {"".join(sorted(letters)) for letters in ("nchw", "chw", "ncl", "cl")}
 CROP_DTYPES = ("float16", "float32", "float64")
 
 
@@ -145,7 +146,7 @@ def as_source(value: Any) -> str | Held:
     raise TypeError(f"a path or an array was expected, got {value!r}")
 
 
-def as_image_size(value: Any) -> tuple[int, int] | str | Held:
+def as_image_size(value: Any, name: str = "image_size") -> tuple[int, int] | str | Held:
     """Return (height, width) from such a pair, a number or 'HxW'; anything else is a source."""
     if hasattr(value, "__array__") or (isinstance(value, list) and type(value[0]) is list):
         return Held(value)
@@ -156,8 +157,31 @@ def as_image_size(value: Any) -> tuple[int, int] | str | Held:
         value = int(pair[1]), int(pair[2] or pair[1])
     if isinstance(value, os.PathLike):
         return str(value)
-    size: tuple[int, int] = import_module("lucid.roi.operator").as_size(value, "image_size")
+    size: tuple[int, int] = import_module("lucid.roi.operator").as_size(value, name)
     return size
+
+
+def as_grid(value: Any) -> tuple[int, int] | str | Held:
+    """Return (height, width) of a grid of tokens, or the source of those of images."""
+    return as_image_size(value, "grid")
+
+
+def as_layout(text: str) -> str:
+    """Return the letters of axes, if they are those of maps or of lists of tokens."""
+    if "".join(sorted(text)) not in LAYOUTS or not isinstance(text, str):
+        raise ValueError(
+            "layout must have the letters n, c, h, w, or n, c, l for tokens, in the order of the "
+            f"axes, n or not; got {text}"
+        )
+    return text
+
+
+def as_skipped(value: SupportsIndex) -> int:
+    """Return a number of tokens."""
+    number = index(value)
+    if number < 0:
+        raise ValueError(f"skip_tokens must be at least 0, got {value}")
+    return number
 
 
 def as_crop_dtype(dtype: Any) -> Any:

@@ -48,10 +48,11 @@ def extract(
     Parameters
     ----------
     features : path
-        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
-        one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
-        stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
-        stream on standard input. In Python, an array too.
+        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of a .npz, HDF5, safetensors or torch
+        file. Without a dataset, the one called 'features', 'feat' or 'x', or else the only one
+        that could be meant. '{id}' in the path or the name of the dataset stands for an image:
+        a file or dataset (C, H, W) each, of any height and width. '-' is a .npy stream on
+        standard input. In Python, an array too.
     rois : path
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
@@ -159,13 +160,13 @@ def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
 def _placement(job: Job, settings: Settings) -> Placement:
     """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
     _, channels, height, width = job.features.shape
-    nchw = settings.layout == "nchw"
+    others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
     return Placement(
         sizes=job.features.sizes,
         scale=job.operator.spatial_scale,
         offset=0.5 * job.operator.aligned,
         boxes=job.rois.form,
-        other_layout=("nhwc", channels, height) if nchw else ("nchw", width, channels),
+        other_layout=others.get(settings.layout),
         normalized=settings.normalized,
         frame=job.rois.frame_of_features,
         input_sizes=job.rois.input_sizes[0],

@@ -70,6 +70,12 @@ class Settings:
             str(self.features) == str(self.rois) == PIPE,
             "{features} and {rois} cannot both be piped in",
         )
+        tokens = "l" in self.layout
+        yield tokens and self.grid is None, "{layout} with l for tokens needs {grid}: HxW"
+        yield (
+            not tokens and (self.grid is not None or self.skip_tokens > 0),
+            "{grid} and {skip_tokens} are for tokens: {layout} nlc, lc, ncl or cl",
+        )
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.jobs not in {"auto", 1} and not self.can_share,

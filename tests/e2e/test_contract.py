@@ -11,7 +11,9 @@ from typing import ClassVar
 import h5py
 import numpy as np
 import pytest
+import torch_files
 from command import run_here
+from torch_files import Tensor
 
 import lucid
 from lucid.models.utils import roi_align
@@ -51,6 +53,34 @@ def file_per_image(maps):
     return "in{id}.npz"
 
 
+def safetensors(maps):
+    data = f'{{"x":{{"dtype":"F32","shape":{list(maps.shape)},"data_offsets":[0,{maps.nbytes}]}}}}'
+    Path("in.safetensors").write_bytes(
+        len(data).to_bytes(8, "little") + data.encode() + maps.tobytes()
+    )
+    return "in.safetensors"
+
+
+def torch_strides(maps):
+    order = np.array([1, 3, 0, 2])
+    stored = np.ascontiguousarray(maps.transpose(order))
+    strides = (np.array(stored.strides) // stored.itemsize)[np.argsort(order)].tolist()
+    return torch_files.save("in.pt", Tensor(stored, shape=maps.shape, strides=strides))
+
+
+def torch_per_image(maps):
+    torch_files.save("in.pt", {image: {"map": alone} for image, alone in enumerate(maps)})
+    return "in.pt::{id}.map"
+
+
+def zarr(maps, **options):
+    library = pytest.importorskip("zarr")
+    store = library.storage.ZipStore("in.zip", mode="w")
+    library.open_group(store, mode="w").create_array("maps", data=maps, **options)
+    store.close()
+    return "in.zip"
+
+
 IN_ZIP = "is a zip file such as .npz or .pt, which must be a file"
 # What writes maps and returns how they are named; how it is refused on standard input, if it is.
 CONTAINERS = {
@@ -68,6 +98,11 @@ CONTAINERS = {
     "npz, a member per image": (lambda maps: member_per_image(maps, np.savez), IN_ZIP),
     "npz, a deflated one": (lambda maps: member_per_image(maps, np.savez_compressed), IN_ZIP),
     "npz per image": (file_per_image, None),
+    "safetensors": (safetensors, "is safetensors, which must be a file"),
+    "torch": (lambda maps: torch_files.save("in.pt", {"maps": maps}), IN_ZIP),
+    "zarr": (lambda maps: zarr(maps, chunks=(2, 3, 12, 17)), IN_ZIP),
+    "torch, other strides": (torch_strides, IN_ZIP),
+    "torch, a key per image": (torch_per_image, IN_ZIP),
 }
 # The output's name and options; how these are refused on standard output, if they are.
 OUTPUTS = {

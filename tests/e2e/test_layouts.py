@@ -144,7 +144,7 @@ def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
         ({"normalized": True}, "normalized needs image_size"),
         ({"normalized": True, "image_size": (0, 7)}, "image_size must be at least 1 by 1"),
         ({"boxes": "xxyy"}, "boxes must be one of xyxy, yxyx, xywh, cxcywh, got xxyy"),
-        ({"layout": "chwn"}, "layout must be one of nchw, nhwc"),
+        ({"layout": "nchx"}, "layout must have the letters n, c, h, w, or n, c, l for tokens"),
     ],
 )
 def test_arguments_that_contradict_each_other_are_refused(files, options, message):

@@ -84,7 +84,6 @@ def test_channels_last_and_a_memory_of_little_more_than_a_map(maps):
         ("feats", None, r"feats is a folder; .* pass feats/\{id\}\.h5"),
         ("gone/{id}.npy", None, "gone cannot be listed: No such file or directory"),
         ("feats/{id}.npy", "others.npy", "feats/7.npy cannot be opened: No such file"),
-        ("feats/{id}.h5", "ids.npy", "feats/9.h5 has several datasets usable as features"),
     ],
 )
 def test_what_is_missing_is_named(maps, features, ids, message):

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,68 @@ def mutated(data, draw):
 def test_mutated_npy_files(files, data):
     Path("fuzz.npy").write_bytes(mutated(Path("f.npy").read_bytes(), data.draw))
     refuses_or_works("fuzz.npy")
+
+
+def written(kind, files):
+    """Return a file of a container, and how its arrays are named."""
+    maps = files.features[:, :2]
+    if kind == "torch":
+        torch_files.save("whole", {"features": maps, "deep": [maps[0], {"x": maps[1]}], "n": 1.5})
+    elif kind == "safetensors":
+        library = pytest.importorskip("safetensors.numpy")
+        library.save_file({"features": maps, "x": maps[0]}, "whole", metadata={"a": "1"})
+    elif kind == "zarr":
+        zarr = pytest.importorskip("zarr")
+        store = zarr.storage.ZipStore("whole", mode="w")
+        zarr.open_group(store, mode="w").create_array("x", data=maps, chunks=(1, 2, 12, 17))
+        store.close()
+    else:
+        save = np.savez if kind == "npz" else np.savez_compressed
+        save("whole.npz", features=maps, x=maps[0])
+        Path("whole.npz").rename("whole")
+    return Path("whole").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["npz", "npz, deflated", "safetensors", "torch", "zarr"])
+def test_mutated_containers(files, kind):
+    whole = written(kind, files)
+    ending = {"torch": "pt", "safetensors": "safetensors"}.get(kind, "npz")
+
+    @settings(max_examples=600)
+    @given(st.data(), st.booleans())
+    def check(data, backwards):
+        changed = mutated(whole[::-1] if backwards else whole, data.draw)
+        Path(f"fuzz.{ending}").write_bytes(changed[::-1] if backwards else changed)
+        refuses_or_works(f"fuzz.{ending}")
+
+    check()
+
+
+@settings(max_examples=1500)
+@given(
+    st.lists(
+        st.sampled_from(
+            [bytes([code]) for code in range(256)]
+            + [
+                b"ctorch._utils\n_rebuild_tensor_v2\n",
+                b"ccollections\nOrderedDict\n",
+                b"ctorch\nFloatStorage\n",
+                b"cos\nsystem\n",
+                b"X\x07\0\0\0storage",
+                b"X\x01\0\0\0000",
+                b"K\x05",
+                b"h\x01",
+                b"q\x01",
+                b"((",
+                b"tQ",
+            ]
+        ),
+        max_size=60,
+    )
+)
+def test_any_pickle(files, codes):
+    torch_files.save("fuzz.pt", {"a": files.features[:1, :1], "b": b"N" + b"".join(codes)})
+    refuses_or_works("fuzz.pt")
 
 
 FUZZ_HDF5 = """

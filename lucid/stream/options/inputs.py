@@ -5,10 +5,14 @@ from typing import Annotated, Required, TypedDict
 from lucid.stream.checks import (
     SourceLike,
     as_flag,
+    as_grid,
+    as_layout,
     as_output,
+    as_skipped,
     as_source,
     one_of,
     optional,
+    read_int,
 )
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded
 
@@ -20,9 +24,10 @@ class Paths(TypedDict, total=False):
         Required[SourceLike],
         Option(
             group=INPUTS,
-            help="Feature maps (N,C,H,W) in .npy or HDF5. Without DATASET: the dataset 'features', "
-            "or else the only one usable as features. {{id}} in PATH or DATASET: a file or dataset "
-            "(C,H,W) per image. - reads .npy from standard input.",
+            help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
+            "Without DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
+            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. - reads .npy "
+            "from standard input.",
             check=as_source,
             metavar=ARRAY,
         ),
@@ -31,7 +36,7 @@ class Paths(TypedDict, total=False):
         Required[SourceLike],
         Option(
             group=INPUTS,
-            help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in .npy or HDF5; or boxes (K,4) with "
+            help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
             "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
             ".txt. - reads .npy from standard input.",
             check=as_source,
@@ -60,10 +65,44 @@ class InputOptions(TypedDict, total=False):
         str,
         Option(
             group=INPUTS,
-            help="Order of the axes of the features.",
-            check=one_of("layout", "nchw", "nhwc"),
+            help="Order of the axes of the features, such as nhwc or chw; nlc, lc, ncl or cl for "
+            "tokens l, which need {grid}.",
+            check=as_layout,
             default="nchw",
-            metavar="nchw|nhwc",
+            metavar="LETTERS",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    grid: Annotated[
+        int | tuple[int, int] | SourceLike | None,
+        Option(
+            group=INPUTS,
+            help="Height and width of the grid that tokens are the cells of, row by row; or an "
+            "array (N,2) of them, or {{id}} in PATH or DATASET.",
+            check=optional(as_grid),
+            metavar=f"HxW|{ARRAY}",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    skip_tokens: Annotated[
+        int,
+        Option(
+            group=INPUTS,
+            help="Tokens before those of the grid, such as 1 for a class token.",
+            check=as_skipped,
+            default=0,
+            metavar="N",
+            read=read_int,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    features_dtype: Annotated[
+        str | None,
+        Option(
+            group=INPUTS,
+            help="What features of two bytes without a type (|V2) are: bfloat16.",
+            check=optional(one_of("features_dtype", "bfloat16")),
+            metavar="bfloat16",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]

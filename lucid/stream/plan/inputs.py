@@ -15,6 +15,7 @@ from lucid.stream.plan.memory import (
     require_memory,
     table_bytes,
 )
+from lucid.stream.read.axes import Axes
 from lucid.stream.read.maps import open_features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.read.scale import find_scale
@@ -24,7 +25,8 @@ from lucid.stream.settings import Settings
 def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     """Open the inputs and return the job, and where its scale is from."""
     trust = settings.trust_input
-    maps = open_features(settings.features, settings.layout, settings.ids, trust=trust)
+    axes = Axes.of(settings)
+    maps = open_features(settings.features, axes, settings.grid, settings.ids, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
     scale = find_scale(settings, maps.words)

@@ -94,4 +94,4 @@ def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
 
 def read_bytes(features: Features, cells: int) -> int:
     """Return what a channel takes as read; pages of a mapped file are the system's."""
-    return 0 if features.mapped else features.dtype.itemsize * cells
+    return 0 if features.mapped else features.cell_bytes * cells

@@ -16,9 +16,12 @@ from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.npz import Npz
+from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
+from lucid.stream.read.torch_file import Torch
+from lucid.stream.read.zarr_file import Zarr
 
-FORMATS: tuple[type[Container], ...] = (Npy, Npz, Hdf5)
+FORMATS: tuple[type[Container], ...] = (Npy, Torch, Zarr, Npz, Hdf5, Safetensors)
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"\x80": "; it looks like a pickle"}
@@ -129,6 +132,8 @@ def split(spec: PathLike) -> tuple[Path, str | None]:
 def _format_of(path: Path) -> type[Container]:
     """Tell the format of a file by what it holds; raise if none claims it."""
     try:
+        if path.is_dir() and (found := _claimed(path, b"")):
+            return found
         if path.is_dir():
             there = {each.suffix for each in path.iterdir()}
             suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
@@ -139,9 +144,8 @@ def _format_of(path: Path) -> type[Container]:
             raise SourceError(f"{path} is not a regular file; pipe it in as '-'")
         with path.open("rb") as stream:
             start = stream.read(START)
-        for each in FORMATS:
-            if each.claims(path, start):
-                return each
+        if found := _claimed(path, start):
+            return found
     except OSError as error:
         if isinstance(error, LucidError):
             raise
@@ -154,13 +158,18 @@ def _format_of(path: Path) -> type[Container]:
     raise SourceError(f"{path} must be a {', '.join(kinds)} or {last} file{hint}")
 
 
+def _claimed(path: Path, start: bytes) -> type[Container] | None:
+    """Return the format that claims a file with such a start, or a folder."""
+    return next((each for each in FORMATS if each.claims(path, start)), None)
+
+
 def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Path) -> str | None:
     """Return the name of the array that the caller can only have meant; of a .npy file, None."""
     if [info.dataset for info in infos] == [None]:
         return None
     passing = [info for info in infos if info.passes(check)]
     named = [info for name in names for info in passing if info.dataset == name]
-    own = [info for info in passing if not info.linked] or passing
+    own = [info for info in passing if not info.target] or passing
     chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own
     if len(chosen) != 1:
         many = "several datasets" if passing else "no dataset"

@@ -30,12 +30,20 @@ class Input(NamedTuple):
         """Return what changes when the contents do; see `fingerprint`."""
         if self.path is None:
             return fingerprint_of_array(self.values)
-        return fingerprint_of_many(self.files) if self.files else fingerprint(self.path)
+        if self.files or self.path.is_dir():
+            return fingerprint_of_many(self._all_files())
+        return fingerprint(self.path)
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
-        files = self.files or ((self.path,) if self.path else ())
-        return max((path.stat().st_mtime_ns for path in files), default=0)
+        return max((path.stat().st_mtime_ns for path in self._all_files()), default=0)
+
+    def _all_files(self) -> list[Path]:
+        """Return the files, with those of folders."""
+        found: list[Path] = []
+        for path in self.files or ((self.path,) if self.path else ()):
+            found += sorted(path.rglob("*")) if path.is_dir() else [path]
+        return [path for path in found if not path.is_dir()]
 
 
 def fingerprint(path: Path) -> str:

@@ -16,11 +16,18 @@ from typing import Any
 import h5py
 
 from lucid.errors import SourceError
+from lucid.stream.read.filters import name_of, plugins_of
 from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.unpacked import unpacked
-from lucid.stream.read.ways_out import is_open_ended, link_of, require_inside, require_whole
+from lucid.stream.read.ways_out import (
+    is_open_ended,
+    link_of,
+    require_inside,
+    require_whole,
+    target_of,
+)
 from lucid.stream.read.words import Said
 
 DIMENSION = b"This is a netCDF dimension but not a netCDF variable."
@@ -48,8 +55,8 @@ class Hdf5:
         """
         with _told_of(self._path):
             infos = [
-                _described(unpacked(item), name, linked)
-                for name, item, linked in self._walk()
+                _described(unpacked(item), name, target)
+                for name, item, target in self._walk()
                 if _has_values(item)
             ]
         return sorted(infos, key=lambda info: info.dataset or "")
@@ -107,25 +114,26 @@ class Hdf5:
             group = self._file.get(name or "/")
             return _texts(group) if isinstance(group, h5py.Group) else []
 
-    def _walk(self) -> Iterator[tuple[str, h5py.Dataset, bool]]:
-        """Yield names, the datasets there, and whether by a link: first what the file itself has.
+    def _walk(self) -> Iterator[tuple[str, h5py.Dataset, str]]:
+        """Yield names, the datasets there, and what links lead to: first what the file has itself.
 
         Each group is entered once. It is held open until the end, for in a file that is closed and
         opened again it would look like another.
         """
         entered = {identity(self._file): self._file}
-        ahead = deque((name, False) for name in _texts(self._file))
+        ahead = deque((name, "") for name in _texts(self._file))
         while ahead:
-            name, linked = ahead.popleft()
-            if not linked and link_of(self._file, name) is not None:
-                ahead.append((name, True))
+            name, target = ahead.popleft()
+            if not target and (link := link_of(self._file, name)) is not None:
+                ahead.append((name, target_of(link)))
                 continue
-            item = self._reached(name, linked)
+            item = self._reached(name, bool(target))
             if isinstance(item, h5py.Dataset):
-                yield name, item, linked
+                yield name, item, target
             elif isinstance(item, h5py.Group) and identity(item) not in entered:
                 entered[identity(item)] = item
-                ahead.extendleft((f"{name}/{key}", linked) for key in _texts(item))
+                within = target and f"{target}/"
+                ahead.extendleft((f"{name}/{key}", within and within + key) for key in _texts(item))
 
     def _reached(self, name: str, linked: bool) -> object:
         """Return what a name leads to, None if that is nothing, or not to be touched."""
@@ -145,8 +153,7 @@ class Hdf5:
             require_inside(self._file, name, where)
         item = self._file.get(name)
         if item is None and (link := link_of(self._file, name)) is not None:
-            file = f"{link.filename}::" if isinstance(link, h5py.ExternalLink) else ""
-            raise SourceError(f"{where} is a link that leads nowhere, to {file}{link.path}")
+            raise SourceError(f"{where} is a link that leads nowhere, to {target_of(link)}")
         if isinstance(item, h5py.Dataset):
             require_whole(item, where, self._trust)
         return item
@@ -181,14 +188,14 @@ class Hdf5Source(Source):
         return own, self._file.said_in(self._name.rpartition("/")[0])
 
 
-def _described(item: Any, name: str | None = None, linked: bool = False) -> ArrayInfo:
+def _described(item: Any, name: str | None = None, target: str = "") -> ArrayInfo:
     return ArrayInfo(
         dataset=name or item.name.removeprefix("/"),
         shape=item.shape,
         dtype=item.dtype,
         chunks=item.chunks,
-        compression=item.compression,
-        linked=linked,
+        compression=", ".join(map(name_of, plugins_of(item))) or item.compression,
+        target=target,
         stored_as=getattr(item, "stored_as", ""),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import h5py
 
@@ -11,6 +12,8 @@ from lucid.errors import SourceError
 
 # What file systems answer that have no locks, or not those that HDF5 asks for.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+SIGNATURE, VERSION, FLAGS = b"\x89HDF\r\n\x1a\n", 8, 11  # where newer files have these
 
 
 def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
@@ -30,12 +33,24 @@ def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
             ) from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
+                _require_closed(path)
                 raise
             return h5py.File(path, "r", locking=False)
     except SourceError:
         raise
     except Exception as error:
         raise damaged(path, error) from error
+
+
+def _require_closed(path: str | os.PathLike[str]) -> None:
+    """Raise if a file says that a program has it open for writing."""
+    with Path(path).open("rb") as stream:
+        start = stream.read(FLAGS + 1)
+    if start.startswith(SIGNATURE) and start[VERSION : VERSION + 1] >= b"\3" and start[FLAGS] & 5:
+        raise SourceError(
+            f"{path} is open for writing in another program, or one ended before it closed the "
+            f"file; wait until it is closed, or mend it with h5clear -s {path}"
+        )
 
 
 def damaged(name: str | os.PathLike[str], error: BaseException) -> SourceError:

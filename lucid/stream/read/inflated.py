@@ -100,7 +100,7 @@ class Inflated:
 
     def _unpacked(self) -> Array:
         stream = Inflating(self._file, self._member)
-        _fill(stream, memoryview(bytearray(self._skipped)))
+        fill(stream, memoryview(bytearray(self._skipped)))
         size = self._header.nbytes
         if self._spooled:
             with tempfile.TemporaryFile() as file:
@@ -110,7 +110,7 @@ class Inflated:
                 flat: Array = np.memmap(file, np.uint8, "r", 0, size)
         else:
             flat = np.empty(size, np.uint8)
-            _fill(stream, flat.data)
+            fill(stream, flat.data)
         order = "F" if self._header.fortran else "C"
         return flat.view(self._header.dtype).reshape(self._header.shape, order=order)  # type: ignore[call-overload, no-any-return]
 
@@ -135,7 +135,7 @@ def require_room(size: int, where: str) -> None:
         )
 
 
-def _fill(stream: BinaryIO | Inflating, view: memoryview) -> None:
+def fill(stream: BinaryIO | Inflating, view: memoryview) -> None:
     """Fill a buffer from a stream."""
     while len(view):
         count = stream.readinto(view)  # type: ignore[union-attr]

@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import ShapeError, SourceError
-from lucid.roi.pooling import require_features
 from lucid.stream.checks import PIPE, PLACE, Held, PathLike
 from lucid.stream.read.arrays import open_source, open_stdin
+from lucid.stream.read.axes import Axes
+from lucid.stream.read.bfloat16 import BFLOAT16
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.grids import Grid, read_grid, require_tokens
 from lucid.stream.read.ids import as_texts, lines_of, require_ids
 from lucid.stream.read.npy import PipedNpy
 from lucid.stream.read.per_image import per_image
@@ -26,24 +28,6 @@ from lucid.stream.read.words import Said, Words, gathered
 from lucid.stream.types import Array
 
 FEATURES = ("features", "feat", "x")  # what arrays of maps are called
-
-
-class Axes(NamedTuple):
-    """Where arrays of maps have their channels: the only place that knows it."""
-
-    channels_last: bool
-
-    def in_order(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
-        """Return what the file has per axis in the order (..., C, H, W)."""
-        *first, height, width, channels = lengths
-        return (*first, channels, height, width) if self.channels_last else lengths
-
-    def part(self, array: Any, first: tuple[Any, ...], rows: slice, cols: slice) -> Array:
-        """Return (..., C, h, w) of the maps of an array that `first` chooses."""
-        if self.channels_last:
-            return np.moveaxis(array[(*first, rows, cols)], -1, -3)
-        part: Array = array[(*first, slice(None), rows, cols)]
-        return part
 
 
 class Features:
@@ -82,13 +66,35 @@ class Features:
         return self.dtype.itemsize * math.prod(self.chunks) if self.chunks else 0
 
     @property
+    def cell_bytes(self) -> int:
+        """What a value takes while it is read."""
+        return self.dtype.itemsize + 2 * (self.kind == BFLOAT16)
+
+    @property
     def held_bytes(self) -> int:
         """What is held about all images for as long as a run goes on."""
         return self.held_per_image * self.images
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return a part of a map, (C, h, w)."""
-        return self._axes.part(*self._array(image), rows, cols)
+        array, at = self._array(image)
+        width = int(self.sizes[min(image, len(self.sizes) - 1), 1])
+        return self._axes.part(array, at, rows, cols, width)
+
+    def lay_on(self, grid: NDArray[np.int64], inputs: list[Input]) -> None:
+        """Have tokens be cells of grids.
+
+        Raises
+        ------
+        ShapeError
+            If they are not as many.
+        """
+        require_tokens(self.sizes[:, 0].tolist(), grid, self._axes.skipped, self.name)
+        self.sizes = grid
+        self.inputs = [*self.inputs, *inputs]
+        self.paths = [*self.paths, *(one.path for one in inputs if one.path)]
+        if self.chunks and len(grid) > 1:
+            self.chunks = (1, *self.chunks[1:])
 
     def read_several(self, images: slice) -> Array:
         """Return maps of one size, (n, C, H, W)."""
@@ -97,13 +103,18 @@ class Features:
     def close(self) -> None:
         """Close what is open."""
 
-    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
-        """Return the array that holds an image, and where in it."""
+    def _array(self, image: int) -> tuple[Any, int]:
+        """Return the array that holds an image, and which of the array's images that is."""
         raise NotImplementedError
 
 
 def open_features(
-    spec: PathLike | Held, layout: str, ids: PathLike | Held | None, *, trust: bool = False
+    spec: PathLike | Held,
+    axes: Axes,
+    grid: Grid | None,
+    ids: PathLike | Held | None,
+    *,
+    trust: bool = False,
 ) -> Features:
     """Open feature maps.
 
@@ -112,20 +123,32 @@ def open_features(
     spec : path
         `PATH` or `PATH::DATASET`, either of which may have '{id}' in it for one file or dataset
         per image, or '-' for a .npy stream on standard input.
-    layout : {'nchw', 'nhwc'}
-        Whether channels come before height and width, or after.
+    axes : Axes
+        How arrays hold maps.
+    grid : pair, path or array, optional
+        Height and width of maps that are lists of tokens, of all or of each.
     ids : path, optional
         The array of what stands for '{id}', image by image; in natural order unless given.
     trust : bool
         As in `open_source`.
     """
-    axes = Axes(channels_last=layout == "nhwc")
+    maps = _open(spec, axes, ids, trust)
+    if grid is not None:
+        try:
+            maps.lay_on(*read_grid(grid, maps.images, maps.ids, trust))
+        except BaseException:
+            maps.close()
+            raise
+    return maps
+
+
+def _open(spec: PathLike | Held, axes: Axes, ids: PathLike | Held | None, trust: bool) -> Features:
     if spec == PIPE:
         return PipedMaps(open_stdin("features"), axes)
     given, inputs = read_ids(ids, trust)
     if PLACE in str(spec):
         return MapPerImage(str(spec), axes, given, inputs, trust)
-    source = open_source(spec, FEATURES, require_features, trust=trust)
+    source = open_source(spec, FEATURES, axes.require, trust=trust)
     return Maps(source, axes, given, inputs)
 
 
@@ -147,11 +170,11 @@ class Maps(Features):
         self, source: Source, axes: Axes, ids: list[str] | None, inputs: list[Input]
     ) -> None:
         super().__init__(axes)
-        self._source = source
+        self._source, self.name = source, source.name
         self.images, self.channels, *size = axes.in_order(source.shape)
         self.sizes = np.array([size], np.int64)
-        self.name, self.dtype, self.mapped = source.name, source.dtype, source.mapped
-        self.kind = source.info.kind
+        self.dtype, self.kind = axes.dtype(source.dtype), axes.kind(source.dtype, source.info.kind)
+        self.mapped = source.mapped and self.dtype == source.dtype
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks, self.spooled_bytes = source.missing_chunks, source.spooled_bytes
         self.ids = ids
@@ -168,18 +191,19 @@ class Maps(Features):
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
-        return self._axes.part(self._source, (images,), slice(None), slice(None))
+        width = int(self.sizes[0, 1])
+        return self._axes.part(self._source, images, slice(None), slice(None), width)
 
     def close(self) -> None:
         """Close the file."""
         self._source.close()
 
-    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
-        return self._source, (image,)
+    def _array(self, image: int) -> tuple[Any, int]:
+        return self._source, image
 
 
 class MapPerImage(Features):
-    """An array of three axes for each image, perhaps of differing height and width."""
+    """An array for each image, perhaps of differing height and width."""
 
     held_per_image = 512  # also its names and size
 
@@ -188,7 +212,7 @@ class MapPerImage(Features):
     ) -> None:
         super().__init__(axes)
         self.name = spec
-        self._arrays = per_image(spec, ids, FEATURES, self._require_map, trust)
+        self._arrays = per_image(spec, ids, FEATURES, axes.require_one, trust)
         try:
             said = self._hold_against_the_first(self._arrays.first())
             self.words = gathered(spec, said, in_order=ids is not None)
@@ -198,7 +222,7 @@ class MapPerImage(Features):
             raise
         self.ids = self._arrays.ids
         self.paths = [*self._arrays.paths(), *(one.path for one in inputs if one.path)]
-        this = self._arrays.as_input("features", self.shape, str(self.dtype))
+        this = self._arrays.as_input("features", self.shape, self.kind)
         self.inputs = [this, *inputs]
 
     def _hold_against_the_first(self, sources: Iterable[Source]) -> list[tuple[Said, Said]]:
@@ -210,54 +234,46 @@ class MapPerImage(Features):
             If channels or dtype differ.
         """
         shapes: list[tuple[int, ...]] = []
-        leading: list[int] = []
         said: list[tuple[Said, Said]] = []
         self.channels, self.dtype, self.kind = 0, np.dtype(np.float32), ""
         for source in sources:
-            shape = self._shape(source)
+            self._axes.require_one(source.shape, source.dtype, source.name)
+            _, channels, *size = self._axes.in_order(source.shape)
             if not shapes:
-                self.channels, self.dtype, self.kind = shape[0], source.dtype, source.info.kind
-            self._require_like_the_first(source, shape[0])
+                self._take_from_the_first(source, channels)
+            self._require_like_the_first(source, channels)
             self.missing_chunks += source.missing_chunks
             self.spooled_bytes = max(self.spooled_bytes, source.spooled_bytes)
             if source.info.chunks:
-                chunk = self._axes.in_order((1, *source.info.chunks[-3:]))
+                chunk = self._axes.in_order(source.info.chunks)
                 self.chunks = max(self.chunks or (1, 0), chunk, key=math.prod)
-            shapes.append(shape[1:])
-            leading.append(len(source.shape) - 3)
+            shapes.append(tuple(size))
             said.append(source.said())
         self.images = len(shapes)
         self.sizes = np.array(shapes, np.int64).reshape(-1, 2)
-        self._leading = np.array(leading, np.int8)  # axes of length 1 before those of the map
         if not shapes:
             raise SourceError(f"{self.name} matches nothing; see what a file holds with info")
         return said
 
+    def _take_from_the_first(self, source: Source, channels: int) -> None:
+        """Take down what all images' arrays must have."""
+        self.channels, self.dtype = channels, self._axes.dtype(source.dtype)
+        self.kind = self._axes.kind(source.dtype, source.info.kind)
+
     def _require_like_the_first(self, source: Source, channels: int) -> None:
         """Raise unless an image's array has the channels and the dtype of the first image's."""
-        if (channels, source.dtype) != (self.channels, self.dtype):
+        if (channels, self._axes.dtype(source.dtype)) != (self.channels, self.dtype):
             raise ShapeError(
                 f"{source.name} must have {self.channels} channels of {self.dtype} "
                 f"as the first map has, got {channels} of {source.dtype}"
             )
 
-    def _shape(self, source: Source) -> tuple[int, ...]:
-        """Return (C, H, W) of an image's array; raise if it is no map."""
-        self._require_map(source.shape, source.dtype, source.name)
-        return self._axes.in_order(source.shape[-3:])
-
-    def _require_map(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-        """Raise unless an array is a map: (C, H, W) or (1, C, H, W), in the order of the axes."""
-        if len(shape) != 3 and (len(shape) != 4 or shape[0] != 1):
-            raise ShapeError(f"{name} must have shape (C, H, W), got {shape}")
-        require_features((1, *self._axes.in_order(shape[-3:])), dtype, name)
-
     def close(self) -> None:
         """Close what is open."""
         self._arrays.close()
 
-    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
-        return self._arrays.again(image), (0,) * int(self._leading[image])
+    def _array(self, image: int) -> tuple[Any, int]:
+        return self._arrays.again(image), 0
 
 
 class PipedMaps(Features):
@@ -268,39 +284,19 @@ class PipedMaps(Features):
     def __init__(self, stream: PipedNpy, axes: Axes) -> None:
         super().__init__(axes)
         self._stream, self.name, self.paths, self.inputs = stream, stream.name, [], []
-        self.words = Words(self.name, stream.header.shape[0])
         header = stream.header
-        require_features(header.shape, header.dtype, self.name)
+        axes.require(header.shape, header.dtype, self.name)
+        axes.require_forwards(header.shape, self.name)
+        self._map_shape = header.shape[-len(axes.of_one) :]
         self.images, self.channels, *size = axes.in_order(header.shape)
-        self.sizes, self.dtype = np.array([size], np.int64), header.dtype
-        self.kind = str(self.dtype)
+        self.words = Words(self.name, self.images)
+        self.sizes, self.dtype = np.array([size], np.int64), axes.dtype(header.dtype)
+        self.kind = axes.kind(header.dtype, str(self.dtype))
         self._next, self._held = 0, np.empty((0, 0, 0))
 
-    def _array(self, image: int) -> tuple[Any, tuple[int, ...]]:
+    def _array(self, image: int) -> tuple[Any, int]:
         while self._next <= image:
             self._held = np.empty((0, 0, 0))  # never two at a time
-            self._held = self._stream.read(self._stream.header.shape[1:])
+            self._held = self._stream.read(self._map_shape)
             self._next += 1
-        return self._held, ()
-
-
-class Reader:
-    """Parts of maps; where chunks of the file hold several images, those are read together."""
-
-    def __init__(self, features: Features, images: int) -> None:
-        self._features, self._images = features, images
-        self._last: Any = None
-        self._held = np.empty(0)
-
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
-        """Return (C, h, w) of an image; what was read last is not read again."""
-        first = image - image % self._images
-        this = first if self._images > 1 else (image, rows, cols)
-        if this != self._last:
-            self._held = np.empty(0)  # never two at a time
-            if self._images > 1:
-                self._held = self._features.read_several(slice(first, first + self._images))
-            else:
-                self._held = self._features.read(image, rows, cols)
-            self._last = this
-        return self._held[image - first, :, rows, cols] if self._images > 1 else self._held
+        return self._held, 0

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -19,7 +20,11 @@ from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-NOT_PIPED = {b"\x89HDF": "HDF5", b"PK": "a zip file such as .npz or .pt"}
+NOT_PIPED = {
+    "HDF5": (0, b"\x89HDF"),
+    "a zip file such as .npz or .pt": (0, b"PK"),
+    "safetensors": (8, b"{"),
+}  # and what they have where
 MOST_HEADER_BYTES = 1 << 20  # NumPy refuses shorter ones already, but reads them first
 
 
@@ -133,27 +138,38 @@ def map_npy(path: Path) -> Array | PreadArray:
                 f"{path} is truncated: its header promises {begin + header.nbytes} bytes, "
                 f"it has {held}"
             )
-        return map_values(stream, begin, header, str(path))
+        return FileValues(stream, str(path)).array(header, begin)
 
 
-def map_values(stream: BinaryIO, begin: int, header: Header, name: str) -> Array | PreadArray:
-    """Return values that a file has from a byte on: mapped, or read where that is refused.
+class FileValues:
+    """The values in a file: mapped into memory all at once, or read where that is refused."""
 
-    Raises
-    ------
-    SourceError
-        If NumPy has no array of such a shape.
-    """
-    try:
-        if header.nbytes == 0:  # nothing can be mapped
-            return np.empty(header.shape, header.dtype)
-        order = "F" if header.fortran else "C"
-        mapped: Array = np.memmap(stream, header.dtype, "r", begin, header.shape, order)  # type: ignore[call-overload]
-    except OSError:  # as on FUSE with direct I/O
-        return PreadArray(stream, begin, header.shape, header.dtype, header.fortran)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SourceError(f"{name} has no valid header: {error}") from error
-    return mapped
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def array(self, header: Header, begin: int) -> Array | PreadArray:
+        """Return the array that begins at a byte and ends within the file.
+
+        Raises
+        ------
+        SourceError
+            If NumPy has no array of such a shape.
+        """
+        shape, size = header.shape, header.nbytes
+        try:
+            if size == 0:  # nothing can be mapped
+                return np.empty(shape, header.dtype)
+            values = self._mapped[begin : begin + size].view(header.dtype)
+            return values.reshape(shape, order="F" if header.fortran else "C")
+        except OSError:  # as on FUSE with direct I/O
+            return PreadArray(self._stream, begin, shape, header.dtype, header.fortran)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SourceError(f"{self._name} has no valid header: {error}") from error
+
+    @cached_property
+    def _mapped(self) -> Array:
+        mapped: Array = np.memmap(self._stream, np.uint8, "r")
+        return mapped
 
 
 class PipedNpy:
@@ -162,9 +178,9 @@ class PipedNpy:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self.name = name
         self._stream = stream
-        start = stream.peek(8)[:8] if hasattr(stream, "peek") else b""
-        for begins, kind in NOT_PIPED.items():
-            if start.startswith(begins):
+        start = stream.peek(9)[:9] if hasattr(stream, "peek") else b""
+        for kind, (at, mark) in NOT_PIPED.items():
+            if start[at:].startswith(mark):
                 raise SourceError(f"{name} is {kind}, which must be a file: it cannot be piped in")
         self.header = read_header(stream, name)
         if self.header.fortran and len(self.header.shape) > 1:

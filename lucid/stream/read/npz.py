@@ -13,7 +13,7 @@ from lucid.errors import SourceError
 from lucid.stream import tuning
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.inflated import Inflated, Inflating, require_plausible, require_room
-from lucid.stream.read.npy import Header, map_values, read_header
+from lucid.stream.read.npy import FileValues, Header, read_header
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.zip_file import DEFLATED, STARTS, Member, ZipFile
 
@@ -37,6 +37,7 @@ class Npz(Flat):
     def __init__(self, path: Path, trust: bool) -> None:
         super().__init__(path)
         self._zip = ZipFile(path)
+        self._values = FileValues(self._zip.stream, str(path))
         self._members = {
             name.removesuffix(ENDING): member
             for name, member in self._zip.members.items()
@@ -60,8 +61,7 @@ class Npz(Flat):
         """Return an array: mapped, or one that is unpacked when it is first read."""
         member, header, skipped, info = self._described(name)
         if member.method != DEFLATED:
-            begin = self._zip.place(member) + skipped
-            array = map_values(self._zip.stream, begin, header, f"{self._path}::{name}")
+            array = self._values.array(header, self._zip.place(member) + skipped)
             return FlatSource(self._path, info, array, self)
         large = header.nbytes > tuning.current.unpacked_bytes
         packed = Inflated(self._zip, member, header, skipped, large)

@@ -41,7 +41,7 @@ class ArrayInfo:
     dtype: np.dtype[Any]
     chunks: tuple[int, ...] | None = None  # of storage; None where it is contiguous
     compression: str | None = None
-    linked: bool = False  # whether it is another name of an array, perhaps of another file
+    target: str = ""  # what a link leads to, where it is another name of an array
     stored_as: str = ""  # the kind of the values, where they are not stored as they are read
 
     @property

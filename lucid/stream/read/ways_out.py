@@ -16,18 +16,10 @@ from pathlib import Path
 import h5py
 
 from lucid.errors import SourceError
+from lucid.stream.read.filters import EXTRA, name_of, plugins_of, require_plugins
 from lucid.stream.read.hdf5_file import identity, open_hdf5
 
 MOST_LINKS = 32  # that lead from one name to the next
-FILTERS = {
-    h5py.h5z.FILTER_DEFLATE,
-    h5py.h5z.FILTER_SHUFFLE,
-    h5py.h5z.FILTER_FLETCHER32,
-    h5py.h5z.FILTER_SZIP,
-    h5py.h5z.FILTER_NBIT,
-    h5py.h5z.FILTER_SCALEOFFSET,
-    h5py.h5z.FILTER_LZF,
-}  # those that come with HDF5 and h5py
 
 Identity = tuple[int, int]
 
@@ -69,6 +61,7 @@ def _require_whole(
     if this in checked:
         return
     if trust:
+        require_plugins(dataset, where)
         _require_external_storage(dataset, where)
     else:
         _require_own_storage(dataset, where)
@@ -90,10 +83,9 @@ def _require_own_storage(dataset: h5py.Dataset, where: str) -> None:
     parts = dataset.virtual_sources() if dataset.is_virtual else []
     if any(part.file_name != "." or "%" in part.dset_name for part in parts):
         raise _distrusted(where, "a virtual dataset made of other files")
+    if plugins := plugins_of(dataset):
+        raise _distrusted(where, f"stored with {name_of(plugins[0])}, a plug-in", f" ({EXTRA})")
     space = dataset.id.get_create_plist()
-    kinds = {space.get_filter(k)[0] for k in range(space.get_nfilters())}
-    if kinds - FILTERS:
-        raise _distrusted(where, f"stored with filter {min(kinds - FILTERS)}, a plug-in")
     stored = space.get_layout() == h5py.h5d.CONTIGUOUS and dataset.id.get_storage_size()
     if stored is False:
         return
@@ -165,6 +157,11 @@ def _places(owner: str, name: str) -> Iterator[Path]:
     yield from (folder / Path(name).name for folder in folders)  # of an absolute one that moved
 
 
+def target_of(link: h5py.SoftLink | h5py.ExternalLink) -> str:
+    """Return what a link leads to, as it is said on the command line."""
+    return f"{link.filename}::{link.path}" if isinstance(link, h5py.ExternalLink) else link.path
+
+
 def link_of(file: h5py.Group, name: str) -> h5py.SoftLink | h5py.ExternalLink | None:
     """Return the link that a name is, None if it is that of an object."""
     link = file.get(name, getlink=True)
@@ -175,5 +172,7 @@ def _steps(name: str) -> list[str]:
     return [step for step in name.split("/") if step not in {"", "."}]
 
 
-def _distrusted(where: str, what: str) -> SourceError:
-    return SourceError(f"{where} is {what}; pass --trust-input if you know where it comes from")
+def _distrusted(where: str, what: str, how: str = "") -> SourceError:
+    return SourceError(
+        f"{where} is {what}; pass --trust-input{how} if you know where it comes from"
+    )

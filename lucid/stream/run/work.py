@@ -19,7 +19,7 @@ from lucid.roi.workers import Workers
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.partition import RoiBatch, Task, batches_of
 from lucid.stream.plan.plan import Plan
-from lucid.stream.read.maps import Reader
+from lucid.stream.read.reader import Reader
 from lucid.stream.types import Array, Rows
 
 

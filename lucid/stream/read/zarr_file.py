@@ -1,0 +1,235 @@
+"""Zarr stores, folders or zip files, read by the zarr package where that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lucid.errors import SourceError
+from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.words import WORDS, Said, fits
+from lucid.stream.read.zarr_keys import ROOTS, Folder, Keys, Zipped
+from lucid.stream.read.zip_file import STARTS
+from lucid.stream.types import Array
+
+CHUNKS_AT_ONCE = 2  # that are read and unpacked
+MOST_DEPTH = 16  # of groups in groups
+CODECS = {
+    "bytes",
+    "endian",
+    "transpose",
+    "sharding_indexed",
+    "gzip",
+    "zstd",
+    "blosc",
+    "crc32c",
+    "zlib",
+    "bz2",
+    "lzma",
+    "lz4",
+    "lz4hc",
+    "shuffle",
+    "delta",
+    "fixedscaleoffset",
+    "scale_offset",
+    "quantize",
+    "bitround",
+    "packbits",
+    "astype",
+    "cast_value",
+    "crc32",
+    "adler32",
+    "fletcher32",
+    "jenkins_lookup3",
+    "zfpy",
+    "pcodec",
+}  # that only transform bytes and numbers; numcodecs has others, which load Python objects
+
+
+class Zarr:
+    """A zarr store, open."""
+
+    kind = "zarr"
+
+    def __init__(self, path: Path, trust: bool) -> None:
+        self._path = path
+        try:
+            zarr: Any = import_module("zarr")
+        except ImportError:
+            raise SourceError(
+                f"{path} is zarr, for which a package is needed: pip install 'lucid-roialign[zarr]'"
+            ) from None
+        self._keys: Keys = Folder(path, trust) if path.is_dir() else Zipped(path)
+        store = import_module("lucid.stream.read.zarr_store").KeysStore(self._keys)
+        self._group_type = zarr.Group
+        self.few_at_once = partial(zarr.config.set, {"async.concurrency": CHUNKS_AT_ONCE})
+        try:
+            with _told_of(path):
+                self._root = zarr.open(store=store, mode="r")
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def claims(path: Path, start: bytes) -> bool:
+        """Return whether a folder, or a file that begins with these bytes, is of this format."""
+        if path.is_dir():
+            return any((path / root).is_file() for root in ROOTS)
+        first = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+        if not start.startswith(STARTS) or first.endswith(b".npy"):
+            return False
+        try:
+            keys = Zipped(path)
+        except SourceError:
+            return False
+        found = any(keys.has(root) for root in ROOTS)
+        keys.close()
+        return found
+
+    def infos(self) -> list[ArrayInfo]:
+        """Return what the store says about its arrays, in the order of their names."""
+        with _told_of(self._path):
+            if not self._is_group(self._root):
+                return [_described(None, self._root)]
+            members = self._root.members(max_depth=MOST_DEPTH)
+            found = [(name, item) for name, item in members if not self._is_group(item)]
+            return [_described(name, item) for name, item in sorted(found, key=lambda one: one[0])]
+
+    def open(self, name: str | None) -> Source | None:
+        """Return an array, None if there is none of this name.
+
+        Raises
+        ------
+        SourceError
+            If it is damaged, or made by codecs that are not known to be harmless.
+        """
+        item = self._item(name or "")
+        if item is None or self._is_group(item):
+            return None
+        where = f"{self._path}::{name}" if name else str(self._path)
+        with _told_of(where):
+            _require_codecs(item.metadata.to_dict(), where)
+            return ZarrSource(where, self._path, name, item, self)
+
+    def again(self, name: str) -> Source:
+        """Return an array that was opened before."""
+        found = self.open(name)
+        if found is None:
+            raise SourceError(f"{self._path} has no {name!r} any more")
+        return found
+
+    def matching(self, pattern: str, place: str) -> dict[str, str]:
+        """Return names that match, of arrays or not, by what stands for `place` in them."""
+        parts = [part for part in pattern.split("/") if part]
+        level = next(k for k, part in enumerate(parts) if place in part)
+        before, after = parts[level].split(place)
+        found = {}
+        for key in self._keys.beside("/".join(parts[:level])):
+            inner = key[len(before) : len(key) - len(after)]
+            if inner and key == before + inner + after and key not in ROOTS:
+                found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
+        return found
+
+    def said_in(self, group: str) -> Said:
+        """Return the words of a group's attributes and small arrays, and of the store's."""
+        parent = self._item(group)
+        said: dict[str, Any] = {}
+        for word in WORDS:
+            item = self._item(f"{group}/{word}" if group else word)
+            if item is not None and not self._is_group(item):
+                with _told_of(f"{self._path}::{word}"):
+                    said |= {word: item[...]} if fits(word, item.shape, item.dtype) else {}
+        return {**said_by(self._root), **said, **said_by(parent)}
+
+    def close(self) -> None:
+        """Close the store."""
+        self._keys.close()
+
+    def _is_group(self, item: Any) -> bool:
+        return isinstance(item, self._group_type)
+
+    def _item(self, name: str) -> Any:
+        """Return an array or a group, None if there is none."""
+        with _told_of(f"{self._path}::{name}"):
+            return self._root.get(name) if name and self._is_group(self._root) else self._root
+
+
+class ZarrSource(Source):
+    """An open array."""
+
+    def __init__(self, where: str, path: Path, name: str | None, item: Any, store: Zarr) -> None:
+        super().__init__(where, path, item, store)
+        self._name, self._store = name, store
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the store says about the array."""
+        with _told_of(self.name):
+            return _described(self._name, self._array)
+
+    @property
+    def missing_chunks(self) -> int:
+        """How many chunks were never written, and read as zeros or what the store says."""
+        with _told_of(self.name):
+            missing: int = self._array.nchunks - self._array.nchunks_initialized
+        return missing
+
+    def __getitem__(self, key: Any) -> Array:
+        with self._store.few_at_once():
+            return super().__getitem__(key)
+
+    def said(self) -> tuple[Said, Said]:
+        """Return the words of the array's attributes, and those of its group and store."""
+        group = (self._name or "").rpartition("/")[0]
+        return said_by(self._array), self._store.said_in(group) if self._name else {}
+
+
+def said_by(item: Any) -> Said:
+    """Return the words among the attributes of an array or a group."""
+    return {word: item.attrs[word] for word in WORDS if word in item.attrs}
+
+
+def _described(name: str | None, item: Any) -> ArrayInfo:
+    codecs = [each for each in _codecs(item.metadata.to_dict()) if each in PACKERS]
+    return ArrayInfo(
+        dataset=name,
+        shape=item.shape,
+        dtype=item.dtype,
+        chunks=item.shards or item.chunks,
+        compression=", ".join(codecs) or None,
+    )
+
+
+PACKERS = {"gzip", "zstd", "blosc", "zlib", "bz2", "lzma", "lz4", "zfpy", "pcodec"}
+
+
+def _codecs(about: Any) -> Iterator[str]:
+    """Yield the codecs of an array's metadata, those of formats 2 and 3, within others as well."""
+    for key in ("codecs", "index_codecs", "filters", "compressor"):
+        listed = about.get(key) or ()
+        for codec in listed if isinstance(listed, (list, tuple)) else (listed,):
+            yield str(codec.get("name", codec.get("id"))).removeprefix("numcodecs.")
+            yield from _codecs(codec.get("configuration") or {})
+
+
+def _require_codecs(about: Any, where: str) -> None:
+    """Raise if an array is made by codecs that are not known to be harmless."""
+    unknown = [codec for codec in _codecs(about) if codec not in CODECS]
+    if unknown:
+        raise SourceError(f"{where} is stored with codec {unknown[0]!r}, which is not read")
+
+
+@contextmanager
+def _told_of(where: str | Path) -> Iterator[None]:
+    """Turn whatever zarr raises into an error about a damaged store."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        fact = (str(error) or type(error).__name__).partition("\n")[0]
+        raise SourceError(f"{where} cannot be read as zarr: {fact}") from error

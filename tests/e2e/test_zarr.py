@@ -1,0 +1,193 @@
+"""Arrays in zarr stores, of formats 2 and 3, in folders and zip files: read chunk by chunk."""
+
+import json
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lucid
+from lucid import SourceError
+from lucid.models.utils import roi_align
+from lucid.stream import list_arrays
+from lucid.stream.read import arrays
+
+zarr = pytest.importorskip("zarr")
+
+FORMS = {
+    "format 3": {},
+    "format 2": {"zarr_format": 2},
+    "sharded": {"shards": (2, 6, 12, 34), "chunks": (1, 3, 6, 17)},
+    "chunks that do not fit": {"chunks": (2, 4, 5, 7)},
+    "not packed": {"compressors": None},
+}
+
+
+def save(path, maps, form="format 3", **attributes):
+    options = {"chunks": (1, 6, 12, 17), **FORMS[form]}
+    group = zarr.open_group(path, mode="w", zarr_format=options.pop("zarr_format", 3))
+    array = group.create_array("deep/maps", data=maps, **options)
+    array.attrs.update(attributes)
+    return group
+
+
+def zipped(path, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(f"{path}.zip", "w", method) as file:
+        for each in sorted(Path(path).rglob("*")):
+            if each.is_file():
+                file.write(each, each.relative_to(path))
+    return f"{path}.zip"
+
+
+def crops_of(features, rois="r.npy", **options):
+    options = {"spatial_scale": 1 / 16, "overwrite": True, **options}
+    lucid.extract(features, rois, "c.npy", **options)
+    return np.load("c.npy")
+
+
+@pytest.fixture
+def expected(files):
+    return roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("place", ["folder", "zip", "deflated zip"])
+def test_every_form_of_store(files, expected, form, place):
+    save("a.zarr", files.features, form)
+    methods = {"zip": zipfile.ZIP_STORED, "deflated zip": zipfile.ZIP_DEFLATED}
+    path = "a.zarr" if place == "folder" else zipped("a.zarr", methods[place])
+    np.testing.assert_array_equal(crops_of(path), expected)
+    (info,) = list_arrays(path)
+    assert (info.dataset, info.shape, info.dtype) == ("deep/maps", (5, 6, 12, 17), np.float32)
+    chunks = FORMS[form].get("shards") or FORMS[form].get("chunks") or (1, 6, 12, 17)
+    assert info.chunks == chunks
+
+
+def test_an_array_alone_and_one_per_image(files, expected):
+    zarr.create_array("alone.zarr", data=files.features, chunks=(1, 6, 12, 17))
+    np.testing.assert_array_equal(crops_of("alone.zarr"), expected)
+    group = zarr.open_group("each.zarr", mode="w")
+    for image, alone in enumerate(files.features):
+        group.create_array(f"img{image}/map", data=alone)
+        zarr.create_array(f"{image}_.zarr", data=alone)
+    for features in ("each.zarr::img{id}/map", "{id}_.zarr"):
+        np.testing.assert_array_equal(crops_of(features), expected)
+
+
+def test_everything_that_a_run_reads_may_be_in_one_store(files, expected):
+    group = save("a.zarr", files.features)
+    group.create_array("boxes", data=files.rois[:, 1:])
+    group.create_array("index", data=files.rois[:, 0].astype("i8"))
+    group.attrs["spatial_scale"] = 1 / 16
+    crops = crops_of("a.zarr", "a.zarr::boxes", batch_index="a.zarr::index", spatial_scale=None)
+    np.testing.assert_array_equal(crops, expected)
+
+
+def test_processes_and_resuming(files, expected, tuned):
+    save("a.zarr", files.features, "sharded")
+    tuned(crops_bytes=2000)
+
+    def stop(rows_done):
+        if rows_done >= 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lucid.extract("a.zarr", "r.npy", "c.npy", spatial_scale=1 / 16, on_progress=stop)
+    report = lucid.extract("a.zarr", "r.npy", "c.npy", spatial_scale=1 / 16, resume=True)
+    assert report.resumed
+    np.testing.assert_array_equal(np.load("c.npy"), expected)
+    lucid.extract("a.zarr", "r.npy", "c.h5", spatial_scale=1 / 16)
+    save("a.zarr", files.features + 1)
+    with pytest.raises(lucid.SinkError, match="features"):
+        lucid.extract("a.zarr", "r.npy", "c.h5", spatial_scale=1 / 16, resume=True)
+
+
+@pytest.mark.slow
+def test_processes_read_a_store_together(files, expected):
+    save("a.zarr", files.features)
+    np.testing.assert_array_equal(crops_of("a.zarr", jobs=2), expected)
+
+
+def test_chunks_that_were_never_written_are_counted(files):
+    group = zarr.open_group("a.zarr", mode="w")
+    array = group.create_array("x", shape=(5, 6, 12, 17), dtype="f4", chunks=(1, 6, 12, 17))
+    array[1] = files.features[1]
+    report = lucid.extract("a.zarr", "r.npy", "c.npy", spatial_scale=1 / 16)
+    assert report.missing_chunks == 4
+
+
+def test_reads_touch_only_the_chunks_of_windows(files, monkeypatch):
+    save("a.zarr", files.features)
+    np.save("one.npy", [[3, 0, 0, 9, 9]])
+    read = []
+    keys = sys.modules.get("lucid.stream.read.zarr_keys")
+    original = keys.Folder.read
+    monkeypatch.setattr(
+        keys.Folder, "read", lambda self, key, *part: read.append(key) or original(self, key, *part)
+    )
+    crops_of("a.zarr", "one.npy")
+    assert {key for key in read if "/c/" in key} == {"deep/maps/c/3/0/0/0"}
+
+
+def changed(path, change):
+    about = json.loads(Path(path).read_text())
+    change(about)
+    Path(path).write_text(json.dumps(about))
+
+
+def test_a_codec_that_loads_objects_is_refused(files):
+    save("a.zarr", files.features, "format 2")
+    changed("a.zarr/deep/maps/.zarray", lambda about: about.update(filters=[{"id": "pickle"}]))
+    with pytest.raises(SourceError, match=r"a.zarr::deep/maps .*'?pickle'?"):
+        crops_of("a.zarr::deep/maps")
+
+
+def test_a_link_out_of_the_folder_is_followed_only_if_it_is_trusted(files, expected):
+    save("a.zarr", files.features, "not packed")
+    chunk = Path("a.zarr/deep/maps/c/1/0/0/0")
+    shutil.move(chunk, "elsewhere")
+    chunk.symlink_to(Path("elsewhere").resolve())
+    with pytest.raises(SourceError, match="is a link to another file; pass --trust-input"):
+        crops_of("a.zarr")
+    np.testing.assert_array_equal(crops_of("a.zarr", trust_input=True), expected)
+
+
+HOSTILE = {
+    "no JSON": lambda path: Path(path).write_text("{"),
+    "no object": lambda path: Path(path).write_text("[1]"),
+    "many levels": lambda path: Path(path).write_text("[" * 100_000),
+    "an unknown codec": lambda path: changed(path, lambda about: about.update(
+        codecs=[{"name": "bytes"}, {"name": "evil"}])),
+    "a shape below zero": lambda path: changed(path, lambda about: about.update(shape=[-1] * 4)),
+    "another type": lambda path: changed(path, lambda about: about.update(data_type="no")),
+    "a chunk that is cut off": lambda path: os.truncate(Path(path).parent / "c/0/0/0/0", 20),
+    "other bytes": lambda path: (Path(path).parent / "c/0/0/0/0").write_bytes(b"x" * 999),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("spec", ["a.zarr", "a.zarr::deep/maps"])
+def test_what_is_damaged_ends_in_one_line(files, kind, spec):
+    save("a.zarr", files.features)
+    HOSTILE[kind]("a.zarr/deep/maps/zarr.json")
+    with pytest.raises(SourceError, match=r"a.zarr") as refused:
+        crops_of(spec)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_chunk_larger_than_the_memory_is_refused(files):
+    group = zarr.open_group("a.zarr", mode="w")
+    group.create_array("x", shape=(8, 64, 256, 256), dtype="f4", chunks=(8, 64, 256, 256))
+    with pytest.raises(lucid.MemoryLimitError, match="memory must be at least"):
+        crops_of("a.zarr", memory="100M")
+
+
+def test_without_the_package_the_way_to_it_is_told(files, monkeypatch):
+    save("a.zarr", files.features)
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(SourceError, match=r"a.zarr is zarr, .* pip install 'lucid-roialign\[zarr"):
+        arrays.list_arrays("a.zarr")
