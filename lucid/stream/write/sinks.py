@@ -284,7 +284,7 @@ def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
 
 def _reason(error: Exception) -> str:
     """Return the system's words; HDF5 has them in the middle of its own."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
     quoted = re.search(r"error message = '([^']+)'", str(error))
-    return quoted[1] if quoted else str(error)
+    if quoted:
+        return quoted[1]
+    return (isinstance(error, OSError) and error.strerror) or str(error)
