@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Unpack
 from warnings import warn
@@ -35,7 +36,7 @@ Array = NDArray[Any]
 
 @documented
 def extract(
-    features: SourceLike,
+    features: SourceLike | Sequence[PathLike],
     rois: SourceLike,
     output: PathLike = "crops.h5",
     *,
@@ -47,11 +48,12 @@ def extract(
 
     Parameters
     ----------
-    features : path
+    features : path or sequence of path
         Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of an HDF5 file. Without a dataset, the
-        one called 'features' or else the only one of four axes. '{id}' in the name of a dataset
-        stands for an image: one dataset (C, H, W) each, of any height and width. '-' is a .npy
-        stream on standard input. In Python, an array too.
+        one called 'features' or else the only one of four axes. '{id}' in the path or the name of
+        a dataset stands for an image: one array (C, H, W) each, of any height and width. Several
+        files, or a path with wildcards, are one run of images, numbered on from file to file. '-'
+        is a .npy stream on standard input. In Python, an array too.
     rois : path
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),

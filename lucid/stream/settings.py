@@ -70,6 +70,12 @@ class Settings:
             str(self.features) == str(self.rois) == PIPE,
             "{features} and {rois} cannot both be piped in",
         )
+        several = self.features if isinstance(self.features, tuple) else ()
+        yield (
+            any(PLACE in one for one in several),
+            "{features} are several files or have {{id}}, not both",
+        )
+        yield PIPE in several, "{features} are several files or piped in, not both"
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.jobs not in {"auto", 1} and not self.can_share,
