@@ -80,11 +80,11 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
     if report.missing_chunks:
         yield f"          {report.missing_chunks} chunks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
-    images = f"{report.images} image{'s' * (report.images != 1)}"
-    if report.ids:
-        found = f"; RoIs name them by id, read {report.ids_read}" if report.ids_read else ""
-        yield f"ids       image 0 is {report.ids[0]!r}, the last one {report.ids[-1]!r}{found}"
-    yield f"rois      {report.rois}  {report.rois_shape} on {images}, {bad}"
+    yield f"ids       {_ids(report)}"
+    yield f"rois      {report.rois}  {report.rois_shape} on {_images(report)}, {bad}"
+    if report.without_boxes:
+        images = f"{report.without_boxes} image{'s' * (report.without_boxes != 1)}"
+        yield f"          {images} without a file or dataset of boxes, taken to have none"
     yield f"          {_operator(report)}"
     for kind in report.invalid_kinds:
         others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""
@@ -106,6 +106,26 @@ def _scale(report: ExtractReport) -> str:
     scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
     origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
     return f"{scale} ({origin[report.spatial_scale_from]})"
+
+
+def _ids(report: ExtractReport) -> str:
+    """Say what images are called, and how that was found."""
+    if not report.ids:
+        return f"not known; images are numbered from 0 to {report.features_shape[0] - 1}"
+    found = {
+        "argument": "as --ids says",
+        "names": "names that match, in natural order",
+        "files": "names of the files",
+    }.get(report.ids_from, f"{report.ids_from!s} beside the features")
+    read = f"; RoIs name them by id, read {report.ids_read}" if report.ids_read else ""
+    return f"image 0 is {report.ids[0]!r}, the last one {report.ids[-1]!r} ({found}){read}"
+
+
+def _images(report: ExtractReport) -> str:
+    """Say how many images have valid RoIs, and of how many if others have none."""
+    every = report.features_shape[0]
+    of_all = f" of {every}" if report.images < every else ""
+    return f"{report.images}{of_all} image{'s' * (every != 1)}"
 
 
 def _operator(report: ExtractReport) -> str:

@@ -5,7 +5,7 @@ import click
 from . import console, options
 
 
-@click.command()
+@click.command(cls=options.StrictCommand)
 @click.argument("file")
 @options.from_table("trust_input")
 @options.as_json

@@ -1,5 +1,6 @@
 """The options of the command, made from the library's table."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,26 @@ class GroupedOption(click.Option):
         self.group = group
 
 
-class GroupedCommand(click.Command):
+class StrictCommand(click.Command):
+    """A command that takes an option once, unless it is one that may be repeated."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; end with a usage error about an option that is given twice."""
+        if args:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            for parameter, times in Counter(given).items():
+                if times > 1 and _has_one_value(parameter):
+                    raise click.UsageError(f"{parameter.opts[-1]} is given more than once", ctx)
+        return super().parse_args(ctx, args)
+
+
+def _has_one_value(parameter: click.Parameter) -> bool:
+    """Return whether a parameter can contradict itself: a flag that has no opposite cannot."""
+    is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+    return not parameter.multiple and bool(not is_flag or parameter.secondary_opts)
+
+
+class GroupedCommand(StrictCommand):
     """A command whose help shows options under headings, and which knows former names."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -76,6 +96,7 @@ def _decorator(name: str, option: Option) -> Callable[[Command], Command]:
         more |= {"is_flag": True, "default": None}
     else:
         more |= {"metavar": option.metavar, "type": Checked(name, option)}
+        more |= {"multiple": option.several}
     flags = [option.short] * bool(option.short) + [flag]
     return click.option(
         *flags, name, cls=GroupedOption, group=option.group,

@@ -1,5 +1,8 @@
 """The exceptions that lucid raises. Each is a `LucidError` and also the builtin it refines."""
 
+import errno
+from os import PathLike, strerror
+
 
 class LucidError(Exception):
     """Anything that lucid found wrong with data or files that it was given."""
@@ -31,6 +34,35 @@ class SourceError(LucidError, OSError):
 
 class SinkError(LucidError, OSError):
     """A file cannot be written, or must not be."""
+
+
+class _FileError(OSError):
+    """An error that also says which file it is about, as those of the system do."""
+
+    code: int
+
+    def __init__(self, fact: str, filename: str | PathLike[str]) -> None:
+        super().__init__(fact)
+        self.errno, self.strerror = self.code, strerror(self.code)
+        self.filename = str(filename)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (str(self), str(self.filename))
+
+
+class MissingFileError(_FileError, SourceError, FileNotFoundError):
+    """A file that should be read is not there."""
+
+    code = errno.ENOENT
+
+
+class OutputExistsError(_FileError, SinkError, FileExistsError):
+    """A file that should be written is there already."""
+
+    code = errno.EEXIST
 
 
 class MemoryLimitError(LucidError, MemoryError):

@@ -120,6 +120,18 @@ def as_bytes(memory: int | str) -> int:
     return size
 
 
+def as_sources(value: Any) -> str | tuple[str, ...] | Held:
+    """Return what `as_source` does; of a list of paths, the paths."""
+    if not isinstance(value, (list, tuple)):
+        return as_source(value)
+    if not value:
+        raise ValueError("features must be a path or several, got none")
+    if not all(isinstance(one, (str, bytes, os.PathLike)) for one in value):
+        return as_source(value)
+    paths = tuple(map(os.fsdecode, value))
+    return paths[0] if len(paths) == 1 else paths
+
+
 def as_output(path: PathLike) -> Path:
     """Return the path of an output, if its suffix is of a format that can be written."""
     output = Path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Unpack
 from warnings import warn
@@ -35,7 +36,7 @@ Array = NDArray[Any]
 
 @documented
 def extract(
-    features: SourceLike,
+    features: SourceLike | Sequence[PathLike],
     rois: SourceLike,
     output: PathLike = "crops.h5",
     *,
@@ -47,12 +48,13 @@ def extract(
 
     Parameters
     ----------
-    features : path
-        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of a .npz, HDF5, safetensors or torch
-        file. Without a dataset, the one called 'features', 'feat' or 'x', or else the only one
-        that could be meant. '{id}' in the path or the name of the dataset stands for an image:
-        a file or dataset (C, H, W) each, of any height and width. '-' is a .npy stream on
-        standard input. In Python, an array too.
+    features : path, sequence of path, or array
+        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of a .npz, HDF5, zarr, safetensors or
+        torch file. Without a dataset, the one called 'features', 'feat' or 'x', or else the only
+        one that could be meant. '{id}' in the path or the name of the dataset stands for an image:
+        a file or dataset (C, H, W) each, of any height and width. Several files, or a path with
+        wildcards, are one run of images, numbered on from file to file. '-' is a .npy stream on
+        standard input.
     rois : path
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
         one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),

@@ -45,10 +45,12 @@ class ExtractReport:
         str  # 'input', 'fractions', a rule of resizing, or words such as 'frame', 'im_info'
     )
     ids: tuple[str, ...]  # what the first and the last image are called, if that is known
+    ids_from: str  # 'argument', 'names' that match, 'files', 'dataset NAME', or '' where not known
     ids_read: str  # how RoIs that name images by id found them, '' for image indices
     warnings: tuple[str, ...]
     images: int  # that have a valid RoI
     spooled_bytes: int  # of the temporary file that a packed features file is unpacked to
+    without_boxes: int  # images whose own file or dataset of boxes is not there
     missing_chunks: int  # of the features file, never written: they read as its fill value
     resumed: int  # rows that earlier runs had done
     memory: int
@@ -90,7 +92,9 @@ class ExtractReport:
             boxes=job.rois.form,
             coordinates=job.rois.coordinates,
             ids=_ends(job.features.ids or []),
+            ids_from=job.features.ids_from,
             ids_read=job.rois.reading,
+            without_boxes=job.rois.missing,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
             images=int(np.count_nonzero(survey.valid)),
             spooled_bytes=job.features.spooled_bytes,

@@ -76,6 +76,12 @@ class Settings:
             not tokens and (self.grid is not None or self.skip_tokens > 0),
             "{grid} and {skip_tokens} are for tokens: {layout} nlc, lc, ncl or cl",
         )
+        several = self.features if isinstance(self.features, tuple) else ()
+        yield (
+            any(PLACE in one for one in several),
+            "{features} are several files or have {{id}}, not both",
+        )
+        yield PIPE in several, "{features} are several files or piped in, not both"
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.jobs not in {"auto", 1} and not self.can_share,

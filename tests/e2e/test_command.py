@@ -70,6 +70,7 @@ def test_the_report_is_brief_and_on_stdout(files):
     assert done.stdout == (
         "features  f.h5::features  (5, 6, 12, 17) float32, "
         "spatial scale 0.0625 (from the dataset)\n"
+        "ids       not known; images are numbered from 0 to 4\n"
         "rois      r.npy  (60, 5) on 5 images, all valid\n"
         "          xyxy in input coordinates; not aligned, sampling ratio adaptive\n"
         "          boxes span -39.07..283.4 x -39.54..316.8; in cells they span -2.442..17.71 of "

@@ -284,14 +284,13 @@ class Reads:
 
 def spied_run(spec, rois, monkeypatch, **options):
     """Run and return the keys that were read of the features."""
-    from lucid.stream.read import maps as module
+    from lucid.stream.read import features as module
 
     spies = []
 
     def open_spied(spec, *arguments, **more):
         source = original(spec, *arguments, **more)
         source._array = Reads(source._array)
-        source.attribute = lambda name: None
         spies.append(source._array)
         return source
 

@@ -82,7 +82,7 @@ def test_channels_last_and_a_memory_of_little_more_than_a_map(maps):
     [
         ("feats/x{id}.npy", None, r"feats/x\{id\}.npy matches no file"),
         ("feats", None, r"feats is a folder; .* pass feats/\{id\}\.h5"),
-        ("gone/{id}.npy", None, "gone cannot be listed: No such file or directory"),
+        ("gone/{id}.npy", None, "gone cannot be opened: No such file or directory"),
         ("feats/{id}.npy", "others.npy", "feats/7.npy cannot be opened: No such file"),
     ],
 )

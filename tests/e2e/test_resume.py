@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import RUN_OF_MANY, but_for_frames
+from command import PATIENCE, RUN_OF_MANY, but_for_frames
 
 import lucid
 from lucid import SinkError
@@ -358,7 +358,7 @@ def begun(*arguments, **more):
     process = subprocess.Popen(
         [*RUN_OF_MANY, *arguments], stderr=subprocess.PIPE, text=True, **more
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     marks = Path(f"{arguments[1]}.part.journal")
     while not marks.exists() or not any(marks.read_bytes()[-75_000:]):  # of which half are marks
         assert time.monotonic() < until

@@ -44,8 +44,8 @@ class BoxOptions(TypedDict, total=False):
         int | tuple[int, int] | SourceLike | None,
         Option(
             group=BOXES,
-            help="Height and width of the images, an array (N,2) of them, or a COCO .json that "
-            "has them.",
+            help="Height and width of the images, an array (N,2) of them, one array per image "
+            "with {{id}}, or a .json that has them: COCO's, or one for {ids}.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
             recorded=Recorded.UNLESS_DEFAULT,
@@ -102,7 +102,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
-            "input pixels: input = s * box + o. none: ignore what the features say of it.",
+            "input pixels: input = s * box + o. {{id}} in PATH or DATASET: those of one image. "
+            "none: ignore what the features say of it.",
             unset="what the features say: frame, im_info, or original_size and input_size",
             check=optional(as_source),
             metavar=ARRAY,

@@ -1,8 +1,10 @@
 """What a run reads and writes, and how features are read."""
 
+from collections.abc import Sequence
 from typing import Annotated, Required, TypedDict
 
 from lucid.stream.checks import (
+    PathLike,
     SourceLike,
     as_flag,
     as_grid,
@@ -10,6 +12,7 @@ from lucid.stream.checks import (
     as_output,
     as_skipped,
     as_source,
+    as_sources,
     one_of,
     optional,
     read_int,
@@ -21,15 +24,17 @@ class Paths(TypedDict, total=False):
     """What `lucid.extract` takes by position."""
 
     features: Annotated[
-        Required[SourceLike],
+        Required[SourceLike | Sequence[PathLike]],
         Option(
             group=INPUTS,
             help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
             "Without DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
-            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. - reads .npy "
-            "from standard input.",
-            check=as_source,
+            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. Repeated, or "
+            "with quoted wildcards: several files, their images numbered on from file to file. - "
+            "reads .npy from standard input.",
+            check=as_sources,
             metavar=ARRAY,
+            several=True,
         ),
     ]
     rois: Annotated[
@@ -38,7 +43,8 @@ class Paths(TypedDict, total=False):
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
             "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
-            ".txt. - reads .npy from standard input.",
+            ".txt. {{id}} in PATH or DATASET: boxes (n,4) per image. - reads .npy from standard "
+            "input.",
             check=as_source,
             metavar=ARRAY,
         ),
@@ -110,10 +116,12 @@ class InputOptions(TypedDict, total=False):
         SourceLike | None,
         Option(
             group=INPUTS,
-            help="Ids of the images, in order: an array, or a .txt of one a line. They are "
-            "substituted for {{id}}, and RoIs may name images by them.",
+            help="Ids of the images, in order: an array, a .txt of one a line, a COCO .json, or "
+            "a .json that gives each id its file and idx. They are substituted for {{id}}, and "
+            "RoIs may name images by them.",
             check=optional(as_source),
-            unset="all that match, in natural order",
+            unset="all that match {id}, in natural order; a dataset ids, image_ids or image_id "
+            "beside the features; names of files of one map each",
             metavar=ARRAY,
             recorded=Recorded.UNLESS_DEFAULT,
         ),

@@ -31,6 +31,7 @@ class Option:
     recorded: Recorded = Recorded.NO
     short: str = ""  # flag of one letter
     alias: str = ""  # former name
+    several: bool = False  # whether it may be given more than once
     negative: bool = False  # whether there is a --no- form
 
 

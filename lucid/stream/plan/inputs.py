@@ -16,7 +16,7 @@ from lucid.stream.plan.memory import (
     table_bytes,
 )
 from lucid.stream.read.axes import Axes
-from lucid.stream.read.maps import open_features
+from lucid.stream.read.features import open_features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.read.scale import find_scale
 from lucid.stream.settings import Settings

@@ -14,6 +14,7 @@ from lucid.errors import LucidError, SourceError
 from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike
 from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
+from lucid.stream.read.missing import not_opened
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.npz import Npz
 from lucid.stream.read.safetensors import Safetensors
@@ -149,7 +150,7 @@ def _format_of(path: Path) -> type[Container]:
     except OSError as error:
         if isinstance(error, LucidError):
             raise
-        raise SourceError(f"{path} cannot be opened: {error.strerror}") from error
+        raise not_opened(path, error) from error
     except ValueError as error:  # a name that no file can have
         raise SourceError(f"{path!r} cannot be opened: {error}") from error
     *kinds, last = (each.kind for each in FORMATS)

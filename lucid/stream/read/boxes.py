@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from lucid.errors import MemoryLimitError, ShapeError
-from lucid.stream.checks import PIPE, Held
+from lucid.stream.checks import PIPE, PLACE, Held
 from lucid.stream.read.arrays import open_stdin
 from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
 from lucid.stream.read.box_rows import Images
+from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import WHOSE, Owners, find_owners, owners_given
@@ -60,6 +61,8 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
         return ArrayBoxes(source, settings, features.images, opened)
     if spec == PIPE:
         return ArrayBoxes(PipedArray(opened, memory), settings, features.images, opened)
+    if PLACE in spec:
+        return BoxesPerImage(settings, features, opened)
     if is_box_file(Path(spec)):
         return TextBoxes(Path(spec), settings, features, opened)
     source = opened.source(spec, NAMES, require_rois)

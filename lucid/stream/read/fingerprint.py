@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lucid.errors import SourceError
+from lucid.stream.checks import PathLike
 
 BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
 SMALL_BLOCK_BYTES = 4 << 10  # of each of many files
@@ -23,7 +24,8 @@ class Input(NamedTuple):
     dataset: str | None
     shape: tuple[int, ...]
     dtype: str
-    files: tuple[Path, ...] = ()  # where it is a file for each image
+    files: tuple[PathLike, ...] = ()  # where it is several, as one for each image
+    several: bool = False  # whether those are what the option names
     values: Any = None  # where it is in memory
 
     def fingerprint(self) -> str:
@@ -36,14 +38,14 @@ class Input(NamedTuple):
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
-        return max((path.stat().st_mtime_ns for path in self._all_files()), default=0)
+        return max((os.stat(path).st_mtime_ns for path in self._all_files()), default=0)  # noqa: PTH116
 
-    def _all_files(self) -> list[Path]:
-        """Return the files, with those of folders."""
-        found: list[Path] = []
+    def _all_files(self) -> list[PathLike]:
+        """Return the files that are there, with those of folders."""
+        found: list[PathLike] = []
         for path in self.files or ((self.path,) if self.path else ()):
-            found += sorted(path.rglob("*")) if path.is_dir() else [path]
-        return [path for path in found if not path.is_dir()]
+            found += sorted(Path(path).rglob("*")) if os.path.isdir(path) else [path]  # noqa: PTH112
+        return [path for path in found if os.path.isfile(path)]  # noqa: PTH113
 
 
 def fingerprint(path: Path) -> str:
@@ -79,20 +81,29 @@ def fingerprint_of_array(values: Any) -> str:
     return f"whole:{values.nbytes}:{digest.hexdigest()}"
 
 
-def fingerprint_of_many(paths: Sequence[Path]) -> str:
+def fingerprint_of_many(paths: Sequence[PathLike]) -> str:
     """Return a text that changes with the number, the sizes or the contents of files.
 
-    Of each it tells the size and two blocks of 4 KiB, the first and the last.
+    Of each it tells the size and two blocks of 4 KiB, the first and the last; or that it is not
+    there.
     """
     digest, whole = blake2b(digest_size=16), True
     for path in paths:
         try:
-            with path.open("rb", buffering=0) as stream:
-                size = os.fstat(stream.fileno()).st_size
-                whole &= size <= 2 * SMALL_BLOCK_BYTES
-                digest.update(size.to_bytes(8, "little"))
-                for start in (0, max(size - SMALL_BLOCK_BYTES, 0)):
-                    digest.update(os.pread(stream.fileno(), SMALL_BLOCK_BYTES, start))
+            file = os.open(path, os.O_RDONLY)  # a `Path` takes longer than all that is read
+        except FileNotFoundError:
+            digest.update(b"\xff" * 8)
+            continue
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        try:
+            size = os.fstat(file).st_size
+            whole &= size <= 2 * SMALL_BLOCK_BYTES
+            digest.update(size.to_bytes(8, "little"))
+            for start in (0, max(size - SMALL_BLOCK_BYTES, 0)):
+                digest.update(os.pread(file, SMALL_BLOCK_BYTES, start))
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        finally:
+            os.close(file)
     return f"{'whole' if whole else SAMPLED}:{len(paths)} files:{digest.hexdigest()}"

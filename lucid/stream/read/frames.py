@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
+from lucid.stream.checks import PLACE
 from lucid.stream.read.box_rows import Floats
+from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.resize import as_resize
 from lucid.stream.read.scale import Scale
+from lucid.stream.read.values_per_image import values_per_image
 from lucid.stream.read.words import Words
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
@@ -57,7 +60,7 @@ def of_images(values: Floats, index: Array) -> Floats:
 
 
 def find_frames(
-    settings: Settings, words: Words, sizes: Floats | None, scale: Scale, opened: Opened
+    settings: Settings, features: Features, sizes: Floats | None, scale: Scale, opened: Opened
 ) -> Frames | None:
     """Return the frames of images, None where boxes are in input coordinates.
 
@@ -68,7 +71,8 @@ def find_frames(
     ShapeError, SourceError
         If what is given, or said by the features file, is no frame.
     """
-    frames = _given(settings, words.images, sizes, opened)
+    words = features.words
+    frames = _given(settings, features, sizes, opened)
     if frames is None and settings.frame != NO_FRAME:
         frames = _said(words)
         frames = frames and frames._replace(is_said=True)
@@ -82,8 +86,15 @@ def find_frames(
     return (frames or Frames(np.array([[1.0, 1, 0, 0]]), "input")).scaled(scale.rows)
 
 
-def _given(settings: Settings, images: int, sizes: Floats | None, opened: Opened) -> Frames | None:
+def _given(
+    settings: Settings, features: Features, sizes: Floats | None, opened: Opened
+) -> Frames | None:
     """Return the frames that options say."""
+    images = features.images
+    if PLACE in str(settings.frame):
+        rows = values_per_image(settings.frame, "frame", {1, 2, 4}, features, opened)
+        rows = rows[:, 0] if rows.shape[1] == 1 else rows
+        return Frames(as_frames(rows, images, settings.frame), "frame")
     if settings.frame is not None and settings.frame != NO_FRAME:
         source = opened.source(settings.frame, ("frame",), require_frames)
         rows = as_frames(source[:], images, source.name)

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from lucid.errors import SourceError
+from lucid.errors import LucidError, SourceError
 from lucid.stream.read.filters import name_of, plugins_of
 from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
 from lucid.stream.read.hdf5_words import said_by, said_by_group
-from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.ids import id_in
+from lucid.stream.read.place import Place
+from lucid.stream.read.source import ArrayInfo, Check, Source
 from lucid.stream.read.unpacked import unpacked
 from lucid.stream.read.ways_out import (
     is_open_ended,
@@ -42,6 +45,8 @@ class Hdf5:
         self._path, self._trust = path, trust
         self._file = open_hdf5(path)
         self._said: tuple[str, dict[str, Any]] | None = None  # by a group
+        with _told_of(path):
+            self.number, _ = identity(self._file)  # of this file among those that are open
 
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
@@ -84,12 +89,12 @@ class Hdf5:
         """Return names that match, of datasets or not, by what stands for `place` in them."""
         parts = [part for part in pattern.split("/") if part]
         level = next(k for k, part in enumerate(parts) if place in part)
-        before, after = parts[level].split(place)
         found = {}
         for key in self._keys("/".join(parts[:level])):
-            inner = key[len(before) : len(key) - len(after)]
-            if inner and key == before + inner + after:
-                found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
+            inner = id_in(key, parts[level], place)
+            if inner is not None:
+                below = [part.replace(place, inner) for part in parts[level + 1 :]]
+                found[inner] = "/".join([*parts[:level], key, *below])
         return found
 
     def said_in(self, group: str) -> dict[str, Any]:
@@ -186,6 +191,29 @@ class Hdf5Source(Source):
         """Return the words of the dataset's attributes, and those of its group and file."""
         own = said_by(self._item, self.name)
         return own, self._file.said_in(self._name.rpartition("/")[0])
+
+    @property
+    def place(self) -> Place | None:
+        """Where the values lie in the file, if they are in one piece there as NumPy has them."""
+        if self._array is not self._item:  # they are not stored as they are meant
+            return None
+        with _told_of(self.name):
+            begin, kind = self._item.id.get_offset(), self._item.id.get_type()
+            is_own = identity(self._item)[0] == self._file.number
+            if begin is None or not is_own or not kind.equal(h5py.h5t.py_create(self.dtype)):
+                return None
+        return Place(begin, self.shape, self.dtype)
+
+    def beside(self, names: Sequence[str], check: Check) -> Source | None:
+        """Return a dataset of one of the names in the same group, or in the file's, or None."""
+        group = (self.info.dataset or "").rpartition("/")[0]
+        for folder, name in product(dict.fromkeys([group, ""]), names):
+            with suppress(LucidError):
+                found = self._file.open(f"{folder}/{name}".lstrip("/"))
+                if found is not None:
+                    check(found.shape, found.dtype, found.name)
+                    return found
+        return None
 
 
 def _described(item: Any, name: str | None = None, target: str = "") -> ArrayInfo:

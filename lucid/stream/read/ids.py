@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError, SourceError
+from lucid.stream.read.missing import not_opened
 from lucid.stream.types import Array
 
 Id = int | str
@@ -149,6 +150,21 @@ def as_texts(ids: Array) -> list[str]:
     ]
 
 
+def id_in(name: str, pattern: str, place: str) -> str | None:
+    """Return what stands for `place` in a name, wherever it stands; None if it does not match.
+
+    Examples
+    --------
+    >>> id_in("batch_7_7.npy", "batch_{id}_{id}.npy", "{id}")
+    '7'
+    """
+    count = pattern.count(place)
+    free = len(name) - len(pattern) + count * len(place)
+    begin = pattern.index(place)
+    inner = name[begin : begin + free // count]
+    return inner if free >= count and pattern.replace(place, inner) == name else None
+
+
 def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a key that puts 9 before 10."""
     parts = re.split(r"([0-9]+)", text)
@@ -166,7 +182,7 @@ def lines_of(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+        raise not_opened(path, error) from error
     except UnicodeDecodeError:
         raise SourceError(f"{path} must be UTF-8 text, one id a line") from None
     return [line.strip() for line in lines if line.strip()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lucid.errors import SourceError
+from lucid.stream.read.missing import not_opened
 
 BLOCK_CHARS = 1 << 18  # read at once
 MAX_ELEMENT_CHARS = 1 << 26  # of one value; an annotation with a long outline has 2**16
@@ -30,7 +31,7 @@ def elements(path: Path) -> Iterator[tuple[str, Any]]:
         fact = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise SourceError(f"{path} cannot be read as JSON: {fact}") from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+        raise not_opened(path, error) from error
 
 
 class _Reader:

@@ -9,6 +9,7 @@ from typing import Any
 from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.arrays import open_source
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.per_image import PerImage
 from lucid.stream.read.source import Check, Source
 from lucid.stream.types import Array
 
@@ -19,15 +20,19 @@ class Opened:
     def __init__(self, *, trust: bool) -> None:
         self.inputs: list[Input] = []
         self.held_bytes = self.chunk_bytes = 0  # of what is kept, and of chunks read one at a time
-        self._trust = trust
-        self._sources: list[Source] = []
+        self.trust = trust
+        self._sources: list[Source | PerImage] = []
 
     def source(self, spec: PathLike | Held, names: Sequence[str], check: Check) -> Source:
         """Open an array as `open_source` does; the first name is what an option calls it."""
-        source = open_source(spec, names, check, trust=self._trust)
+        source = open_source(spec, names, check, trust=self.trust)
         self._sources.append(source)
         self.inputs.append(source.as_input(names[0]))
         return source
+
+    def keep(self, arrays: PerImage) -> None:
+        """Take care of what is open of arrays of their own for images."""
+        self._sources.append(arrays)
 
     def rows(self, source: Source) -> Any:
         """Return what reads rows of a source, each of its chunks once."""

@@ -7,29 +7,43 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lucid.errors import SourceError
+from lucid.errors import MissingFileError, SourceError
 from lucid.stream.checks import PLACE, PathLike
 from lucid.stream.read.arrays import open_container, open_source, split
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import natural
+from lucid.stream.read.ids import id_in, natural
+from lucid.stream.read.missing import not_opened
+from lucid.stream.read.npy import place_in_npy
+from lucid.stream.read.place import Place
+from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import Check, Container, Source
 
 
 class PerImage(Protocol):
-    """Where the array of each image is."""
+    """Where the array of each image is.
+
+    Where it lies in one piece in its file, that is all that is known of it after the first look,
+    and its values are read without asking the file's format again.
+    """
 
     ids: list[str]
 
     def first(self) -> Iterator[Source]:
-        """Yield the array of each image, looked at for the first time."""
+        """Yield the array of each image, for the first time; raise where there is none."""
+
+    def look(self, image: int) -> Source | None:
+        """Return the array of an image, looked at for the first time; None where there is none."""
 
     def again(self, image: int) -> Source:
-        """Return the array of an image; the one before may be closed."""
+        """Return the array of an image to read its values; the one before may be closed."""
+
+    def opened(self, image: int) -> Source:
+        """Return the array of an image with all that its file says; likewise."""
 
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of all."""
 
-    def paths(self) -> Sequence[Path]:
+    def paths(self) -> Sequence[PathLike]:
         """Return the files."""
 
     def close(self) -> None:
@@ -44,7 +58,7 @@ def per_image(
     Parameters
     ----------
     spec : path
-        `{id}` stands in the path, in the name of the dataset, or in both.
+        `{id}` stands in the path, in the name of the dataset, or in both, once or more.
     ids : sequence of str, optional
         What images are called, in order; unless given, all that are there, in natural order.
     names, check, trust
@@ -52,39 +66,55 @@ def per_image(
     """
     text = os.fspath(spec)
     path, _, dataset = text.rpartition("::")
-    if PLACE in (path or text):
-        return FilePerImage(text, ids, names, check, trust)
-    if not path or dataset.count(PLACE) != 1:
-        raise SourceError(f"{text} must have {PLACE} in its path, or once in the dataset's name")
-    return DatasetPerImage(Path(path), dataset, ids, trust)
+    if path and PLACE not in path:
+        return DatasetPerImage(Path(path), dataset, ids, trust)
+    known = files_of(text) if ids is None else list(ids)
+    specs = [text.replace(PLACE, one) for one in known]
+    return FilePerImage(specs, known, names, check, trust, pattern=text)
 
 
 class DatasetPerImage:
     """Datasets of one file."""
 
     def __init__(self, path: Path, pattern: str, ids: Sequence[str] | None, trust: bool) -> None:
-        self._path, self._pattern, self._given = path, pattern, ids
+        self._path, self._pattern, self._given = path, pattern, ids is not None
         self._file: Container = open_container(path, trust)
-        self.ids: list[str] = []
-        self._names: list[str] = []
+        self.ids = list(ids or ())
+        self._names = [pattern.replace(PLACE, one) for one in self.ids]
+        self._places: list[Place | None] = [None] * len(self.ids)
 
     def first(self) -> Iterator[Source]:
         """Yield the dataset of each image; of names that match, those that are no arrays do not."""
-        if self._given is None:
-            found = self._file.matching(self._pattern, PLACE)
-            named = [(one, found[one]) for one in sorted(found, key=natural)]
-        else:
-            named = [(one, self._pattern.replace(PLACE, one)) for one in self._given]
-        for one, name in named:
-            source = self._file.open(name)
+        if not self._given:
+            yield from self._found()
+        for image in range(len(self.ids) if self._given else 0):
+            source = self.look(image)
+            if source is None:
+                raise SourceError(f"{self._path} has no dataset {self._names[image]!r}")
+            yield source
+
+    def _found(self) -> Iterator[Source]:
+        found = self._file.matching(self._pattern, PLACE)
+        for one in sorted(found, key=natural):
+            source = self._file.open(found[one])
             if source is not None:
                 self.ids.append(one)
-                self._names.append(name)
+                self._names.append(found[one])
+                self._places.append(source.place)
                 yield source
-            elif self._given is not None:
-                raise SourceError(f"{self._path} has no dataset {name!r}")
+
+    def look(self, image: int) -> Source | None:
+        """Return the dataset of an image, None if there is none of its name."""
+        source = self._file.open(self._names[image])
+        self._places[image] = None if source is None else source.place
+        return source
 
     def again(self, image: int) -> Source:
+        """Return the dataset of an image to read its values."""
+        place = self._places[image]
+        return PlacedSource(str(self._path), place) if place else self.opened(image)
+
+    def opened(self, image: int) -> Source:
         """Return the dataset of an image."""
         return self._file.again(self._names[image])
 
@@ -92,7 +122,7 @@ class DatasetPerImage:
         """Return what is recorded of the file."""
         return Input(role, self._path, self._pattern, shape, dtype)
 
-    def paths(self) -> Sequence[Path]:
+    def paths(self) -> Sequence[PathLike]:
         """Return the file."""
         return [self._path]
 
@@ -102,43 +132,80 @@ class DatasetPerImage:
 
 
 class FilePerImage:
-    """A file for each image, of which one is open at a time."""
+    """A file for each image, of which one is open at a time.
+
+    Parameters
+    ----------
+    specs : sequence of str
+        `PATH` or `PATH::DATASET` for each image.
+    ids : list of str
+        What images are called.
+    names, check, trust
+        As in `open_source`.
+    pattern : str, optional
+        What stands for them all, with `{id}` or wildcards in it.
+    """
 
     def __init__(
         self,
-        pattern: str,
-        ids: Sequence[str] | None,
+        specs: Sequence[str],
+        ids: list[str],
         names: Sequence[str],
         check: Check,
         trust: bool,
+        pattern: str | None = None,
     ) -> None:
-        self._pattern, self._names, self._check, self._trust = pattern, names, check, trust
-        self.ids = _listed(pattern) if ids is None else list(ids)
+        self._specs, self.ids, self._pattern = specs, ids, pattern
+        self._paths = [str(split(spec)[0]) if "::" in spec else spec for spec in specs]
+        self._names, self._check, self._trust = names, check, trust
+        self._places: list[Place | None] = [None] * len(specs)
         self._open: tuple[int, Source] | None = None
 
     def first(self) -> Iterator[Source]:
         """Yield the array of each file."""
-        return (self.again(image) for image in range(len(self.ids)))
+        return (self.look(image) or self.opened(image) for image in range(len(self._specs)))
+
+    def look(self, image: int) -> Source | None:
+        """Return the array of an image, None if there is no such file."""
+        spec = self._specs[image]
+        self._places[image] = place = place_in_npy(spec)
+        if place is not None:
+            return PlacedSource(spec, place)
+        if not os.path.exists(self._paths[image]):  # noqa: PTH110
+            return None
+        source = self.opened(image)
+        self._places[image] = source.place
+        return source
 
     def again(self, image: int) -> Source:
-        """Return the array of an image, and close the one before."""
+        """Return the array of an image to read its values, and close the one before."""
         if self._open is not None and self._open[0] == image:
             return self._open[1]
+        place = self._places[image]
+        if place is None:
+            return self.opened(image)
         self.close()
-        spec = self._pattern.replace(PLACE, self.ids[image])
-        source = open_source(spec, self._names, self._check, trust=self._trust)
+        source = PlacedSource(self._paths[image], place)
+        self._open = image, source
+        return source
+
+    def opened(self, image: int) -> Source:
+        """Return the array of an image as its file has it, and close the one before."""
+        self.close()
+        source = open_source(self._specs[image], self._names, self._check, trust=self._trust)
         self._open = image, source
         return source
 
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of all files."""
-        path, _, dataset = self._pattern.rpartition("::")
-        where = Path(path or self._pattern)
-        return Input(role, where, dataset if path else None, shape, dtype, tuple(self.paths()))
+        path, _, dataset = (self._pattern or self._specs[0]).rpartition("::")
+        where = Path(path or dataset)
+        files, several = tuple(self._paths), self._pattern is None
+        return Input(role, where, dataset if path else None, shape, dtype, files, several)
 
-    def paths(self) -> Sequence[Path]:
+    def paths(self) -> Sequence[PathLike]:
         """Return the files."""
-        return [split(self._pattern.replace(PLACE, one))[0] for one in self.ids]
+        return self._paths
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -147,43 +214,28 @@ class FilePerImage:
             self._open = None
 
 
-def _listed(pattern: str) -> list[str]:
+def files_of(pattern: str) -> list[str]:
     """Return the ids of the files that there are, in natural order.
 
     An id stays within one part of a path, and does not begin with a dot; anything else in the
     pattern is meant as it is written.
     """
-    path = pattern.rpartition("::")[0] or pattern
-    parts = Path(path).parts
+    parts = Path(pattern.rpartition("::")[0] or pattern).parts
     level = next(k for k, part in enumerate(parts) if PLACE in part)
-    folder = Path(*parts[:level])
-    before, _, after = parts[level].partition(PLACE)
+    folder, below = Path(*parts[:level]), Path(*parts[level + 1 :])
     try:
-        names = [entry.name for entry in folder.iterdir()]
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise SourceError(f"{folder} cannot be listed: {error.strerror}") from error
-    found = []
-    for name in names:
-        if not name.startswith(before) or name.startswith("."):
-            continue
-        for end in _ends(name, len(before), after):
-            inner = name[len(before) : end]
-            if (
-                parts[level].replace(PLACE, inner) == name
-                and Path(path.replace(PLACE, inner)).exists()
-            ):
-                found.append(inner)
-                break
+        raise not_opened(folder, error) from error
+    ids = {name: id_in(name, parts[level], PLACE) for name in names}
+    found = [
+        one
+        for name, one in ids.items()
+        if one is not None
+        and (below == Path() or Path(folder, name, str(below).replace(PLACE, one)).exists())
+    ]
     if not found:
-        raise SourceError(f"{pattern} matches no file")
+        hint = "; wildcards beside {id} mean themselves" if set("*?") & set(pattern) else ""
+        raise MissingFileError(f"{pattern} matches no file{hint}", pattern)
     return sorted(found, key=natural)
-
-
-def _ends(name: str, begin: int, after: str) -> Iterator[int]:
-    """Yield where an id may end that begins at `begin`, for what follows it in the pattern."""
-    plain = after.partition(PLACE)[0]
-    if PLACE not in after:
-        if name.endswith(plain) and begin < len(name) - len(plain):
-            yield len(name) - len(plain)
-        return
-    yield from (end for end in range(begin + 1, len(name)) if name.startswith(plain, end))

@@ -69,10 +69,15 @@ class PreadArray:
         """Return what is stored from a place on; that is counted in units of a row of the shape."""
         piece = np.empty(shape, self.dtype)
         position = self._begin + place * self.dtype.itemsize * math.prod(shape[1:])
-        wanted = piece.reshape(-1).view(np.uint8).data
-        while len(wanted):
-            count = os.preadv(self._file, [wanted], position)
-            if not count:
-                raise SourceError("the file has become shorter")
-            wanted, position = wanted[count:], position + count
+        read_at(self._file, piece.reshape(-1), position)
         return piece
+
+
+def read_at(file: int, values: Array, position: int) -> None:
+    """Fill a contiguous array (n,) with what stands in a file from a position on."""
+    wanted = values.view(np.uint8).data
+    while len(wanted):
+        count = os.preadv(file, [wanted], position)
+        if not count:
+            raise SourceError("the file has become shorter")
+        wanted, position = wanted[count:], position + count

@@ -15,6 +15,7 @@ from lucid.errors import RoiError
 from lucid.roi.table import RoiReport
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.boxes import open_boxes
+from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.frames import find_frames, of_images
 from lucid.stream.read.maps import Features
@@ -37,11 +38,12 @@ class RoiSource:
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
-            self.frames = find_frames(settings, features.words, self._sizes, scale, self._opened)
+            self.frames = find_frames(settings, features, self._sizes, scale, self._opened)
         except BaseException:
             self.close()
             raise
         self.name, self.dtype, self.shape = self._boxes.name, self._boxes.dtype, self._boxes.shape
+        self.missing = self._boxes.missing if isinstance(self._boxes, BoxesPerImage) else 0
         self.form, self.reading, self.rois = self._boxes.form, self._boxes.reading, self._boxes.rois
         self.roi_ids = self._boxes.roi_ids
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from lucid.errors import ShapeError
 from lucid.stream import tuning
-from lucid.stream.checks import Held
+from lucid.stream.checks import PLACE, Held
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
-from lucid.stream.read.coco import read_coco
 from lucid.stream.read.ids import match
+from lucid.stream.read.image_ids import read_listing
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.values_per_image import values_per_image
 from lucid.stream.settings import Settings
 
 
@@ -32,17 +33,27 @@ def find_sizes(
     size, is_used = settings.image_size, settings.normalized or settings.resize is not None
     if isinstance(size, tuple):
         return np.array([size], np.float64)
+    if PLACE in str(size):
+        return _of_each(str(size), features, boxes, opened, is_used)
     if isinstance(size, Held) or (size is not None and not size.endswith(".json")):
         return _by_array(size, features.images, opened)
     if size is None and settings.resize is None:
         return None
-    pictures = boxes.pictures if size is None else _of_coco(Path(size), opened)
+    pictures = boxes.pictures if size is None else _of_json(Path(size), opened)
     name = size or boxes.name
     if pictures is None:
         raise ShapeError(f"{name} does not say the sizes of its images; pass --image-size")
     sizes = sizes_of(pictures, features, name)
     if is_used:
         _require_sizes(sizes, boxes, features.ids or [], name)
+    return sizes
+
+
+def _of_each(spec: str, features: Features, boxes: Boxes, opened: Opened, is_used: bool) -> Floats:
+    """Return heights and widths that images have each in an array of its own."""
+    sizes = values_per_image(spec, "image_size", {2}, features, opened)
+    if is_used:
+        _require_sizes(sizes, boxes, features.ids or [], spec)
     return sizes
 
 
@@ -58,11 +69,10 @@ def _require_sizes(sizes: Floats, boxes: Boxes, ids: list[str], name: str) -> No
             raise ShapeError(f"{name} has no size of image {ids[unknown[0]]!r}")
 
 
-def _of_coco(path: Path, opened: Opened) -> Images | None:
-    """Return what the `images` of a COCO file say."""
-    images = read_coco(path).images
-    if images is not None:
-        opened.note("image_size", path, images.sizes.shape)
+def _of_json(path: Path, opened: Opened) -> Images:
+    """Return what a .json says about images."""
+    images, _ = read_listing(path)
+    opened.note("image_size", path, images.sizes.shape)
     return images
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.roi.table import require_table
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.place import Place
 from lucid.stream.read.words import NOTHING, Said
 from lucid.stream.types import Array
 
@@ -118,6 +119,18 @@ class Source:
     def said(self) -> tuple[Said, Said]:
         """Return the words of the array's own, and those of what holds several arrays."""
         return NOTHING
+
+    @property
+    def place(self) -> Place | None:
+        """Where the values lie in the file, if they are in one piece there."""
+        return None
+
+    def beside(self, names: Sequence[str], check: Check) -> Source | None:
+        """Return an array of the same file that stands beside this one, or at its root.
+
+        It has one of the names, and passes a check; None if there is none.
+        """
+        return None
 
     def __getitem__(self, key: Any) -> Array:
         try:

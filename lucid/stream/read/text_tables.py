@@ -12,6 +12,7 @@ from lucid.errors import ShapeError, SourceError
 from lucid.stream.read.box_rows import BoxRows, KeyList, four_numbers
 from lucid.stream.read.columns import Columns, by_hand, by_header
 from lucid.stream.read.ids import Id, as_id
+from lucid.stream.read.missing import not_opened
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MAX_FIELD_CHARS = 1 << 20
@@ -64,7 +65,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror or error}") from error
+        raise not_opened(path, error) from error
 
 
 def _is_row(fields: Sequence[str]) -> bool:

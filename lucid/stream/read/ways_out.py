@@ -15,7 +15,7 @@ from pathlib import Path
 
 import h5py
 
-from lucid.errors import SourceError
+from lucid.errors import MissingFileError, SourceError
 from lucid.stream.read.filters import EXTRA, name_of, plugins_of, require_plugins
 from lucid.stream.read.hdf5_file import identity, open_hdf5
 
@@ -110,7 +110,7 @@ def _require_external_storage(dataset: h5py.Dataset, where: str) -> None:
     for name, begin, room in dataset.external or ():
         path, size = Path(folder, name), min(room, left)  # the last may have room without limit
         if not path.exists():
-            raise SourceError(f"{where} is stored in {name}, which is missing")
+            raise MissingFileError(f"{where} is stored in {name}, which is missing", path)
         if path.stat().st_size < begin + size:
             raise SourceError(f"{where} is stored in {name}, which is too short")
         left -= size

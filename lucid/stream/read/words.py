@@ -128,6 +128,35 @@ def gathered(name: str, said: Sequence[tuple[Said, Said]], *, in_order: bool) ->
     return Words(name, len(said), shared, single)
 
 
+def joined(name: str, files: Sequence[Words]) -> Words:
+    """Return the words of files that are one run of images.
+
+    Raises
+    ------
+    SourceError
+        If some files have a word and others do not.
+    """
+    shared: dict[str, Any] = {}
+    for word in WORDS:
+        having = [file for file in files if word in file.shared]
+        if having and len(having) < len(files):
+            raise SourceError(f"{name}: {len(having)} of {len(files)} files have {word}")
+        if having:
+            shared[word] = _rows_of_all(having, word)
+    return Words(name, sum(file.images for file in files), shared)
+
+
+def _rows_of_all(files: Sequence[Words], word: str) -> Any:
+    """Return a row for each image of files, or what cannot be rows where one has none."""
+    try:
+        rows = [(file.rows(word), file.images) for file in files]
+        return np.concatenate(
+            [np.broadcast_to(some, (n, some.shape[1])) for some, n in rows if some is not None]
+        )
+    except (SourceError, ValueError):
+        return ""  # the error comes when the word is asked for
+
+
 def _is_by_row(word: str, shape: tuple[int, ...], images: int) -> bool:
     """Return whether a word has a row for each of several images."""
     return shape[:1] == (images,) and images > 1 and (len(shape) == 2 or images not in WORDS[word])

@@ -8,11 +8,14 @@ from typing import Any
 from lucid import __version__
 from lucid.stream.options import ARRAY, OPTIONS, REQUIRED, Recorded
 from lucid.stream.plan.job import Job
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.settings import Settings
 from lucid.stream.write.journal import FORMAT
 
 ARRAYS = [name for name, option in OPTIONS.items() if ARRAY in (option.metavar or "")]
 IN_MEMORY = "array"  # what is recorded as the path of an input that is none
+
+MOST_PATHS = 100  # that are recorded of an input
 
 # What an output that leaves these attributes out was made with.
 DEFAULTS = {
@@ -28,7 +31,7 @@ def inputs_of(job: Job, output: Path) -> dict[str, Any]:
     folder = os.path.realpath(output.parent)
     for one in (*job.features.inputs, *job.rois.inputs):
         known |= {
-            one.role: _relative(one.path, folder),
+            one.role: _paths(one, folder),
             f"{one.role}_shape": one.shape,
             f"{one.role}_dtype": one.dtype,
             f"{one.role}_fingerprint": one.fingerprint(),
@@ -36,6 +39,15 @@ def inputs_of(job: Job, output: Path) -> dict[str, Any]:
         if one.dataset is not None:
             known[f"{one.role}_dataset"] = printable(one.dataset)
     return known
+
+
+def _paths(one: Input, folder: str) -> str | tuple[str, ...]:
+    """Return the path of an input from a folder, or the paths, if it is several files."""
+    if not one.several:
+        return _relative(one.path, folder)
+    more = len(one.files) - MOST_PATHS
+    seen = [_relative(Path(path), folder) for path in one.files[:MOST_PATHS]]
+    return (*seen, *[f"and {more} more"] * (more > 0))
 
 
 def _relative(path: Path | None, folder: str) -> str:
@@ -56,6 +68,8 @@ def recorded(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, 
     }
     if job.rois.reading:
         said["ids_read"] = job.rois.reading
+    if job.features.ids_from:
+        said["ids_from"] = job.features.ids_from
     return said | inputs | {"lucid_version": __version__}
 
 

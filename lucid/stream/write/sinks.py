@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import LucidError, SinkError
+from lucid.errors import LucidError, OutputExistsError, SinkError
 from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
 from lucid.stream.write.layout import Layout, Output
@@ -103,7 +103,7 @@ class FileSink:
         """Raise if an output is there that the run may not replace."""
         path = None if self._start.replaces else self._output.in_the_way(self._names.part)
         if path is not None:
-            raise SinkError(f"{path} exists; pass --overwrite to replace it")
+            raise OutputExistsError(f"{path} exists; pass --overwrite to replace it", path)
 
     def _go_on(self, journal: Journal) -> None:
         """Take over the rows that are there, unless they are packed already."""

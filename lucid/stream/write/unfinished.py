@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 
-from lucid.errors import SinkError
+from lucid.errors import OutputExistsError, SinkError
 from lucid.roi.engines.selection import as_engine
+from lucid.stream.checks import PathLike
 from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write.identity import DEFAULTS
 from lucid.stream.write.journal import (
@@ -32,13 +33,15 @@ from lucid.stream.write.journal import (
 from lucid.stream.write.layout import DATASET, Output
 
 
-def keep_inputs(output: Output, inputs: Iterable[Path]) -> None:
+def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
     """Raise rather than write over an input, even if asked to overwrite."""
     path = output.layout.path
     with _about(path):
-        theirs = {(found.st_dev, found.st_ino) for found in map(os.stat, inputs)}
-        for ours in (*output.files(), *sidecar_paths(path)):
-            if ours.exists() and (ours.stat().st_dev, ours.stat().st_ino) in theirs:
+        there = [ours for ours in (*output.files(), *sidecar_paths(path)) if ours.exists()]
+        found = [os.stat(one) for one in inputs if os.path.exists(one)] if there else []  # noqa: PTH110, PTH116
+        theirs = {(each.st_dev, each.st_ino) for each in found}
+        for ours in there:
+            if (ours.stat().st_dev, ours.stat().st_ino) in theirs:
                 raise SinkError(f"{ours} is an input of this run; name another output")
 
 
@@ -84,7 +87,7 @@ def _resume_state(
         there = output.in_the_way(sidecar_paths(path).part)
         if there is not None and not overwrite:
             if not resume:
-                raise SinkError(f"{there} exists; pass --overwrite to replace it")
+                raise OutputExistsError(f"{there} exists; pass --overwrite to replace it", there)
             _require_complete(output, job, inputs)
             return None
     if state is not None and not overwrite:
@@ -225,7 +228,8 @@ def _shown(value: Any) -> str:
 
 
 def _stranger(path: Path) -> SinkError:
-    return SinkError(f"{path} exists and is no output of this tool; pass --overwrite to replace it")
+    fact = f"{path} exists and is no output of this tool; pass --overwrite to replace it"
+    return OutputExistsError(fact, path)
 
 
 def _require_space(output: Output) -> None:

@@ -1,0 +1,148 @@
+"""What images are called: as a user says, as a dataset beside the maps says, or as files are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lucid.errors import ShapeError, SourceError
+from lucid.stream.checks import Held, PathLike
+from lucid.stream.read.arrays import open_source
+from lucid.stream.read.box_rows import Images
+from lucid.stream.read.coco import read_coco
+from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.ids import Id, as_id, as_texts, lines_of, require_ids
+from lucid.stream.read.json_stream import elements
+from lucid.stream.read.source import Source
+
+NAMES = ("ids", "image_ids", "image_id")
+Row = tuple[int, int]  # number of a file, and of a map in it
+
+
+class Ids(NamedTuple):
+    """What images are called."""
+
+    names: list[str]
+    inputs: list[Input]
+    rows: list[Row] | None = None  # where the map of each is; in order unless given
+
+    def of_maps(self, counts: Sequence[int]) -> list[str]:
+        """Return the id of each map of files that have so many.
+
+        Raises
+        ------
+        ShapeError
+            If there is another number of ids, or one of a map that there is not.
+        """
+        path, images = self.inputs[0].path or "ids", sum(counts)
+        if self.rows is not None:
+            return _in_place(self.names, self.rows, counts, path)
+        if len(self.names) != images:
+            raise ShapeError(
+                f"{path} must have an id for each of {images} images, got {len(self.names)}"
+            )
+        return self.names
+
+
+def _in_place(
+    names: list[str], rows: list[Row], counts: Sequence[int], path: PathLike
+) -> list[str]:
+    """Return the id of each map, '' of one that none is of."""
+    before, found = [0, *accumulate(counts)], [""] * sum(counts)
+    for name, (file, row) in zip(names, rows, strict=True):
+        if not (0 <= file < len(counts) and 0 <= row < counts[file]):
+            raise ShapeError(
+                f"{path}: image {name!r} is map {row} of file {file}, and the features are "
+                f"{len(counts)} files of {', '.join(map(str, counts[:8]))} maps; "
+                "name all files, in their order"
+            )
+        if found[before[file] + row]:
+            raise ShapeError(f"{path}: two images are map {row} of file {file}, "
+                             f"{found[before[file] + row]!r} and {name!r}")  # fmt: skip
+        found[before[file] + row] = name
+    return found
+
+
+def read_ids(spec: PathLike | Held | None, trust: bool) -> Ids | None:
+    """Return the ids that a user gives: in an array, a text, or a .json as `read_listing` does."""
+    if spec is None:
+        return None
+    path = Path(str(spec))
+    if path.suffix == ".txt":
+        lines = lines_of(path)
+        return Ids(lines, [Input("ids", path, None, (len(lines),), "text")])
+    if path.suffix == ".json":
+        images, rows = read_listing(path)
+        names = [str(one) for one in images.ids]
+        return Ids(names, [Input("ids", path, None, (len(names),), "text")], rows)
+    with open_source(spec, NAMES, require_ids, trust=trust) as source:
+        return Ids(as_texts(source[:]), [source.as_input("ids")])
+
+
+def ids_of(given: Ids | None, source: Source | None, images: int) -> tuple[list[str] | None, str]:
+    """Return what the images of one array are called, and how that was found."""
+    if given is not None:
+        return given.of_maps([images]), "argument"
+    return ids_beside(source, images) if source is not None else (None, "")
+
+
+def ids_beside(source: Source, images: int) -> tuple[list[str] | None, str]:
+    """Return the ids in an array of that name beside the maps, and how they were found."""
+
+    def require(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+        require_ids(shape, dtype, name)
+        if shape != (images,):
+            raise ShapeError(f"{name} must have {images} ids, got {shape}")
+
+    found = source.beside(NAMES, require)
+    if found is None:
+        return None, ""
+    return as_texts(found[:]), f"dataset {found.info.dataset}"
+
+
+def read_listing(path: Path) -> tuple[Images, list[Row] | None]:
+    """Return what a .json says about images, and which map of which file is that of each.
+
+    It is a COCO file, of which the `images` count; or an object of objects with `file`, `idx` and
+    perhaps `height` and `width` by id, as GQA has beside its features.
+
+    Raises
+    ------
+    SourceError
+        If it is neither.
+    """
+    if not _is_info(path):
+        images = read_coco(path).images
+        if images is None:
+            raise SourceError(f"{path} must have images, as COCO files have")
+        return images, None
+    ids: list[Id] = []
+    rows: list[Row] = []
+    sizes = []
+    for name, file, row, size in _infos(path):
+        ids.append(as_id(name))
+        rows.append((file, row))
+        sizes.append(size)
+    table = np.array(sizes, np.float64).reshape(-1, 2)
+    return Images(ids=ids, files=list(map(str, ids)), sizes=table), rows
+
+
+def _is_info(path: Path) -> bool:
+    """Return whether the first value of a .json is an object with `file` and `idx`."""
+    _, first = next(elements(path), ("", None))
+    return isinstance(first, dict) and {"file", "idx"} <= first.keys()
+
+
+def _infos(path: Path) -> Iterator[tuple[str, int, int, tuple[float, float]]]:
+    for name, one in elements(path):
+        try:
+            size = float(one.get("height", np.nan)), float(one.get("width", np.nan))
+            yield name, int(one["file"]), int(one["idx"]), size
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise SourceError(
+                f"{path}: {name!r} must be an object with file and idx, got {str(one)[:80]}"
+            ) from None

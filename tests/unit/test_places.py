@@ -1,0 +1,113 @@
+"""Where arrays lie in files: values read from there are those that the format gives."""
+
+import errno
+import os
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+
+from lucid import LucidError, SinkError, SourceError
+from lucid.errors import MissingFileError, OutputExistsError
+from lucid.stream.read.arrays import open_source
+from lucid.stream.read.npy import place_in_npy
+from lucid.stream.read.placed import SMALL_BYTES, PlacedSource
+
+
+def place_of(spec, **options):
+    with open_source(spec, ("features",), lambda *array: None, **options) as source:
+        return source.place
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", ">i2", "u1", "?", "<f8"])
+@pytest.mark.parametrize("userblock", [0, 512])
+def test_a_contiguous_dataset_is_read_from_its_place(folder, rng, dtype, userblock):
+    array = (rng.standard_normal((3, 4, 5)) * 10).astype(dtype)
+    with h5py.File("a.h5", "w", userblock_size=userblock) as file:
+        file["other"] = np.arange(1000)
+        file["group/a"] = array
+        file["soft"] = h5py.SoftLink("/group/a")
+    for name in ("group/a", "soft"):
+        place = place_of(f"a.h5::{name}")
+        np.testing.assert_array_equal(PlacedSource("a.h5", place)[:, 1:3, ::], array[:, 1:3])
+        assert place.dtype == array.dtype
+
+
+def test_what_lies_otherwise_has_no_place(folder):
+    halves = h5py.h5t.IEEE_F32LE.copy()
+    halves.set_fields(15, 7, 8, 0, 7)
+    halves.set_size(2)
+    halves.set_ebias(127)  # as bfloat16, which h5py reads as float32
+    with h5py.File("a.h5", "w") as file:
+        file.create_dataset("chunked", data=np.ones((4, 4)), chunks=(2, 2))
+        file.create_dataset("unwritten", (4, 4), "f4")
+        file.create_dataset("outside", (4,), "u1", external=[("raw.bin", 0, 4)])
+        file["linked"] = h5py.ExternalLink("b.h5", "/a")
+        h5py.h5d.create(file.id, b"halves", halves, h5py.h5s.create_simple((4, 4)))
+        file["halves"][...] = 1
+    with open("raw.bin", "wb") as stream:
+        stream.write(b"abcd")
+    with h5py.File("b.h5", "w") as file:
+        file["a"] = np.ones(4)
+    for name in ("chunked", "unwritten", "outside", "linked", "halves"):
+        assert place_of(f"a.h5::{name}", trust=True) is None
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("length", [7, SMALL_BYTES // 16])
+def test_a_npy_file_is_read_from_its_place(folder, rng, order, length):
+    array = np.asarray(rng.standard_normal((3, length)), order=order)
+    np.save("a.npy", array)
+    source = PlacedSource("a.npy", place_in_npy("a.npy"))
+    np.testing.assert_array_equal(source[1], array[1])
+    np.testing.assert_array_equal(source[:, 2:5], array[:, 2:5])
+    small = array.nbytes <= SMALL_BYTES
+    assert not small or source[:, 2:5].base is None  # it does not keep the whole array
+
+
+def test_what_takes_a_closer_look_is_not_placed(folder):
+    np.save("objects.npy", np.array([None]), allow_pickle=True)
+    np.save("long.npy", np.zeros(1, [("x" * 300, "f4")]))
+    np.save("cut.npy", np.zeros(100))
+    os.truncate("cut.npy", 500)
+    with open("text.npy", "wb") as stream:
+        stream.write(b"no array at all")
+    open("empty.npy", "wb").close()
+    os.mkfifo("fifo.npy")
+    os.mkdir("folder.npy")
+    for name in ("objects", "long", "cut", "text", "empty", "fifo", "folder", "missing"):
+        assert place_in_npy(f"{name}.npy") is None
+
+
+@pytest.mark.parametrize("length", [1000, SMALL_BYTES])
+def test_a_file_that_has_gone_or_become_shorter_is_an_error(folder, length):
+    np.save("a.npy", np.zeros(length))
+    place = place_in_npy("a.npy")
+    os.truncate("a.npy", 500)
+    with pytest.raises(SourceError, match="a.npy cannot be read"):
+        PlacedSource("a.npy", place)[0]
+    os.remove("a.npy")
+    with pytest.raises(FileNotFoundError, match="a.npy cannot be opened: No such file") as caught:
+        PlacedSource("a.npy", place)[0]
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent", "builtin", "code"),
+    [
+        (MissingFileError, SourceError, FileNotFoundError, errno.ENOENT),
+        (OutputExistsError, SinkError, FileExistsError, errno.EEXIST),
+    ],
+)
+def test_errors_about_files_are_those_of_the_system_too(kind, parent, builtin, code):
+    error = kind("a.npy is so", "a.npy")
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        for each in (parent, builtin, LucidError):
+            assert isinstance(one, each)
+        assert (str(one), one.errno, one.filename) == ("a.npy is so", code, "a.npy")
