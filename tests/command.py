@@ -16,7 +16,7 @@ RUN_OF_MANY = [  # the start of a run that is worth interrupting, and saved afte
     "-c",
     "from lucid.stream import tuning; "
     "tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=50_000); " + RUN[2],
-    "extract", "--features", "f.h5", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
+    "extract", "--rois", "many.npy", "--sampling-ratio", "2", "-q",
 ]  # fmt: skip
 PATIENCE = 120  # seconds that a busy machine may take for what takes one
 

@@ -351,16 +351,20 @@ def test_an_input_that_vanishes_while_it_is_read_is_still_there_for_the_run(file
     assert Path("c.h5").read_bytes() == expected
 
 
-def begun(*arguments, **more):
+def begun(*arguments, features="f.h5", **more):
     """Return a command that has written some of the crops of many RoIs."""
     corner = np.random.default_rng(0).uniform(0, 100, (300_000, 2))
     np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 40])
     process = subprocess.Popen(
-        [*RUN_OF_MANY, *arguments], stderr=subprocess.PIPE, text=True, **more
+        [*RUN_OF_MANY, "--features", features, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
     )
     until = time.monotonic() + PATIENCE
     marks = Path(f"{arguments[1]}.part.journal")
     while not marks.exists() or not any(marks.read_bytes()[-75_000:]):  # of which half are marks
+        assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.02)
     return process
@@ -398,7 +402,7 @@ def test_a_second_signal_while_the_run_tidies_up_changes_nothing(files, gap, sec
 def test_nothing_is_advised_where_nothing_was_kept(files):
     """Features that come through a pipe cannot be read again."""
     with open("f.npy", "rb") as features:
-        process = begun("-o", "c.npy", "--features", "-", "--spatial-scale", "1/16", stdin=features)
+        process = begun("-o", "c.npy", "--spatial-scale", "1/16", features="-", stdin=features)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert re.fullmatch(r"Interrupted with \d+ of 300000 crops done\n\n?", but_for_frames(stderr))

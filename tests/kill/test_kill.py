@@ -37,7 +37,9 @@ def kill_at_random(rng, kills, arguments, expected, number):
     output = Path(arguments[1])
     complete = False
     while kills > 0 or not complete:
-        process = subprocess.Popen([*RUN_OF_MANY, *arguments, "--resume"], stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*RUN_OF_MANY, "--features", "f.h5", *arguments, "--resume"], stderr=subprocess.PIPE
+        )
         if kills > 0:
             wait_at_random(rng, process, output)
             process.send_signal(number)
