@@ -85,6 +85,9 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
     if report.without_boxes:
         images = f"{report.without_boxes} image{'s' * (report.without_boxes != 1)}"
         yield f"          {images} without a file or dataset of boxes, taken to have none"
+    if report.unmatched_rois:
+        become = "zeros" if report.unmatched == "zero" else "left out"
+        yield f"          {become}: {report.unmatched_rois} whose image id is none of the features'"
     yield f"          {_operator(report)}"
     for kind in report.invalid_kinds:
         others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""

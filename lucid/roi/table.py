@@ -78,6 +78,11 @@ class RoiReport:
                 late.count + (early.count if early else 0), rows, (early or late).fact
             )
 
+    def forgive(self, kind: str) -> None:
+        """Take out a kind of defect: rows that were meant to be zeros."""
+        if kind in self.defects:
+            self.invalid -= self.defects.pop(kind).count
+
     def require_valid(self, name: str, hint: str = "") -> None:
         """Raise `RoiError` about the first invalid row, if there is one, with a hint."""
         if self.invalid:

@@ -36,6 +36,8 @@ CROP_DTYPES = ("float16", "float32", "float64")
 class Held:
     """An array that a caller passes instead of the path of one."""
 
+    counts: "Held | None" = None  # how many rows are of each image, where a list said it
+
     def __init__(self, values: Any) -> None:
         self.values = import_module("numpy").asarray(values)
 
@@ -156,6 +158,24 @@ def as_source(value: Any) -> str | Held:
     if isinstance(value, (list, tuple)) or hasattr(value, "__array__"):
         return Held(value)
     raise TypeError(f"a path or an array was expected, got {value!r}")
+
+
+def as_rois(value: Any) -> str | Held:
+    """Return the path of RoIs, or RoIs themselves; in a list of arrays, each is of an image."""
+    if not isinstance(value, (list, tuple)):
+        return as_source(value)
+    numpy = import_module("numpy")
+    parts = [numpy.asarray(part) for part in value]
+    if all(part.ndim == 1 and part.size for part in parts):  # rows of a table
+        return as_source(value)
+    parts = [part if part.size else numpy.empty((0, 4)) for part in parts]
+    for image, part in enumerate(parts):
+        if part.ndim != 2 or part.shape[1] != 4:
+            raise ValueError(f"rois must have boxes (n, 4) for each image, got {part.shape} for "
+                             f"image {image}")  # fmt: skip
+    boxes = Held(numpy.concatenate(parts))
+    boxes.counts = Held([len(part) for part in parts])
+    return boxes
 
 
 def as_image_size(value: Any, name: str = "image_size") -> tuple[int, int] | str | Held:

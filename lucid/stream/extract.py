@@ -20,7 +20,8 @@ from lucid.stream.plan.inputs import plan_inputs
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
 from lucid.stream.plan.survey import Survey, survey
-from lucid.stream.read.rois import require_batch_index
+from lucid.stream.read.five_columns import require_batch_index
+from lucid.stream.read.rois import RoiSource
 from lucid.stream.report import ExtractReport
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
@@ -55,11 +56,12 @@ def extract(
         a file or dataset (C, H, W) each, of any height and width. Several files, or a path with
         wildcards, are one run of images, numbered on from file to file. '-' is a .npy stream on
         standard input.
-    rois : path
+    rois : path or array
         Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
-        one that could be meant. Or boxes (K, 4) with `batch_index` or `box_ranges`, or (N, M, 4),
-        M for each image, of which `box_counts` says how many are valid. In Python, an array too, as
-        for all options that take one.
+        one that could be meant. Or boxes (K, 4) with `batch_index`, `box_ranges` or `box_counts`,
+        or (N, M, 4), M for each image, of which `box_counts` says how many are valid. Or a table
+        whose columns have names: records, a .csv, .tsv or .txt file; or COCO's .json. In Python, an
+        array too, as for all options that take one, or a list of boxes (n, 4) for each image.
     output : path
         A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW), or (K, C) with `reduce`; row k
         belongs to RoI k. HDF5 has them as dataset 'crops', with the job as attributes and what the
@@ -145,11 +147,12 @@ def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
     table = job.rois
     done = np.ones(table.rois, bool) if start is None else start.done
-    found = survey(table, done, Coverage(_placement(job, settings)))
+    found = survey(table, done, Coverage(_placement(job, settings), table.named.warnings))
     require_batch_index(found.report, table)
+    if settings.unmatched == "zero" and table.named.unmatched:
+        found.report.forgive("no such image")  # positions that were ids are all of images
     if settings.invalid == "raise":
-        hint = "; half of the rows are like it, as if boxes were xywh"
-        found.report.require_valid(table.name, hint * found.coverage.are_misordered)
+        found.report.require_valid(table.name, _hint(found, table))
     _require_frame(found.coverage, settings.strict)
     if settings.to_stream and job.features.sequential and found.out_of_order is not None:
         raise RoiError(
@@ -157,6 +160,13 @@ def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
             f"row {found.out_of_order} goes back. Sort them, or write to a file"
         )
     return found
+
+
+def _hint(found: Survey, table: RoiSource) -> str:
+    """Return what is likely wrong where rows are invalid."""
+    if found.coverage.are_misordered:
+        return "; half of the rows are like it, as if boxes were xywh"
+    return table.named.hint if "no such image" in found.report.defects else ""
 
 
 def _placement(job: Job, settings: Settings) -> Placement:

@@ -47,6 +47,8 @@ class ExtractReport:
     ids: tuple[str, ...]  # what the first and the last image are called, if that is known
     ids_from: str  # 'argument', 'names' that match, 'files', 'dataset NAME', or '' where not known
     ids_read: str  # how RoIs that name images by id found them, '' for image indices
+    unmatched: str  # what happens to RoIs whose image id no image has
+    unmatched_rois: int
     warnings: tuple[str, ...]
     images: int  # that have a valid RoI
     spooled_bytes: int  # of the temporary file that a packed features file is unpacked to
@@ -95,6 +97,8 @@ class ExtractReport:
             ids_from=job.features.ids_from,
             ids_read=job.rois.reading,
             without_boxes=job.rois.missing,
+            unmatched=settings.unmatched,
+            unmatched_rois=job.rois.named.unmatched,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
             images=int(np.count_nonzero(survey.valid)),
             spooled_bytes=job.features.spooled_bytes,

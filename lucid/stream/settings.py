@@ -35,6 +35,8 @@ class Settings:
         self.output_name = str(vars(self)["output"])
         self.in_groups = self.output_name.endswith(IN_GROUPS)
         self.output = Path(self.output_name.removesuffix(IN_GROUPS))
+        if isinstance(self.rois, Held) and self.rois.counts is not None:
+            vars(self)["box_counts"] = self.box_counts or self.rois.counts
         for contradicts, fact in self._contradictions():
             if contradicts:
                 raise ArgumentError(fact)
@@ -47,6 +49,12 @@ class Settings:
         """Return the same settings with an engine where none was asked for."""
         settings = copy(self)
         vars(settings)["engine"] = self.engine or engine
+        return settings
+
+    def with_read(self, read: dict[str, Any]) -> Self:
+        """Return the same settings with what was read already instead of where it is."""
+        settings = copy(self)
+        vars(settings).update(read)
         return settings
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
@@ -118,8 +126,12 @@ class Settings:
             "{category} and {no_crowd} are for {rois} in COCO's JSON",
         )
         yield (
-            self.columns is not None and not str(self.rois).endswith((".csv", ".tsv", ".txt")),
-            "{columns} are for {rois} in .csv, .tsv or .txt",
+            self.columns is not None and self._is_json,
+            "{columns} are for tables, not for {rois} in COCO's JSON",
+        )
+        yield (
+            self.box_ranges_inclusive and self.box_ranges is None,
+            "{box_ranges_inclusive} needs {box_ranges}",
         )
 
     @property

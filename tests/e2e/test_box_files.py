@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import RoiError, ShapeError
+from lucid import MemoryLimitError, RoiError, ShapeError
 from lucid.models.utils import roi_align
+from lucid.stream import prepare
+from lucid.stream.settings import Settings
 
 IDS = [
     "val_000000000007.jpg",
@@ -110,6 +112,8 @@ def test_columns_say_what_a_table_without_a_header_holds(named):
 def test_boxes_of_one_image_need_not_name_it(named):
     np.save("one.npy", named.features[:1])
     Path("boxes.csv").write_text("x1,y1,x2,y2\n16,16,80,90\n")
+    with pytest.raises(ShapeError, match="no column that names the image of a box, of 5; say"):
+        crops_of("boxes.csv")
     wanted = roi_align(named.features[:1], [[0, 16, 16, 80, 90]], 7, spatial_scale=1 / 16)
     np.testing.assert_array_equal(crops_of("boxes.csv", "one.npy", ids=None), wanted)
 
@@ -120,7 +124,11 @@ def test_boxes_of_one_image_need_not_name_it(named):
         ({"ids": None}, RoiError, "ann.json names images by id, such as 3, .* pass ids"),
         ({"boxes": "yxyx"}, ShapeError, "ann.json says that its boxes are xywh"),
         ({"batch_index": "r.npy"}, ShapeError, "ann.json says the image of each box; drop"),
-        ({"columns": "image,x1,y1,x2,y2"}, ValueError, "columns are for rois in .csv"),
+        (
+            {"columns": "image,x1,y1,x2,y2"},
+            ValueError,
+            "columns are for tables, not for rois in COCO",
+        ),
         ({"ids": "few.txt"}, ShapeError, "few.txt must have an id for each of 5 images, got 1"),
         (
             {"ids": "others.txt"},
@@ -153,3 +161,21 @@ def test_an_output_records_the_file_and_a_resume_compares_it(named):
     write(annotations=[])
     with pytest.raises((lucid.SinkError, lucid.ShapeError)):
         lucid.extract("f.npy", "ann.json", "c.h5", ids="ids.txt", spatial_scale=1 / 16, resume=True)
+
+
+def test_a_file_of_text_is_read_once_whatever_the_number_of_processes(named):
+    options = {"ids": "ids.txt", "resize": "stretch:96x136", "spatial_scale": 1 / 8, "jobs": 2}
+    settings = Settings(features="f.npy", rois="ann.json", output="c.npy", **options)
+    with prepare(settings) as extraction:
+        Path("ann.json").unlink()
+        extraction.run()
+    assert_crops(np.load("c.npy"), expected(named))
+
+
+@pytest.mark.parametrize("rois", ["ann.json", "boxes.csv"])
+def test_a_file_of_text_that_takes_more_than_the_memory_is_refused(named, rois):
+    box = {"image_id": 7, "bbox": [1, 2, 3, 4]}
+    write(annotations=[box] * 5000, images=[{"id": 7}])
+    Path("boxes.csv").write_text("image,x,y,w,h\n" + "7,1,2,3,4\n" * 5000)
+    with pytest.raises(MemoryLimitError, match=f"to read {rois}, of which 4096 rows and 1 names"):
+        crops_of(rois, memory="400K")

@@ -112,9 +112,9 @@ def test_boxes_as_fractions_of_the_image(boxes):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"b.npy \(60, 4\): boxes \(K, 4\) need --batch-index or --box-ranges"),
-        ({"batch_index": "short.npy"}, "short.npy must have a number for each of 60 boxes"),
-        ({"batch_index": "b.npy"}, r"b.npy must be a list of numbers \(K,\)"),
+        ({}, r"b.npy \(60, 4\): boxes \(K, 4\) need --batch-index, --box-ranges or --box-counts"),
+        ({"batch_index": "short.npy"}, "short.npy must have an image for each of 60 boxes"),
+        ({"batch_index": "b.npy"}, r"b.npy must be a list of numbers or texts \(K,\)"),
         ({"box_ranges": "short.npy"}, r"short.npy must be box_ranges \(N, 2\)"),
         ({"box_ranges": "few.npy"}, "few.npy must have a row for each of 5 images, got 2"),
         ({"box_ranges": "over.npy"}, "box_ranges must not overlap"),
@@ -122,11 +122,13 @@ def test_boxes_as_fractions_of_the_image(boxes):
         ({"box_ranges": "half.npy"}, "half.npy must hold whole numbers >= 0"),
         ({"box_ranges": "endless.npy"}, "endless.npy must hold whole numbers >= 0"),
         ({"box_ranges": "wraps.npy"}, "wraps.npy must hold whole numbers >= 0"),
-        ({"box_counts": "short.npy"}, r"boxes \(K, 4\) need"),
+        ({"box_counts": "short.npy"}, "short.npy must have a row for each of 5 images, got 3"),
+        ({"box_counts": "many.npy"}, "many.npy must sum to the number of boxes, 60, got 65"),
     ],
 )
 def test_what_does_not_fit_the_boxes_is_refused(boxes, options, message):
     np.save("short.npy", np.arange(3))
+    np.save("many.npy", np.full(5, 13))
     np.save("few.npy", [[0, 30], [30, 60]])
     np.save("over.npy", [[0, 30], [20, 60], [0, 0], [0, 0], [0, 0]])
     np.save("past.npy", [[0, 30], [30, 61], [0, 0], [0, 0], [0, 0]])
@@ -158,7 +160,7 @@ def test_a_first_column_that_cannot_be_an_image_is_refused_with_the_likely_cause
         with pytest.raises(
             RoiError,
             match="scored.npy: the first column cannot be a batch_index: "
-            ".* If rows are x1, y1, x2, y2 and a score, put the image first",
+            ".* If they are x1, y1, x2, y2 and a score, say so with columns",
         ):
             crops_of(rois="scored.npy", invalid=invalid)  # fmt: skip
 

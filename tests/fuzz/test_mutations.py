@@ -160,6 +160,34 @@ def test_any_pickle(files, codes):
     refuses_or_works("fuzz.pt")
 
 
+def refuses_or_works_as_rois(path):
+    """Hold a file against the same as a table of RoIs."""
+    with in_little_time(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with contextlib.suppress(LucidError):
+            lucid.extract("f.npy", path, "crops.npy", memory="64M", invalid="zero")
+    for left in Path().glob("crops.npy*"):
+        left.unlink()
+
+
+@settings(max_examples=300)
+@given(st.data(), st.sampled_from(["fuzz.npy", "fuzz.csv", "fuzz.txt"]))
+def test_mutated_tables_of_rois(files, data, name):
+    rows = files.rois[:20]
+    records = np.zeros(
+        20, [("image_index", "i4"), *((one, "f8") for one in ("x1", "y1", "x2", "y2"))]
+    )
+    for field, column in zip(records.dtype.names, rows.T, strict=True):
+        records[field] = column
+    np.save("whole.npy", records)
+    lines = ["image_index,id,x1,y1,x2,y2", *(f"{int(row[0])},7,1,2,30,{row[4]}" for row in rows)]
+    Path("whole.csv").write_text("\n".join(lines))
+    Path("whole.txt").write_text("\n".join(lines).replace(",", " "))
+    whole = Path(name.replace("fuzz", "whole")).read_bytes()
+    Path(name).write_bytes(mutated(whole, data.draw))
+    refuses_or_works_as_rois(name)
+
+
 FUZZ_HDF5 = """
 import os, random, signal, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -186,6 +214,11 @@ for number in range(seed, seed + count):
     print(number, flush=True)
     start = time.process_time()
     signal.alarm(60)
+    for rois in ("fuzz.h5::records", "fuzz.h5::frame", "fuzz.h5"):
+        try:
+            lucid.extract("f.npy", rois, "c.npy", memory="64M", overwrite=True, invalid="zero")
+        except lucid.LucidError as error:
+            assert "\\n" not in str(error), error
     for spec in ("fuzz.h5", "fuzz.h5::features", "fuzz.h5::zipped", "fuzz.h5::{id}_map", LINK):
         for attempt in (lambda: list_arrays("fuzz.h5"), lambda: lucid.extract(
                 spec, "r.npy", "c.npy", memory="64M", overwrite=True)):
@@ -212,6 +245,12 @@ def test_mutated_hdf5_files(files, count):
         file.create_dataset("zipped", data=files.features[:, :2], **options)
         file["a_map"] = files.features[0, :2]
         file["link"] = h5py.ExternalLink("other.h5", "features")
+        names = ("batch_index", "x1", "y1", "x2", "y2")
+        file["records"] = np.zeros(9, [(name, "f8") for name in names])
+        frame = file.create_group("frame")
+        frame.attrs["pandas_type"] = np.bytes_(b"frame")
+        frame["axis0"] = frame["block0_items"] = np.array(names, "S")
+        frame["block0_values"] = files.rois[:9]
     with h5py.File("other.h5", "w") as file:
         file["features"] = np.full(files.features.shape, 12345.0)
     done = subprocess.run(

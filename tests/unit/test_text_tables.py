@@ -43,12 +43,12 @@ def named(rows):
 def test_headers_that_are_in_use_are_understood(header, image, box, form):
     found = by_header(header.split(","), "t.csv")
     assert (found.image, found.box, found.form) == (image, box, form)
-    assert found.by_position == (image is None)
+    assert found.index_by == ("position" if image is None else "id")
 
 
 def test_an_index_is_a_position_and_an_id_is_not():
-    assert by_header(["batch_index", "x1", "y1", "x2", "y2"], "t.csv").by_position
-    assert not by_header(["image_id", "x1", "y1", "x2", "y2"], "t.csv").by_position
+    assert by_header(["batch_index", "x1", "y1", "x2", "y2"], "t.csv").index_by == "position"
+    assert by_header(["image_id", "x1", "y1", "x2", "y2"], "t.csv").index_by == "id"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_columns_may_be_said_by_hand(text, image, box, form):
     [
         ("image,x1,y1,x2", "t.csv must have columns x1, y1, x2, y2; or x, y, w, h"),
         ("image,x1=l,y1,x2,y2", "by order or role=name, not both"),
-        ("image,picture,x1,y1,x2,y2", "columns must be of image, x1"),
+        ("image,picture,x1,y1,x2,y2", "columns must be of image, id, x1"),
         ("image,image,x1,y1,x2,y2", "each once"),
         ("x1=l,y1=t,x2=b,y2=bottom", "t.csv has no column 'bottom'; it has pic, l, t, b, r"),
     ],
@@ -83,7 +83,7 @@ def test_rows_keep_their_order_and_names():
     rows = table("id,image,x,y,w,h\n7,b.jpg,1,2,3,4\n8,a.jpg,5.5,6,7,8\n9,b.jpg,0,0,1,1\n")
     assert named(rows) == ["b.jpg", "a.jpg", "b.jpg"]
     assert rows.boxes.tolist() == [[1, 2, 3, 4], [5.5, 6, 7, 8], [0, 0, 1, 1]]
-    assert (rows.form, rows.by_position) == ("xywh", False)
+    assert (rows.form, rows.index_by, rows.roi_ids.tolist()) == ("xywh", "id", [7, 8, 9])
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class BoxOptions(TypedDict, total=False):
         str | None,
         Option(
             group=BOXES,
-            help="Columns of a RoI table in text: image,-,x1,y1,x2,y2 by order, or image=photo,... "
-            "by name; also x,y,w,h and cx,cy,w,h.",
+            help="Columns of a RoI table: image,-,x1,y1,x2,y2 by order, or image=photo,... by "
+            "name; also x,y,w,h and cx,cy,w,h, and id for what a box is called.",
             check=optional(str),
             unset="what its header says",
             metavar="ROLES",
@@ -114,9 +114,32 @@ class BoxOptions(TypedDict, total=False):
         SourceLike | None,
         Option(
             group=BOXES,
-            help="Image index of each box (K,).",
+            help="Image index or id of each box (K,).",
             check=optional(as_source),
             metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    index_by: Annotated[
+        str | None,
+        Option(
+            group=BOXES,
+            help="What numbers that name images are: positions 0, 1, ..., or ids.",
+            check=optional(one_of("index_by", "position", "id")),
+            unset="what a column's name says; else positions, or ids where only those fit",
+            metavar="position|id",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    unmatched: Annotated[
+        str,
+        Option(
+            group=BOXES,
+            help="What happens to RoIs whose image id is none of the features': an error, left "
+            "out, or zeros.",
+            check=one_of("unmatched", "raise", "skip", "zero"),
+            default="raise",
+            metavar="raise|skip|zero",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -124,10 +147,20 @@ class BoxOptions(TypedDict, total=False):
         SourceLike | None,
         Option(
             group=BOXES,
-            help="Rows start,end (N,2): the boxes (K,4) of each image, end exclusive. A box in no "
-            "range is invalid.",
+            help="Rows start,end (N,2): the boxes (K,4) of each image, end exclusive; or two "
+            "datasets, PATH::START,END. A box in no range is invalid.",
             check=optional(as_source),
             metavar=ARRAY,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    box_ranges_inclusive: Annotated[
+        bool,
+        Option(
+            group=BOXES,
+            help="The end in {box_ranges} is the last box; -1 means that there is none.",
+            check=as_flag("box_ranges_inclusive"),
+            default=False,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -135,7 +168,8 @@ class BoxOptions(TypedDict, total=False):
         SourceLike | None,
         Option(
             group=BOXES,
-            help="Number of valid boxes per image (N,), for padded boxes (N,M,4).",
+            help="Number of valid boxes per image (N,), for padded boxes (N,M,4) or for boxes "
+            "(K,4) in the order of images.",
             check=optional(as_source),
             unset="all M",
             metavar=ARRAY,

@@ -10,6 +10,7 @@ from lucid.stream.checks import (
     as_grid,
     as_layout,
     as_output,
+    as_rois,
     as_skipped,
     as_source,
     as_sources,
@@ -42,10 +43,10 @@ class Paths(TypedDict, total=False):
         Option(
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
-            "{batch_index} or {box_ranges}, or padded boxes (N,M,4); or COCO .json, .csv, .tsv, "
-            ".txt. {{id}} in PATH or DATASET: boxes (n,4) per image. - reads .npy from standard "
-            "input.",
-            check=as_source,
+            "{batch_index}, {box_ranges} or {box_counts}, or padded boxes (N,M,4); or tables with "
+            "named columns, also in .csv, .tsv, .txt; or COCO .json. {{id}} in PATH or DATASET: "
+            "boxes (n,4) per image. - reads .npy from standard input.",
+            check=as_rois,
             metavar=ARRAY,
         ),
     ]

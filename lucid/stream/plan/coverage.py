@@ -105,6 +105,7 @@ class Coverage:
     """What is known about the boxes of a table after reading it, in one slice or many."""
 
     placement: Placement
+    noted: tuple[str, ...] = ()  # warnings of how boxes name their images
     rois: int = 0
     boxes: int = 0  # that are valid
     zero_area: int = 0
@@ -163,6 +164,7 @@ class Coverage:
 
     def warnings(self) -> Iterator[str]:
         """Yield what looks like a mistake, to be `spelled`, with the option that mends it."""
+        yield from self.noted
         yield from self.placement.size_warnings()
         large = self.placement.sizes.max() > SMALL_MAP_CELLS
         if self.boxes >= FEWEST_FRACTIONS and self.fractions == self.boxes and large:

@@ -168,7 +168,10 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
     """Return the name of the array that the caller can only have meant; of a .npy file, None."""
     if [info.dataset for info in infos] == [None]:
         return None
-    passing = [info for info in infos if info.passes(check)]
+    passing = [info for info in infos if info.passes(check) and info.shape != (0,)]
+    tables = [info for info in infos if info.dtype.names]
+    if not passing and len(tables) == 1:  # the check says what it lacks
+        return tables[0].dataset
     named = [info for name in names for info in passing if info.dataset == name]
     own = [info for info in passing if not info.target] or passing
     chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own

@@ -6,21 +6,26 @@ per image, or by being padded to a number per image. Files of text say it in eac
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from lucid.errors import MemoryLimitError, ShapeError
+from lucid.stream import tuning
 from lucid.stream.checks import PIPE, PLACE, Held
 from lucid.stream.read.arrays import open_stdin
-from lucid.stream.read.box_files import images_of, is_box_file, read_box_file
-from lucid.stream.read.box_rows import Images
+from lucid.stream.read.box_columns import BoxColumns, Column, own_ids
+from lucid.stream.read.box_files import is_box_file, read_box_file
+from lucid.stream.read.box_rows import NAME_BYTES, BoxRows, Images, Ints
 from lucid.stream.read.boxes_per_image import BoxesPerImage
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.maps import Features
+from lucid.stream.read.named import Named, Naming
 from lucid.stream.read.opened import Opened
-from lucid.stream.read.owners import WHOSE, Owners, find_owners, owners_given
-from lucid.stream.read.source import require_rois
+from lucid.stream.read.owners import WHOSE, Keyed, Owners, find_owners, owners_given
+from lucid.stream.read.tables import columns_of, rois_check
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -35,7 +40,7 @@ class Boxes(Protocol):
     shape: tuple[int, ...]  # of the array or table that they are in
     rois: int  # how many boxes there are, K
     form: str  # 'xyxy', 'yxyx', 'xywh' or 'cxcywh'
-    reading: str  # how ids of images were read, '' where boxes have image indices
+    named: Named  # how they name their images
     pictures: Images | None  # what the file says about images
     roi_ids: Array | None  # (K,) what boxes are called
 
@@ -56,17 +61,53 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
         If they must be held as a whole, and that is more than `memory`.
     """
     spec = settings.rois
-    if isinstance(spec, Held):
-        source = opened.source(spec, NAMES, require_rois)
-        return ArrayBoxes(source, settings, features.images, opened)
-    if spec == PIPE:
-        return ArrayBoxes(PipedArray(opened, memory), settings, features.images, opened)
-    if PLACE in spec:
+    if isinstance(spec, TextBoxes):  # that another process has read
+        return spec.again(opened)
+    if PLACE in str(spec):
         return BoxesPerImage(settings, features, opened)
-    if is_box_file(Path(spec)):
-        return TextBoxes(Path(spec), settings, features, opened)
-    source = opened.source(spec, NAMES, require_rois)
-    return ArrayBoxes(source, settings, features.images, opened)
+    if spec == PIPE:
+        array: Any = PipedArray(settings, opened, memory)
+    elif not isinstance(spec, Held) and is_box_file(Path(spec)):
+        return TextBoxes(Path(spec), settings, features, opened, memory)
+    else:
+        array = opened.source(spec, NAMES, rois_check(settings.columns))
+    if settings.columns is not None or array.dtype.names is not None:
+        return _of_columns(array, settings, features, opened)
+    return ArrayBoxes(opened.rows(array), settings.boxes, settings, features, opened)
+
+
+def _of_columns(array: Any, settings: Settings, features: Features, opened: Opened) -> ArrayBoxes:
+    """Return the boxes of a table, and what its columns say of them."""
+    used = columns_of(array.shape, array.dtype, settings.columns, array.name)
+    require_form(settings, used.form, array.name)
+    rows, length = opened.rows(array), array.shape[0]
+    columns = [Column(rows, array.dtype, at) for at in used.box]
+    keyed = own = None
+    if used.image is not None:
+        keyed = Keyed(Column(rows, array.dtype, used.image), used.index_by)
+    if used.id is not None:
+        own = own_ids(Column(rows, array.dtype, used.id), length, array.name, opened)
+    table = BoxColumns(array.name, rows, columns, length)
+    boxes = ArrayBoxes(table, used.form, settings, features, opened, keyed, own)
+    boxes.shape = array.shape
+    return boxes
+
+
+def require_form(settings: Settings, form: str, name: str) -> None:
+    """Raise if boxes were said to have another form than columns say."""
+    if settings.boxes not in ("xyxy", form):
+        raise ShapeError(f"{name} says that its boxes are {form}; drop --boxes")
+
+
+def require_images(rows: BoxRows, settings: Settings, features: Features, name: str) -> None:
+    """Raise unless rows of a text say their image, or there is but one, and no option says it."""
+    if owners_given(settings):
+        raise ShapeError(f"{name} says the image of each box; drop {WHOSE}")
+    if not rows.says_images and features.images > 1:
+        raise ShapeError(
+            f"{name} has no column that names the image of a box, of {features.images}; say which "
+            "it is with columns, as --columns image=photo,x1=left,..."
+        )
 
 
 class PipedArray:
@@ -74,17 +115,11 @@ class PipedArray:
 
     chunk_bytes = 0
 
-    def __init__(self, opened: Opened, memory: int | None) -> None:
+    def __init__(self, settings: Settings, opened: Opened, memory: int | None) -> None:
         stream = open_stdin("rois")
         self.name, (self.shape, _, self.dtype) = stream.name, stream.header
-        require_rois(self.shape, self.dtype, self.name)
-        nbytes = stream.header.nbytes
-        if memory is not None and nbytes > memory:
-            raise MemoryLimitError(
-                f"memory must be more than {nbytes >> 20}M to hold "
-                f"{self.name}; or put them into a file, which is read slice by slice"
-            )
-        opened.held_bytes += nbytes
+        rois_check(settings.columns)(self.shape, self.dtype, self.name)
+        require_held(stream.header.nbytes, memory, self.name, opened)
         self._values = stream.read(self.shape)
 
     def __getitem__(self, key: Any) -> Array:
@@ -92,41 +127,97 @@ class PipedArray:
         return part
 
 
+def require_held(nbytes: int, memory: int | None, name: str, opened: Opened) -> None:
+    """Note what is held as a whole; raise if that is more than a run may hold."""
+    opened.held_bytes += nbytes
+    if memory is not None and nbytes > memory:
+        raise MemoryLimitError(
+            f"memory must be more than {nbytes >> 20}M to hold {name}; or put them into a file, "
+            "which is read slice by slice"
+        )
+
+
 class ArrayBoxes:
     """Boxes in an array of numbers: (K, 5), (K, 4) or (N, M, 4)."""
 
-    reading = ""
     pictures: Images | None = None
-    roi_ids: Array | None = None
 
-    def __init__(self, array: Any, settings: Settings, images: int, opened: Opened) -> None:
+    def __init__(
+        self,
+        array: Any,
+        form: str,
+        settings: Settings,
+        features: Features,
+        opened: Opened,
+        keyed: Keyed | None = None,
+        roi_ids: Array | None = None,
+    ) -> None:
         self.name, self.dtype, self.shape = array.name, array.dtype, array.shape
-        self.form = settings.boxes
-        self._array = opened.rows(array)
-        self._owners: Owners = find_owners(self.name, self.shape, settings, images, opened)
-        self.rois = self._owners.rois
+        self.form, self._array = form, array
+        self._owners: Owners = find_owners(array, settings, features, opened, keyed)
+        self.named = self._owners.named
+        kept = self._kept = self.named.kept
+        self.rois = self._owners.rois if kept is None else len(kept)
+        self.roi_ids = roi_ids if kept is None or roi_ids is None else roi_ids[kept]
 
     def read(self, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4); or None and rows (k, 5)."""
-        return self._owners.read(self._array, start, stop)
+        if self._kept is None:
+            return self._owners.read(self._array, start, stop)
+        return self._some(self._kept[start:stop])
+
+    def _some(self, rows: Ints) -> tuple[Array, Array]:
+        """Return images and boxes of some rows, which may lie far apart."""
+        step = tuning.current.slice_rows
+        images, boxes = [np.empty(0, np.int64)], [np.empty((0, 4))]
+        for first in np.unique(rows // step) * step:
+            some = rows[(rows >= first) & (rows < first + step)] - first
+            stop = min(first + step, self._owners.rois)
+            index, part = self._owners.read(self._array, first, stop)
+            images.append(index[some])  # type: ignore[index]  # those that are named have images
+            boxes.append(part[some])
+        return np.concatenate(images), np.concatenate(boxes)
 
 
 class TextBoxes:
-    """Boxes in a file of text, held as a whole."""
+    """Boxes in a file of text, held as a whole; it can be sent to another process."""
 
-    def __init__(self, path: Path, settings: Settings, features: Features, opened: Opened) -> None:
-        rows = read_box_file(path, settings)
-        if settings.boxes not in ("xyxy", rows.form):
-            raise ShapeError(f"{path} says that its boxes are {rows.form}; drop --boxes")
-        if owners_given(settings):
-            raise ShapeError(f"{path} says the image of each box; drop {WHOSE}")
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        features: Features,
+        opened: Opened,
+        memory: int | None,
+    ) -> None:
+        rows = read_box_file(path, settings, memory)
         self.name, self.form, self.pictures = str(path), rows.form, rows.images
+        require_form(settings, rows.form, self.name)
+        require_images(rows, settings, features, self.name)
+        naming = Naming(settings, features, opened, self.name)
+        named = naming.of_keys(rows.keys, len(rows.boxes), rows.index_by, rows.images)
+        self.index = named.images[: len(rows.boxes)]
+        if named.kept is not None:
+            rows, self.index = rows.some(named.kept), self.index[named.kept]
+        self.named = named._replace(images=None, kept=None)
         self.dtype, self.shape, self.rois = rows.boxes.dtype, rows.boxes.shape, len(rows.boxes)
         self._boxes, self.roi_ids = rows.boxes, rows.roi_ids
-        self.index, self.reading = images_of(rows, features, self.name)
-        opened.note("rois", path, self.shape, str(self.dtype))
-        opened.held_bytes += rows.boxes.nbytes + 4 * self.index.nbytes
-        opened.held_bytes += 0 if rows.roi_ids is None else rows.roi_ids.nbytes
+        self.input = Input("rois", path, None, self.shape, str(self.dtype))
+        self.again(opened)
+
+    def again(self, opened: Opened) -> Self:
+        """Note that this is held by a run."""
+        held = [self._boxes, self.index, *([] if self.roi_ids is None else [self.roi_ids])]
+        opened.inputs.append(self.input)
+        opened.held_bytes += 2 * sum(each.nbytes for each in held)  # twice while they are sent
+        opened.held_bytes += NAME_BYTES * len(self.pictures.ids if self.pictures else [])
+        return self
+
+    def without_pictures(self) -> Self:
+        """Return the boxes without what the file says about images."""
+        boxes = copy(self)
+        boxes.pictures = None
+        return boxes
 
     def read(self, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4)."""

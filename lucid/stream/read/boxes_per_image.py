@@ -17,7 +17,7 @@ from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import match
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
-from lucid.stream.read.owners import WHOSE, owners_given
+from lucid.stream.read.owners import POSITIONS, WHOSE, owners_given
 from lucid.stream.read.per_image import per_image
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
@@ -26,7 +26,7 @@ from lucid.stream.types import Array
 class BoxesPerImage:
     """Boxes (n, 4) of each image, in the order of the images; one without a file has none."""
 
-    reading = ""
+    named = POSITIONS
     pictures: Images | None = None
     roi_ids: Array | None = None
 
@@ -36,6 +36,8 @@ class BoxesPerImage:
             raise ShapeError(f"{self.name} says the image of each box; drop {WHOSE}")
         ids = require_ids_of(features, self.name)
         is_text = is_box_file(Path(self.name))
+        if settings.columns is not None and not is_text:
+            raise ShapeError(f"{self.name} must have boxes (n, 4); columns are for tables of text")
         self._held: Texts | Arrays = (Texts if is_text else Arrays)(settings, ids, opened)
         self.missing, counts = self._held.missing, self._held.counts
         if self.missing == len(ids):
@@ -162,7 +164,7 @@ class Texts:
 def _is_of(rows: BoxRows, own: str) -> bool:
     """Return whether rows are of one image, or do not say of which."""
     names = rows.keys.names
-    if rows.by_position:
+    if rows.index_by == "position":
         return names in ([], [0])
     return not len(match(names, [own]).missing)
 

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
-from lucid.stream.read.box_rows import BoxRows, IdList, Images, KeyList, four_numbers
+from lucid.stream.read.box_rows import BoxRows, IdList, Images, KeyList, Room, four_numbers
 from lucid.stream.read.ids import Id, as_id
 from lucid.stream.read.json_stream import elements
 
 
 def read_coco(
-    path: Path, category: Sequence[Id] | None = None, *, keep_crowd: bool = True
+    path: Path,
+    category: Sequence[Id] | None = None,
+    *,
+    keep_crowd: bool = True,
+    room: Room | None = None,
 ) -> BoxRows:
     """Return the boxes of a COCO file, in the order of its annotations.
 
@@ -27,13 +31,17 @@ def read_coco(
         Ids or names of the categories whose boxes are wanted; all unless given.
     keep_crowd : bool
         Whether boxes of crowds (`iscrowd`) are wanted.
+    room : Room, optional
+        What they may take.
 
     Raises
     ------
     SourceError
         If it is not such a file, or does not have a category.
+    MemoryLimitError
+        If there is not room enough.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, room or Room())
     for name, element in elements(path):
         reader.take(name, element)
     return reader.rows(category, keep_crowd)
@@ -42,11 +50,11 @@ def read_coco(
 class _Reader:
     """What was read of a file so far."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._keys, self._boxes = KeyList(), array("d")
+    def __init__(self, path: Path, room: Room) -> None:
+        self._path, self._room = path, room
+        self._keys, self._boxes = KeyList(room), array("d")
         self._category, self._crowd = array("q"), array("b")
-        self._own = IdList()
+        self._own = IdList(room)
         self._images: dict[Id, tuple[str, float, float]] = {}
         self._categories: dict[str, int] = {}
         self._is_coco = False
@@ -78,6 +86,7 @@ class _Reader:
         try:
             size = float(one.get("height", np.nan)), float(one.get("width", np.nan))
             self._images[as_id(one["id"])] = (str(one.get("file_name", "")), *size)
+            self._room.require(len(self._crowd), len(self._images))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise SourceError(
                 f"{self._path}: image {len(self._images)} is not one of COCO's, with an id"
@@ -89,7 +98,7 @@ class _Reader:
             raise ShapeError(f"{self._path} has neither annotations nor images, as COCO files have")
         rows = BoxRows(
             keys=self._keys.keys(),
-            by_position=False,
+            index_by="id",
             boxes=np.frombuffer(self._boxes).reshape(-1, 4),
             form="xywh",
             images=self._known_images(),

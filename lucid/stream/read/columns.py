@@ -1,22 +1,25 @@
 """Which column of a table is the image, and which four are the box: by name or by hand."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lucid.errors import ShapeError
 
-ROLES = ("image", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "cx", "cy")
+ROLES = ("image", "id", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "cx", "cy")
 FORMS = {
     "xyxy": ("x1", "y1", "x2", "y2"),
     "xywh": ("x", "y", "w", "h"),
     "cxcywh": ("cx", "cy", "w", "h"),
 }
 # What headers call them, in small letters without _ and space. The first group names an image by
-# id, the second by position.
+# id, the second by position; the third are what boxes are called.
 WORDS = {
     "image": ("imageid", "imgid", "image", "filename"),
     "position": ("batchindex", "imageindex"),
+    "id": ("id", "annid", "roiid"),
     "x1": ("x1", "xmin", "left"),
     "y1": ("y1", "ymin", "top"),
     "x2": ("x2", "xmax", "right"),
@@ -34,9 +37,10 @@ class Columns(NamedTuple):
     """The columns of a table that are used."""
 
     image: int | None  # None where rows do not say their image
-    by_position: bool  # whether it is an image index, else an id
+    index_by: str | None  # whether that is a 'position' or an 'id', None where no word says it
     box: tuple[int, int, int, int]
     form: str  # of the box
+    id: int | None  # what a box is called
 
 
 def by_header(header: Sequence[str], name: str) -> Columns:
@@ -47,7 +51,7 @@ def by_header(header: Sequence[str], name: str) -> Columns:
     ShapeError
         If it does not say which columns are the box.
     """
-    words = [re.sub(r"[_ ]", "", word).lower() for word in header]
+    words = [word_of(one) for one in header]
     roles = {
         role: words.index(word)
         for role, known in WORDS.items()
@@ -58,6 +62,11 @@ def by_header(header: Sequence[str], name: str) -> Columns:
     if "x2" not in roles and {"x1", "y1", "w", "h"} <= roles.keys():
         roles |= {"x": roles["x1"], "y": roles["y1"]}  # left, top, width, height
     return _columns(roles, name, f"its header is {', '.join(header)}")
+
+
+def word_of(name: str) -> str:
+    """Return a column's name as a word: in small letters, without _ and space."""
+    return re.sub(r"[_ ]", "", name).lower()
 
 
 def by_hand(text: str, header: Sequence[str] | None, name: str) -> Columns:
@@ -85,7 +94,7 @@ def by_hand(text: str, header: Sequence[str] | None, name: str) -> Columns:
         if role not in ROLES or role in roles:
             raise ShapeError(f"columns must be of {', '.join(ROLES)}, each once, or -; got {text}")
         roles[role] = at if column is None else _position(column, header, name)
-    return _columns(roles, name, f"columns are {text}")
+    return _columns(roles, name, f"columns are {text}")._replace(index_by=None)
 
 
 def _position(column: str, header: Sequence[str] | None, name: str) -> int:
@@ -112,7 +121,8 @@ def _columns(roles: dict[str, int], name: str, given: str) -> Columns:
     first, second, third, fourth = (roles[role] for role in FORMS[found[0]])
     return Columns(
         image=roles.get("image", roles.get("position")),
-        by_position="image" not in roles,
+        index_by="id" if "image" in roles else "position",
         box=(first, second, third, fourth),
         form=found[0],
+        id=roles.get("id"),
     )

@@ -46,7 +46,7 @@ def as_id(value: object) -> Id:
     """
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, (float, np.floating)) and value == np.floor(value):
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return int(value)
     if isinstance(value, (int, np.integer)):
         return int(value)
@@ -137,9 +137,14 @@ READINGS: dict[str, Callable[[Id], Hashable]] = {
 
 def require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     """Raise unless an array is a list of ids."""
-    noted: dict[str, Any] = dict(dtype.metadata or {})  # of the objects that h5py reads
-    if len(shape) != 1 or not (dtype.kind in "SUiu" or noted.get("vlen") in {str, bytes}):
+    if len(shape) != 1 or not (dtype.kind in "iu" or holds_texts(dtype)):
         raise ShapeError(f"{name} must be a list of whole numbers or texts, got {shape} {dtype}")
+
+
+def holds_texts(dtype: np.dtype[Any]) -> bool:
+    """Return whether values are texts, of a fixed length or as h5py reads those of any length."""
+    noted: dict[str, Any] = dict(dtype.metadata or {})
+    return dtype.kind in "SU" or noted.get("vlen") in {str, bytes}
 
 
 def as_texts(ids: Array) -> list[str]:

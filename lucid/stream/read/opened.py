@@ -53,6 +53,7 @@ class RowsOfChunks:
     """Rows of an array that is stored in chunks, each read once if rows are asked for in order."""
 
     def __init__(self, source: Source) -> None:
+        self.name, self.shape, self.dtype = source.name, source.shape, source.dtype
         self._source = source
         self._step = (source.info.chunks or (1,))[0]
         self._start, self._held = 0, source[0:0]

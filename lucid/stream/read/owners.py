@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,33 @@ from numpy.typing import NDArray
 from lucid.errors import RoiError, ShapeError
 from lucid.roi.table import COLUMNS
 from lucid.stream import tuning
-from lucid.stream.checks import PathLike
+from lucid.stream.checks import Held, PathLike
+from lucid.stream.read.box_columns import Column
+from lucid.stream.read.ids import holds_texts
+from lucid.stream.read.maps import Features
+from lucid.stream.read.named import Named, Naming
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.ranges import counts_given, ranges_given
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 OWNERS = ("batch_index", "box_ranges", "box_counts")  # options that say the images of boxes
 WHOSE = "--batch-index, --box-ranges and --box-counts"
+POSITIONS = Named(None)  # of boxes that name no image
+
+
+class Keyed(NamedTuple):
+    """What a column of a table calls the image of each box."""
+
+    column: Any  # (K,) numbers or texts, read in slices
+    index_by: str | None  # whether they are a 'position' or an 'id', None if that is open
 
 
 class Owners(Protocol):
     """What reads RoIs with their images."""
 
     rois: int  # how many RoIs there are
+    named: Named  # how boxes name their images
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4); or None and rows (k, 5)."""
@@ -31,8 +45,8 @@ class Owners(Protocol):
 class FirstColumn:
     """The first of five columns says the image."""
 
-    def __init__(self, rois: int) -> None:
-        self.rois = rois
+    def __init__(self, rois: int, named: Named) -> None:
+        self.rois, self.named = rois, named
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return None and rows (k, 5)."""
@@ -40,23 +54,34 @@ class FirstColumn:
 
 
 class Listed:
-    """A list as long as the boxes says the image of each."""
+    """Names, in a list as long as the boxes or in a first column, say the image of each."""
 
-    def __init__(self, rois: int, index: Any) -> None:
-        self.rois, self._index = rois, index
+    def __init__(self, rois: int, named: Named) -> None:
+        self.rois, self.named = rois, named
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4)."""
-        return self._index[start:stop], array[start:stop]
+        return self.named.images[start:stop], array[start:stop][:, -4:]
 
 
 class Ranges:
     """A range of rows, end exclusive, belongs to each image; a row in no range to image -1."""
 
+    named = Named(
+        None,
+        hint="; a box in no range is of image -1: if ranges end with their last box, pass "
+        "box_ranges_inclusive (--box-ranges-inclusive)",
+    )
+
     def __init__(self, rois: int, ranges: NDArray[np.int64]) -> None:
         begin, end = ranges.T
-        if (begin > end).any() or (end > rois).any():
-            raise RoiError(f"box_ranges must have rows start, end with start <= end <= {rois}")
+        wrong = np.flatnonzero((begin > end) | (end > rois))
+        if len(wrong):
+            raise RoiError(
+                f"box_ranges must have rows start, end with start <= end <= {rois}, got "
+                f"{begin[wrong[0]]}, {end[wrong[0]]} at row {wrong[0]}; if end is the last box, "
+                "pass box_ranges_inclusive (--box-ranges-inclusive)"
+            )
         full = np.flatnonzero(end > begin)
         self._images = full[np.argsort(begin[full], kind="stable")]
         self._begin, self._end = begin[self._images], end[self._images]
@@ -78,18 +103,33 @@ class Ranges:
 class Padded:
     """Each image has M boxes, of which the first so many count; the RoIs are those, in order."""
 
-    def __init__(
-        self, shape: tuple[int, ...], counts: NDArray[np.int64] | None, images: int
-    ) -> None:
+    def __init__(self, array: Any, counts: NDArray[np.int64] | None, images: int) -> None:
+        shape = array.shape
         if shape[0] != images:
             raise ShapeError(f"boxes (N, M, 4) must be of {images} images, got {shape}")
+        self._step = max(tuning.current.padded_boxes // max(shape[1], 1), 1)
+        padded = 0 if counts is not None else self._padded(array, images)
+        self.named = Named(
+            None,
+            warnings=(
+                f"the last boxes of {padded} of {images} images are all 0 or all -1, as padding "
+                "is; if they are, pass {box_counts}, how many boxes of each image are valid",
+            )[: bool(padded)],
+        )
         counts = np.full(images, shape[1]) if counts is None else counts
         if (counts > shape[1]).any():
             raise RoiError(f"box_counts must be at most {shape[1]}, got {counts.max()}")
-        self._step = max(tuning.current.padded_boxes // max(shape[1], 1), 1)
         self._until = np.cumsum(counts)
         self._before = self._until - counts
         self.rois = int(counts.sum())
+
+    def _padded(self, array: Any, images: int) -> int:
+        """Return how many images end with a box of which all is 0 or all is -1."""
+        last = [
+            array[first : min(first + self._step, images)][:, -1]
+            for first in range(0, images, self._step)
+        ]
+        return sum(int(((rows == 0).all(axis=1) | (rows == -1).all(axis=1)).sum()) for rows in last)
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4)."""
@@ -108,66 +148,57 @@ class Padded:
         return index, np.concatenate(boxes)
 
 
-def require_list(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless an array is a list of numbers."""
-    if len(shape) != 1 or dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise ShapeError(f"{name} must be a list of numbers (K,), got {shape} {dtype}")
-
-
 def owners_given(settings: Settings) -> list[str]:
     """Return the options that were given to say the images of boxes."""
     return [name for name in OWNERS if getattr(settings, name) is not None]
 
 
 def find_owners(
-    name: str, shape: tuple[int, ...], settings: Settings, images: int, opened: Opened
+    array: Any, settings: Settings, features: Features, opened: Opened, keyed: Keyed | None = None
 ) -> Owners:
     """Return what knows which image a box of an array belongs to; raise if that is not clear."""
-    given, (rois, *width) = owners_given(settings), shape
-    if width == [5] and not given:
-        return FirstColumn(rois)
-    if width == [5]:
-        raise ShapeError(f"{name} says the image in its first column; drop {WHOSE}")
+    (rois, *width), images, given = array.shape, features.images, owners_given(settings)
+    naming = Naming(settings, features, opened, array.name)
+    if 0 in array.shape and not given:
+        return FirstColumn(0, POSITIONS)
+    if width == [5] or keyed is not None:
+        if given:
+            raise ShapeError(f"{array.name} says the image of each box; drop {WHOSE}")
+        return _named_in_a_column(array, keyed, naming)
     if len(width) == 2 and given in ([], ["box_counts"]):
-        counts = _numbers(settings.box_counts, "box_counts", images, opened) if given else None
-        return Padded(shape, counts, images)
-    if len(width) == 1 and given == ["box_ranges"]:
-        return Ranges(rois, _numbers(settings.box_ranges, "box_ranges", images, opened))
+        return Padded(array, counts_given(settings, images, opened), images)
     if len(width) == 1 and given == ["batch_index"]:
-        return Listed(rois, _list_of_images(settings.batch_index, rois, opened))
-    if len(width) == 1 and images == 1 and not given:
-        return Ranges(rois, np.array([[0, rois]]))
+        column = _list_of_images(settings.batch_index, rois, opened)
+        return Listed(rois, naming.of_array(column, rois))
+    if len(width) == 1 and (given or images == 1):
+        return Ranges(rois, ranges_given(settings, rois, images, opened))
     raise ShapeError(
-        f"{name} {shape}: boxes (K, 4) need --batch-index or --box-ranges to say "
-        f"their image, boxes (N, M, 4) may have --box-counts; or give rows "
+        f"{array.name} {array.shape}: boxes (K, 4) need --batch-index, --box-ranges or "
+        "--box-counts to say their image, boxes (N, M, 4) may have --box-counts; or give rows "
         f"({', '.join(COLUMNS)})"
     )
 
 
-def _list_of_images(spec: PathLike, rois: int, opened: Opened) -> Any:
-    """Return what reads the image of each box."""
-    index = opened.source(spec, ("batch_index",), require_list)
+def _named_in_a_column(array: Any, keyed: Keyed | None, naming: Naming) -> Owners:
+    """Return what knows the images of boxes that a column of their table names."""
+    rois = array.shape[0]
+    if keyed is not None:
+        return Listed(rois, naming.of_array(keyed.column, rois, keyed.index_by))
+    named = naming.of_array(Column(array, array.dtype, 0), rois)
+    return (Listed if named.reading else FirstColumn)(rois, named)
+
+
+def _list_of_images(spec: PathLike | Held, rois: int, opened: Opened) -> Any:
+    """Return what reads the name of the image of each box."""
+    index = opened.source(spec, ("batch_index",), require_names)
     if index.shape != (rois,):
-        raise ShapeError(f"{index.name} must have a number for each of {rois} boxes, "
+        raise ShapeError(f"{index.name} must have an image for each of {rois} boxes, "
                          f"got {index.shape}")  # fmt: skip
     return opened.rows(index)
 
 
-def _numbers(spec: PathLike, name: str, images: int, opened: Opened) -> NDArray[np.int64]:
-    """Return a whole array of whole numbers, a row per image: ranges (N, 2) or counts (N,)."""
-    width = (2,) if name == "box_ranges" else ()
-
-    def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
-        if len(shape) != 1 + len(width) or shape[1:] != width or dtype.kind not in "iuf":
-            raise ShapeError(f"{where} must be {name} (N{', 2' * len(width)}), got {shape}")
-        if shape[0] != images:
-            raise ShapeError(f"{where} must have a row for each of {images} images, "
-                             f"got {shape[0]}")  # fmt: skip
-
-    source = opened.source(spec, (name, "pos_boxes", "num_boxes"), require)
-    values = source[:]
-    if not ((values == np.floor(values)) & (values >= 0) & (values < 2**53)).all():
-        raise ShapeError(f"{source.name} must hold whole numbers >= 0")
-    whole: NDArray[np.int64] = values.astype(np.int64)
-    opened.held_bytes += 3 * whole.nbytes  # as their owners hold them
-    return whole
+def require_names(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array is a list of numbers or texts."""
+    is_number = dtype.kind in "iuf" and dtype.itemsize <= 8
+    if len(shape) != 1 or not (is_number or holds_texts(dtype)):
+        raise ShapeError(f"{name} must be a list of numbers or texts (K,), got {shape} {dtype}")

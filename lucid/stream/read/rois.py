@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lucid.errors import RoiError
-from lucid.roi.table import RoiReport
+from lucid.stream.checks import Held
 from lucid.stream.read.box_rows import Floats
-from lucid.stream.read.boxes import open_boxes
+from lucid.stream.read.boxes import TextBoxes, open_boxes
 from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.frames import find_frames, of_images
@@ -44,8 +44,19 @@ class RoiSource:
             raise
         self.name, self.dtype, self.shape = self._boxes.name, self._boxes.dtype, self._boxes.shape
         self.missing = self._boxes.missing if isinstance(self._boxes, BoxesPerImage) else 0
-        self.form, self.reading, self.rois = self._boxes.form, self._boxes.reading, self._boxes.rois
+        self.form, self.rois, self.named = self._boxes.form, self._boxes.rois, self._boxes.named
         self.roi_ids = self._boxes.roi_ids
+        self.reading = self.named.reading
+
+    @property
+    def read_already(self) -> dict[str, Any]:
+        """What was read of text, by option, so that other processes need not read it again."""
+        read: dict[str, Any] = {}
+        if isinstance(self._boxes, TextBoxes):
+            read["rois"] = self._boxes.without_pictures()
+        if self._sizes is not None and len(self._sizes) == self.images:
+            read["image_size"] = Held(self._sizes)
+        return read
 
     @property
     def held_bytes(self) -> int:
@@ -107,6 +118,12 @@ class RoiSource:
                 boxes = frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
 
+    def five_columns(self, rows: int) -> Floats | None:
+        """Return the first rows as they are, if the first of their five columns is the image."""
+        index, some = self._boxes.read(0, min(rows, self.rois))
+        is_plain = index is None and self.form == "xyxy" and self.rois
+        return some.astype(np.float64) if is_plain else None
+
     def close(self) -> None:
         """Close the files."""
         self._opened.close()
@@ -121,21 +138,3 @@ def as_corners(boxes: Floats, form: str) -> Floats:
     if form != "xyxy":
         boxes[:, 2:] += boxes[:, :2]
     return boxes
-
-
-def require_batch_index(report: RoiReport, source: RoiSource) -> None:
-    """Raise if the first of five columns is hardly a batch index, with the likely cause."""
-    kinds = ("not integral", "no such image")
-    wrong = [report.defects[kind] for kind in kinds if kind in report.defects]
-    if source.shape[1:] != (5,) or sum(defect.count for defect in wrong) * 2 <= report.rois:
-        return
-    first = min(wrong, key=lambda defect: defect.rows)
-    rows = source.read(0, min(source.rois, 1000))
-    last = rows[:, 4].astype(np.float64)
-    score = "a score" if ((last >= 0) & (last <= 1)).all() else "a score or an area"
-    raise RoiError(
-        f"{source.name}: the first column cannot be a batch_index: {first.fact}, and "
-        f"{sum(defect.count for defect in wrong)} of {report.rois} rows are like it. "
-        f"If rows are x1, y1, x2, y2 and {score}, put the image first, or pass boxes (K, 4) "
-        "with --batch-index"
-    )

@@ -13,21 +13,13 @@ import numpy as np
 
 from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
-from lucid.roi.table import require_table
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.place import Place
+from lucid.stream.read.tables import require_rois
 from lucid.stream.read.words import NOTHING, Said
 from lucid.stream.types import Array
 
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
-
-
-def require_rois(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless an array is of a form that RoIs come in: (K, 5), (K, 4) or (N, M, 4)."""
-    if len(shape) in {2, 3} and shape[-1] == 4:
-        require_table((1, 5), dtype, name)
-    else:
-        require_table(shape, dtype, name)
 
 
 ROLES: dict[str, Check] = {"features": require_features, "rois": require_rois}

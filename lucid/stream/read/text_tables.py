@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
-from lucid.stream.read.box_rows import BoxRows, KeyList, four_numbers
+from lucid.stream.read.box_rows import BoxRows, IdList, KeyList, Room, four_numbers
 from lucid.stream.read.columns import Columns, by_hand, by_header
 from lucid.stream.read.ids import Id, as_id
 from lucid.stream.read.missing import not_opened
@@ -19,7 +19,7 @@ MAX_FIELD_CHARS = 1 << 20
 SUFFIXES = (*DELIMITERS, ".txt")
 
 
-def read_text_table(path: Path, columns: str | None = None) -> BoxRows:
+def read_text_table(path: Path, columns: str | None = None, room: Room | None = None) -> BoxRows:
     """Return the boxes of a table in a text file.
 
     Parameters
@@ -28,17 +28,21 @@ def read_text_table(path: Path, columns: str | None = None) -> BoxRows:
         `.csv` with commas, `.tsv` with tabs, or `.txt` with spaces or commas.
     columns : str, optional
         Which columns are what; needed where there is no header.
+    room : Room, optional
+        What they may take.
 
     Raises
     ------
     SourceError, ShapeError
         If it is not such a table, or a row does not hold what its columns should.
+    MemoryLimitError
+        If there is not room enough.
     """
-    lines = _lines(path)
+    lines = lines_of_fields(path)
     first = next(lines, None)
     if first is None:
         raise SourceError(f"{path} is empty")
-    header = None if _is_row(first[1]) else first[1]
+    header = None if is_row(first[1]) else first[1]
     if columns is not None:
         used = by_hand(columns, header, str(path))
     elif header is not None:
@@ -47,10 +51,10 @@ def read_text_table(path: Path, columns: str | None = None) -> BoxRows:
         raise ShapeError(
             f"{path} has no header; say which columns are what, as columns image,x1,y1,x2,y2"
         )
-    return _rows(lines if header else chain([first], lines), used, path)
+    return _rows(lines if header else chain([first], lines), used, path, room or Room())
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
+def lines_of_fields(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the lines of a file that are not empty, with their numbers, in fields."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -68,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         raise not_opened(path, error) from error
 
 
-def _is_row(fields: Sequence[str]) -> bool:
+def is_row(fields: Sequence[str]) -> bool:
     """Return whether fields are values and not names: more than half of them are numbers."""
     return sum(map(_is_number, fields)) * 2 > len(fields)
 
@@ -81,25 +85,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows(lines: Iterator[tuple[int, Sequence[str]]], used: Columns, path: Path) -> BoxRows:
-    keys, boxes = KeyList(), array("d")
+def _rows(
+    lines: Iterator[tuple[int, Sequence[str]]], used: Columns, path: Path, room: Room
+) -> BoxRows:
+    keys, boxes, own = KeyList(room), array("d"), IdList(room)
     for number, fields in lines:
         try:
             boxes.extend(four_numbers(fields[column] for column in used.box))
-            keys.add(0 if used.image is None else _as_key(fields[used.image]))
+            keys.add(0 if used.image is None else as_key(fields[used.image]))
+            own.add(None if used.id is None else as_key(fields[used.id]))
         except (ValueError, IndexError) as error:
             fact = f"it has {len(fields)} columns" if isinstance(error, IndexError) else error
             raise SourceError(f"{path}: line {number} is not a box: {fact}") from None
     return BoxRows(
         keys=keys.keys(),
-        by_position=used.by_position,
+        index_by=used.index_by or ("position" if used.image is None else "id"),
         boxes=np.frombuffer(boxes).reshape(-1, 4),
         form=used.form,
         images=None,
+        roi_ids=own.ids(),
+        says_images=used.image is not None,
     )
 
 
-def _as_key(text: str) -> Id:
+def as_key(text: str) -> Id:
     """Return a field as an id: 7 and 7.0 are a number, 007 is a text."""
     text = text.strip()
     plain = text.removesuffix(".0")

@@ -31,6 +31,7 @@ class Setup(NamedTuple):
     @classmethod
     def of(cls, settings: Settings, plan: Plan, place: Place) -> Setup:
         """Return the setup for a run that was planned here."""
+        settings = settings.with_read(plan.job.rois.read_already)
         return cls(settings=settings, plan=replace(plan, job=None), place=place)  # type: ignore[arg-type]
 
     def ready(self, opened: ExitStack) -> Work:
