@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import FrameWarning, RoiError, ShapeError
+from lucid import DTypeError, FrameWarning, RoiError, ShapeError, SourceError
 from lucid.models.utils import roi_align
+from lucid.stream import list_arrays
 
 IDS = ["val_7.jpg", "val_3.jpg", "val_11.jpg", "val_12.jpg", "val_5.jpg"]
 NUMBERS = np.array([7, 3, 11, 12, 5])
@@ -20,6 +21,23 @@ def named(files):
     """The maps with ids beside them, and the RoIs as records."""
     Path("ids.txt").write_text("\n".join(IDS))
     return files
+
+
+@pytest.fixture
+def frames(named):
+    """What writes the RoIs by pandas, as people do."""
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("tables")
+
+    def write(name, by_name=True, **options):
+        columns = dict(zip(["x1", "y1", "x2", "y2"], named.rois[:, 1:].T, strict=True))
+        index = named.rois[:, 0].astype(int)
+        first = {"image_id": np.array(IDS)[index]} if by_name else {"batch_index": index}
+        frame = pandas.DataFrame(first | columns | {"id": np.arange(60) + 100})
+        with warnings.catch_warnings(action="ignore"):  # of texts that are pickled
+            frame.to_hdf(name, key="all/boxes", mode="w", **options)
+
+    return write
 
 
 def records(rois, first="batch_index", form=("x1", "y1", "x2", "y2"), images=None):
@@ -79,6 +97,57 @@ def test_fields_may_be_corner_and_size_and_be_named_by_hand(named):
     np.save("t.npy", records(rois, "picture", form=("a", "b", "c", "d")))
     crops = crops_of("t.npy", columns="image=picture,x=a,y=b,w=c,h=d")
     np.testing.assert_allclose(crops, expected(named), atol=1e-5)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_tables_of_pandas_are_read_by_the_names_of_their_columns(named, frames, by_name):
+    frames("t.h5", by_name=by_name, format="table", data_columns=True)
+    ids = "ids.txt" if by_name else None
+    for rois in ("t.h5", "t.h5::all/boxes", "t.h5::all/boxes/table"):
+        np.testing.assert_array_equal(crops_of(rois, ids=ids), expected(named))
+    assert own_ids("t.h5", ids=ids).tolist() == list(range(100, 160))
+
+
+def test_frames_of_pandas_in_the_fixed_format_are_tables_too(named, frames):
+    frames("t.h5", by_name=False, format="fixed")
+    with h5py.File("t.h5", "a") as file:
+        file["features"] = named.features
+    np.testing.assert_array_equal(crops_of("t.h5", features="t.h5"), expected(named))
+    np.testing.assert_array_equal(crops_of("t.h5::all/boxes"), expected(named))
+    assert [(info.dataset, info.roles) for info in list_arrays("t.h5")] == [
+        ("all/boxes", ["rois"]),
+        ("features", ["features"]),
+    ]
+
+
+def test_an_index_that_pandas_keeps_is_no_dataset_to_choose(named, frames):
+    frames("t.h5", format="table", data_columns=True)
+    assert [info.dataset for info in list_arrays("t.h5")] == ["all/boxes/table"]
+
+
+@pytest.mark.parametrize("spec", ["t.h5", "t.h5::all/boxes"])
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"format": "table"}, ShapeError, "a table of pandas without names of columns"),
+        ({"format": "table", "data_columns": ["id"]}, ShapeError, "without names of columns"),
+        ({"format": "fixed"}, (DTypeError, SourceError), "image_id"),
+    ],
+)
+def test_tables_of_pandas_without_readable_columns_are_refused_with_the_recipe(
+    named, frames, options, error, message, spec
+):
+    frames("t.h5", **options)
+    with pytest.raises(error, match=message) as caught:
+        crops_of(spec, ids="ids.txt")
+    assert "format='table', data_columns=True" in str(caught.value)
+
+
+def test_an_empty_frame_has_no_rois(named, frames):
+    pandas = pytest.importorskip("pandas")
+    empty = pandas.DataFrame({name: [] for name in ("batch_index", "x1", "y1", "x2", "y2")})
+    empty.to_hdf("t.h5", key="boxes", format="fixed")
+    assert crops_of("t.h5").shape == (0, 6, 7, 7)
 
 
 def test_more_columns_need_to_be_named(named):

@@ -21,6 +21,7 @@ from lucid.stream.read.filters import name_of, plugins_of
 from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.ids import id_in
+from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
 from lucid.stream.read.place import Place
 from lucid.stream.read.source import ArrayInfo, Check, Source
 from lucid.stream.read.unpacked import unpacked
@@ -64,7 +65,13 @@ class Hdf5:
                 for name, item, target in self._walk()
                 if _has_values(item)
             ]
-        return sorted(infos, key=lambda info: info.dataset or "")
+        hidden, frames = innards([info.dataset or "" for info in infos])
+        tables = []
+        for name in frames:
+            with suppress(SourceError):  # one that cannot be read is none to choose
+                tables += [table.info for table in [self._frame(name)] if table]
+        kept = [info for info in infos if info.dataset not in hidden]
+        return sorted([*kept, *tables], key=lambda info: info.dataset or "")
 
     def open(self, name: str | None) -> Source | None:
         """Return a dataset, None if there is none of this name.
@@ -77,8 +84,21 @@ class Hdf5:
         name = name or ""
         with _told_of(f"{self._path}::{name}"):
             item = self._checked(name)
+            if isinstance(item, h5py.Group):
+                return self._frame(name)
             is_array = isinstance(item, h5py.Dataset) and item.shape is not None
             return self._source(name, item) if is_array else None
+
+    def _frame(self, name: str) -> Source | None:
+        """Return the table of a frame that pandas wrote, None if it is another group."""
+        with _told_of(f"{self._path}::{name}"):
+            group = self._checked(name)
+            if not isinstance(group, h5py.Group):
+                return None
+            name, table = dataset_of(name, group, self._checked)
+            if isinstance(table, Frame):
+                return FrameSource(f"{self._path}::{name}", self._path, table, self)
+            return self._source(name, table) if isinstance(table, h5py.Dataset) else None
 
     def again(self, name: str) -> Source:
         """Return a dataset that was opened before, without looking at it again."""
@@ -214,6 +234,16 @@ class Hdf5Source(Source):
                     check(found.shape, found.dtype, found.name)
                     return found
         return None
+
+
+class FrameSource(Source):
+    """An open frame of pandas in the format "fixed"."""
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What the file says about it."""
+        frame = self._array
+        return ArrayInfo(frame.name, frame.shape, frame.dtype, frame.chunks)
 
 
 def _described(item: Any, name: str | None = None, target: str = "") -> ArrayInfo:
