@@ -191,3 +191,62 @@ def test_ids_in_the_first_column_are_not_taken_for_boxes(files):
     Path("ids.txt").write_text("\n".join(map(str, [1000, 1001, 1002, 1003, 7])))
     with pytest.raises(RoiError, match=r"of 5 such numbers are ids of images, which index_by='id'"):
         crops_of("t.npy", ids="ids.txt")
+
+
+SIZES = np.array([[100, 200], [300, 250], [80, 80], [120, 60], [77, 99]])
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "header", "columns"),
+    [
+        ("s.csv", "s.csv", "height,width", (0, 1)),
+        ("s.csv", "s.csv", "image_w,image_h", (1, 0)),
+        ("s.csv", "s.csv::height,width", "width,height", (1, 0)),
+        ("s.csv", "s.csv::width,height", "width,height", (1, 0)),
+        ("s.csv", "s.csv::b,a", "a,b", (1, 0)),
+        ("s.tsv", "s.tsv::rows,cols", "cols\trows", (1, 0)),
+        ("s.txt", "s.txt", None, (0, 1)),
+    ],
+)
+def test_sizes_of_images_may_be_columns_of_a_table(files, name, spec, header, columns):
+    fractions = files.rois / np.c_[np.ones(60), SIZES[files.rois[:, 0].astype(int)][:, [1, 0] * 2]]
+    mark = {".csv": ",", ".tsv": "\t"}.get(name[1:], " ")
+    rows = np.empty_like(SIZES)
+    rows[:, list(columns)] = SIZES
+    lines = [mark.join(map(str, row)) for row in rows]
+    Path(name).write_text("\n".join([*([header] if header else []), *lines]))
+    crops = crops_of(fractions, normalized=True, image_size=spec)
+    wanted = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+    np.testing.assert_allclose(crops, wanted, atol=1e-5)
+
+
+def test_sizes_go_to_images_by_a_column_of_ids(files):
+    fractions = files.rois / np.c_[np.ones(60), SIZES[files.rois[:, 0].astype(int)][:, [1, 0] * 2]]
+    ids = ["c.jpg", "a.jpg", "e.jpg", "b.jpg", "d.jpg"]
+    Path("ids.txt").write_text("\n".join(ids))
+    order = [4, 2, 0, 1, 3, 4]  # one twice, as in a table of boxes
+    lines = [f"{ids[k]},{SIZES[k, 1]},{SIZES[k, 0]}" for k in order]
+    Path("s.csv").write_text("\n".join(["filename,width,height", *lines]))
+    crops = crops_of(fractions, normalized=True, image_size="s.csv", ids="ids.txt")
+    wanted = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+    np.testing.assert_allclose(crops, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "message"),
+    [
+        ("a,b\n1,2\n", "s.csv", "must have columns height and width; say which they are as"),
+        ("a,b\n1,2\n", "s.csv::a,c", "s.csv has no columns 'a,c'; it has a, b"),
+        ("height,width\n1,2\n", "s.csv", "must have a size for each of 5 images, .* got 1 rows"),
+        ("height,width\n1,0\n", "s.csv", "s.csv must hold sizes above 0"),
+        ("height,width\n1,x\n", "s.csv", "line 2 is not a size: "),
+        ("height,width\n1\n", "s.csv", "line 2 is not a size: "),
+        ("id,height,width\n7,1,1\n", "s.csv", "sizes of images by id; pass ids"),
+        ("id,height,width\n7,1,1\n7,1,2\n", "s.csv", "s.csv has two sizes of image 7"),
+        ("", "s.csv", "s.csv is empty"),
+    ],
+)
+def test_tables_without_sizes_are_refused(files, text, spec, message):
+    Path("s.csv").write_text(text)
+    with pytest.raises(lucid.LucidError, match=message):
+        crops_of("r.npy", normalized=True, image_size=spec)

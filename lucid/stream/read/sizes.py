@@ -10,12 +10,16 @@ import numpy as np
 from lucid.errors import ShapeError
 from lucid.stream import tuning
 from lucid.stream.checks import PLACE, Held
+from lucid.stream.read.arrays import split
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import match
 from lucid.stream.read.image_ids import read_listing
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.size_tables import read_size_table
+from lucid.stream.read.text_tables import SUFFIXES
 from lucid.stream.read.values_per_image import values_per_image
 from lucid.stream.settings import Settings
 
@@ -35,12 +39,13 @@ def find_sizes(
         return np.array([size], np.float64)
     if PLACE in str(size):
         return _of_each(str(size), features, boxes, opened, is_used)
-    if isinstance(size, Held) or (size is not None and not size.endswith(".json")):
-        return _by_array(size, features.images, opened)
     if size is None and settings.resize is None:
         return None
-    pictures = boxes.pictures if size is None else _of_json(Path(size), opened)
-    name = size or boxes.name
+    path, names = (None, None) if size is None or isinstance(size, Held) else split(size)
+    if size is not None and (path is None or path.suffix not in (".json", *SUFFIXES)):
+        return _by_array(size, features.images, opened)
+    pictures = boxes.pictures if path is None else _of_text(path, names, opened)
+    name = str(path or boxes.name)
     if pictures is None:
         raise ShapeError(f"{name} does not say the sizes of its images; pass --image-size")
     sizes = sizes_of(pictures, features, name)
@@ -69,10 +74,15 @@ def _require_sizes(sizes: Floats, boxes: Boxes, ids: list[str], name: str) -> No
             raise ShapeError(f"{name} has no size of image {ids[unknown[0]]!r}")
 
 
-def _of_json(path: Path, opened: Opened) -> Images:
-    """Return what a .json says about images."""
-    images, _ = read_listing(path)
-    opened.note("image_size", path, images.sizes.shape)
+def _of_text(path: Path, names: str | None, opened: Opened) -> Images:
+    """Return what a .json says about images, or a table; without ids if that has none."""
+    if path.suffix == ".json":
+        images, _ = read_listing(path)
+    else:
+        table = read_size_table(path, names)
+        ids = table.ids or []
+        images = Images(ids, [""] * len(ids), table.sizes)
+    opened.inputs.append(Input("image_size", path, names, images.sizes.shape, "text"))
     return images
 
 
@@ -92,6 +102,13 @@ def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
 
 def sizes_of(images: Images, features: Features, name: str) -> Floats:
     """Return heights and widths (N, 2) of the pictures of maps, NaN where a file has none."""
+    if not images.ids:
+        if len(images.sizes) == features.images:
+            return images.sizes
+        raise ShapeError(
+            f"{name} must have a size for each of {features.images} images, or a column of their "
+            f"ids, got {len(images.sizes)} rows"
+        )
     if features.ids is None:
         raise ShapeError(f"{name} has the sizes of images by id; pass ids (--ids), one per map")
     by_id = match(features.ids, images.ids, keys_name=name).images
