@@ -45,10 +45,11 @@ def _write_features(listed: Listed, gradient: Array, space: Workspace, work: Wor
 
 
 def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
-    """Write cells to their place in the region, and zeros to the rest of it."""
-    place = place_of(cells, listed, work)
-    if place.shape[1:] != listed.rois.regions[work.region].features.shape[1:]:
-        listed.rois.regions[work.region].features[work.channels] = 0
+    """Write cells to their place in the region, and zeros around them."""
+    place, own = place_of(cells, listed, work), listed.rois.regions[work.region]
+    part, (down, across) = own.features[work.channels], work.window
+    part[:, : down.start - own.origin[0]] = part[:, down.stop - own.origin[0] :] = 0
+    part[..., : across.start - own.origin[1]] = part[..., across.stop - own.origin[1] :] = 0
     fits = listed.fits(place) and place.strides[2] == place.itemsize
     out = place if fits else np.empty(place.shape, listed.rois.dtype)
     listed.apply(kernel.lay_back, work.some, cells, out)

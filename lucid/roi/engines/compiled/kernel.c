@@ -991,14 +991,16 @@ DISPATCHED static int TYPED(lay_out)(const struct work *work) {
 /* Write cells back to their planes. */
 DISPATCHED static int TYPED(lay_back)(const struct work *work) {
     const Py_ssize_t *size = work->cells.size, *wide = work->cells.stride;
-    for (Py_ssize_t y = 0; y < size[0]; y++) {
-        REAL *row = (REAL *)work->cells.buffer.buf + y * wide[0];
-        for (Py_ssize_t x = 0; x < size[1]; x++)
-            for (Py_ssize_t c = 0; c < size[2]; c++)
-                row[x * wide[1] + c] = TYPED(canonical)(row[x * wide[1] + c]);
-        TYPED(turn)((REAL *)work->other.buffer.buf + y * work->other.stride[1],
-                    work->other.stride[0], row, wide[1], size[2], size[1], 1);
-    }
+    for (Py_ssize_t y = 0; y < size[0]; y++)
+        for (Py_ssize_t x = 0, n; x < size[1]; x += n) { /* few, which the cache holds */
+            n = size[1] - x < CELLS ? size[1] - x : CELLS;
+            REAL *cells = (REAL *)work->cells.buffer.buf + y * wide[0] + x * wide[1];
+            for (Py_ssize_t i = 0; i < n; i++)
+                for (Py_ssize_t c = 0; c < size[2]; c++)
+                    cells[i * wide[1] + c] = TYPED(canonical)(cells[i * wide[1] + c]);
+            TYPED(turn)((REAL *)work->other.buffer.buf + y * work->other.stride[1] + x,
+                        work->other.stride[0], cells, wide[1], size[2], n, 1);
+        }
     return 0;
 }
 
