@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,19 +180,6 @@ def test_box_gradients_have_the_same_bits_alone(rng):
     for k in range(0, 80, 9):
         alone = box_gradient(g[k : k + 1], features, as_rois(table[k : k + 1], 2), operator)
         np.testing.assert_array_equal(alone[0], together[k])
-
-
-def test_a_nan_is_found_exactly_where_a_sample_reads_it(rng):
-    """Its four neighbours count, weight 0 included; other bins of the RoI are as they would be."""
-    features = rng.standard_normal((2, 3, 20, 25))
-    features[:, 1, 5:8, 7] = np.nan
-    table = table_on(rng, 2, 20, 25)
-    table[::3, 1:] = table[::3, 1:].round()
-    for ratio in (-1, 1, 2):
-        crops = roi_align(features, table, (4, 5), 1.0, ratio)
-        expected = oracles.roi_align(features, table, (4, 5), 1.0, ratio)
-        np.testing.assert_array_equal(np.isnan(crops), np.isnan(expected))
-        np.testing.assert_allclose(crops, expected, atol=1e-10)
 
 
 def test_every_nan_is_the_same_one(rng):
