@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -109,6 +110,36 @@ def test_builds_with_other_flags_and_compilers_give_the_same_bits(tmp_path, comp
     if not shutil.which(compiler):
         pytest.skip(f"there is no {compiler}")
     assert check(build_in(tmp_path, compiler, *flags)) == (0, "")
+
+
+KILLED = """
+import os, signal, lucid
+from lucid.stream import tuning
+tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=4000)
+lucid.extract("f.h5", "r.npy", "c.h5", engine="compiled", jobs=1, on_progress=lambda rows:
+    os.kill(os.getpid(), signal.SIGKILL) if rows >= 30 else None)
+"""
+RESUMED = """
+import lucid
+report = lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+assert (report.engine, report.resumed >= 30) == ("compiled", True), report
+"""
+
+
+@pytest.mark.slow
+def test_a_run_begun_by_one_build_is_finished_by_another_as_if_nothing_had_happened(
+    files, tmp_path
+):
+    for name, script, flags in (
+        ("one", KILLED, ["-O1"]),
+        ("other", RESUMED, ["-O3", "-march=native", "-funroll-loops"]),
+    ):
+        (tmp_path / name).mkdir()
+        environment = os.environ | {"PYTHONPATH": str(build_in(tmp_path / name, "gcc", *flags))}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
+        assert done.returncode == (-signal.SIGKILL if name == "one" else 0), done.stderr
+    lucid.extract("f.h5", "r.npy", "whole.h5")
+    assert Path("c.h5").read_bytes() == Path("whole.h5").read_bytes()
 
 
 @pytest.mark.slow
