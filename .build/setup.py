@@ -29,6 +29,7 @@ setup(
         Extension(
             "lucid.roi.engines.compiled._kernel",
             ["lucid/roi/engines/compiled/kernel.c"],
+            depends=["lucid/roi/engines/compiled/passes.h"],
             define_macros=[] if FREE_THREADED else [("Py_LIMITED_API", "0x030b0000")],
             py_limited_api=not FREE_THREADED,
             optional=True,

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -9,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +112,36 @@ def test_builds_with_other_flags_and_compilers_give_the_same_bits(tmp_path, comp
     assert check(build_in(tmp_path, compiler, *flags)) == (0, "")
 
 
+KILLED = """
+import os, signal, lucid
+from lucid.stream import tuning
+tuning.current = tuning.Tuning(mark_seconds=0, crops_bytes=4000)
+lucid.extract("f.h5", "r.npy", "c.h5", engine="compiled", jobs=1, on_progress=lambda rows:
+    os.kill(os.getpid(), signal.SIGKILL) if rows >= 30 else None)
+"""
+RESUMED = """
+import lucid
+report = lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
+assert (report.engine, report.resumed >= 30) == ("compiled", True), report
+"""
+
+
+@pytest.mark.slow
+def test_a_run_begun_by_one_build_is_finished_by_another_as_if_nothing_had_happened(
+    files, tmp_path
+):
+    for name, script, flags in (
+        ("one", KILLED, ["-O1"]),
+        ("other", RESUMED, ["-O3", "-march=native", "-funroll-loops"]),
+    ):
+        (tmp_path / name).mkdir()
+        environment = os.environ | {"PYTHONPATH": str(build_in(tmp_path / name, "gcc", *flags))}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
+        assert done.returncode == (-signal.SIGKILL if name == "one" else 0), done.stderr
+    lucid.extract("f.h5", "r.npy", "whole.h5")
+    assert Path("c.h5").read_bytes() == Path("whole.h5").read_bytes()
+
+
 @pytest.mark.slow
 def test_a_users_flags_change_no_bit_and_nothing_else_in_the_process(tmp_path):
     """-Ofast when linking would make NumPy take tiny numbers for zeros."""
@@ -181,19 +211,6 @@ def test_box_gradients_have_the_same_bits_alone(rng):
     for k in range(0, 80, 9):
         alone = box_gradient(g[k : k + 1], features, as_rois(table[k : k + 1], 2), operator)
         np.testing.assert_array_equal(alone[0], together[k])
-
-
-def test_a_nan_is_found_exactly_where_a_sample_reads_it(rng):
-    """Its four neighbours count, weight 0 included; other bins of the RoI are as they would be."""
-    features = rng.standard_normal((2, 3, 20, 25))
-    features[:, 1, 5:8, 7] = np.nan
-    table = table_on(rng, 2, 20, 25)
-    table[::3, 1:] = table[::3, 1:].round()
-    for ratio in (-1, 1, 2):
-        crops = roi_align(features, table, (4, 5), 1.0, ratio)
-        expected = oracles.roi_align(features, table, (4, 5), 1.0, ratio)
-        np.testing.assert_array_equal(np.isnan(crops), np.isnan(expected))
-        np.testing.assert_allclose(crops, expected, atol=1e-10)
 
 
 def test_every_nan_is_the_same_one(rng):

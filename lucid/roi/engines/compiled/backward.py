@@ -9,7 +9,6 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
-    SMALL_VALUES,
     STEP,
     Cells,
     Listed,
@@ -17,6 +16,7 @@ from lucid.roi.engines.compiled.door import (
     bins_of,
     cells_of,
     empty_cells,
+    is_small,
     listed,
     place_of,
     works,
@@ -29,7 +29,7 @@ from lucid.roi.workers import Workers
 def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
     """Write the gradient of the only region; see `lucid.roi.engines.Engine`."""
     ready = listed(rois, slopes=False)
-    alone = len(rois.rows) * gradient[:1].size < SMALL_VALUES
+    alone = is_small(rois, gradient)
     each = -(-gradient.shape[1] // len(workers))  # channels of all RoIs: a cell's sum has an order
     items = works(ready, most=-(-each // STEP) * STEP)
     with workers.in_background(partial(_write_features, ready, gradient), items, alone=alone):
@@ -45,10 +45,11 @@ def _write_features(listed: Listed, gradient: Array, space: Workspace, work: Wor
 
 
 def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
-    """Write cells to their place in the region, and zeros to the rest of it."""
-    place = place_of(cells, listed, work)
-    if place.shape[1:] != listed.rois.regions[work.region].features.shape[1:]:
-        listed.rois.regions[work.region].features[work.channels] = 0
+    """Write cells to their place in the region, and zeros around them."""
+    place, own = place_of(cells, listed, work), listed.rois.regions[work.region]
+    part, (down, across) = own.features[work.channels], work.window
+    part[:, : down.start - own.origin[0]] = part[:, down.stop - own.origin[0] :] = 0
+    part[..., : across.start - own.origin[1]] = part[..., across.stop - own.origin[1] :] = 0
     fits = listed.fits(place) and place.strides[2] == place.itemsize
     out = place if fits else np.empty(place.shape, listed.rois.dtype)
     listed.apply(kernel.lay_back, work.some, cells, out)
@@ -59,7 +60,7 @@ def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
 def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
     ready = listed(rois, slopes=True)
-    alone = len(rois.rows) * gradient[:1].size < SMALL_VALUES
+    alone = is_small(rois, gradient)
     parts = np.zeros((-(-gradient.shape[1] // STEP), len(rois.rows), 4))
     items = works(ready, 1 if alone else len(workers), most=STEP)
     with workers.in_background(partial(_write_boxes, ready, gradient, parts), items, alone=alone):

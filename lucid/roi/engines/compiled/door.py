@@ -136,6 +136,11 @@ def _whole(values: Array) -> Ints:
     return np.ascontiguousarray(values, np.int64)
 
 
+def is_small(rois: PlacedRois, crops: Array) -> bool:
+    """Return whether crops, or their gradient, are not worth a thread."""
+    return len(rois.rows) * crops[:1].size < SMALL_VALUES
+
+
 def works(listed: Listed, threads: int = 1, most: int = ALL) -> Iterator[Work]:
     """Yield what may be done at the same time, with as many channels as the cache holds."""
     regions, size = listed.rois.regions, listed.rois.dtype.itemsize

@@ -10,12 +10,12 @@ import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
     CASTS,
-    SMALL_VALUES,
     Cells,
     Listed,
     Work,
     bins_of,
     cells_of,
+    is_small,
     listed,
     slices,
     works,
@@ -30,7 +30,7 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     if not len(rois.geometry):
         return
     ready = listed(rois, slopes=False)
-    alone = len(rois.rows) * crops[0].size < SMALL_VALUES
+    alone = is_small(rois, crops)
     items = works(ready, 1 if alone else len(workers))
     with workers.in_background(partial(_write_crops, ready, crops), items, alone=alone):
         pass

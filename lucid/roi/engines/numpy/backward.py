@@ -18,6 +18,12 @@ from lucid.roi.engines.numpy.channels_last import (
 )
 from lucid.roi.engines.numpy.forward import gather, weighted_by_row, windows
 from lucid.roi.engines.numpy.passes import BoxGradientPass, FeatureGradientPass, Pass
+from lucid.roi.engines.numpy.plain import (
+    add_features,
+    holes_in_cells,
+    holes_in_gradient,
+    without_holes,
+)
 from lucid.roi.engines.numpy.weights import Batch, batches_by_part
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Bools, Floats, Ints
@@ -51,13 +57,29 @@ def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
     inside = features[:, down, across]
     total = space.table.array((*inside.shape[1:], len(features)), rois.dtype)
     total[...] = 0
+    with np.errstate(invalid="ignore"):  # 0 * inf, which is done again
+        _add_all(gradient, rois, total, space)
+    holes = holes_in_gradient(gradient, rois) if holes_in_cells(total).any() else []
+    if holes:
+        total[...] = 0
+        _add_all(gradient, rois, total, space, fills=True)
+    from_channels_last(Copy(part=inside, place=total))
+    for k in holes:
+        add_features(rois, gradient, k)
+
+
+def _add_all(
+    gradient: Array, rois: PlacedRois, total: Array, space: Workspace, fills: bool = False
+) -> None:
+    """Add what all RoIs bring, with 0 for what is not finite if that is asked for."""
     nowhere = np.zeros(len(rois.geometry), np.int64)
-    table = ChannelsLastTable(total.reshape(-1, len(features)), base=nowhere, pitch=nowhere)
+    table = ChannelsLastTable(total.reshape(-1, total.shape[2]), base=nowhere, pitch=nowhere)
     for batch in _batches(rois, table, FeatureGradientPass()):
         if batch.rows.cells.size * batch.cols.cells.size:
             bins = _channels_last(gradient[rois.rows[batch.rois]], space, rois.dtype)
-            _add_batch(bins, batch, total, (down.start, across.start), space)
-    from_channels_last(Copy(part=inside, place=total))
+            if fills:
+                bins[~np.isfinite(bins)] = 0
+            _add_batch(bins, batch, total, rois.geometry.bounds(), space)
 
 
 def _batches(rois: PlacedRois, table: ChannelsLastTable, way: Pass) -> Iterator[Batch]:
@@ -65,14 +87,14 @@ def _batches(rois: PlacedRois, table: ChannelsLastTable, way: Pass) -> Iterator[
 
 
 def _add_batch(
-    bins: Array, batch: Batch, total: Array, corner: tuple[int, int], space: Workspace
+    bins: Array, batch: Batch, total: Array, window: tuple[slice, slice], space: Workspace
 ) -> None:
-    """Add to `total` (h, w, C), which begins at a corner, the gradient of what RoIs touch."""
+    """Add to `total` (h, w, C), a window of a map, the gradient of what RoIs touch."""
     by_row = _spread_by_col(bins, batch, space)
     (G, PH, w, C), (_, R, _, L) = by_row.shape, batch.rows.weights.shape
     by_row = by_row.reshape(G * R, PH // R, w * C)
     weights = batch.rows.weights[:, :, : PH // R].reshape(G * R, PH // R, L)
-    bands = _bands(batch, corner)
+    bands = _bands(batch, window)
     scattered = bands.scattered
     flat, cells = total.reshape(len(total), -1), total.reshape(-1, C)
     gemm_accumulate(weights, by_row, flat, _rectangles(bands, ~scattered, C))
@@ -81,13 +103,13 @@ def _add_batch(
         _add_scattered(weights[band], by_row[band], y * total.shape[1] + x, cells, space)
 
 
-def _bands(batch: Batch, corner: tuple[int, int]) -> Bands:
-    """Return where the bands of RoIs lie on a part of a map that begins at a corner."""
+def _bands(batch: Batch, window: tuple[slice, slice]) -> Bands:
+    """Return where the bands of RoIs lie in a window of a map."""
     R, _, L = batch.rows.weights.shape[1:]
     y, x = batch.rows.cells.reshape(-1, L), np.repeat(batch.cols.cells, R, axis=0)
     # What a list has after its last cell is that cell again, for nothing.
     height, width = (1 + (each == each[:, -1:]).argmax(axis=1) for each in (y, x))
-    return Bands(y=y - corner[0], x=x - corner[1], height=height, width=width)
+    return Bands(y=y - window[0].start, x=x - window[1].start, height=height, width=width)
 
 
 def _rectangles(bands: Bands, some: Bools, channels: int) -> Iterator[Rectangle]:
@@ -141,6 +163,9 @@ def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
     for batch in _batches(rois, table, BoxGradientPass()):
         its_own = gradient[rois.rows[batch.rois]]
         result[batch.rois] = _by_edges(batch, *_by_weights(its_own, batch, table, workers.space))
+    for k in np.flatnonzero(~np.isfinite(result).all(axis=1)).tolist():
+        if alone := without_holes(rois, k):
+            result[k] = box_gradient(alone, gradient, workers)
     return result
 
 

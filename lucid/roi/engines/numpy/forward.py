@@ -17,6 +17,7 @@ from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.buffers import Buffers, buffers_for
 from lucid.roi.engines.numpy.channels_last import ChannelsLastTable, lay_out_table, to_channels_last
 from lucid.roi.engines.numpy.passes import CropsPass
+from lucid.roi.engines.numpy.plain import holes_in_cells, holes_in_crops, write_crop
 from lucid.roi.engines.numpy.weights import Batch, batches_by_part, gapless_runs
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Indices
@@ -36,7 +37,6 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     if not len(rois.geometry):
         return
     table, copies = lay_out_table(rois, workers.space)
-    work = partial(_write_crops, crops, rois.rows, table)
     # Lists: threads that lay weights out would keep the others from going on. In a list, RoIs that
     # are weighted in place come first, and so to one thread: many threads that each make short
     # calls would wait for each other.
@@ -44,21 +44,40 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     small = table.cells.nbytes < tuning.current.batch_bytes
     with workers.in_background(to_channels_last, copies, alone=small):
         first = next(lists)
+    work = partial(_write_crops, crops, rois, table, _looks(crops, rois, table))
     for batches in chain([first], lists):
         workers.each(work, batches)
 
 
+def _looks(crops: Array, rois: PlacedRois, table: ChannelsLastTable) -> bool:
+    """Return whether to look for holes in crops: the table has some, or is more to look at."""
+    more = table.cells.size > len(rois.rows) * crops[0].size
+    return more or bool(holes_in_cells(table.cells).any())
+
+
 def _write_crops(
-    crops: Array, rows: Indices, table: ChannelsLastTable, space: Workspace, batch: Batch
+    crops: Array,
+    rois: PlacedRois,
+    table: ChannelsLastTable,
+    looks: bool,
+    space: Workspace,
+    batch: Batch,
 ) -> None:
     """Write the crops of a batch, RoI by RoI if one of them is at the limit of its dtype."""
     with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
         try:
-            crops[rows[batch.rois]] = weighted(batch, table, space)
+            _write(crops, rois, batch.rois, weighted(batch, table, space), looks)
         except FloatingPointError:
             for k in range(len(batch.rois)):
                 one = batch.part(slice(k, k + 1))
-                crops[rows[one.rois]] = _without_overflow(one, table, space)
+                _write(crops, rois, one.rois, _without_overflow(one, table, space), looks)
+
+
+def _write(crops: Array, rois: PlacedRois, some: Indices, values: Array, looks: bool) -> None:
+    """Write the crops of some RoIs, and once more those with holes if it looks for them."""
+    crops[rois.rows[some]] = values
+    for k in some[holes_in_crops(values)].tolist() if looks else ():
+        write_crop(crops, rois, k)
 
 
 def weighted(batch: Batch, table: ChannelsLastTable, space: Workspace) -> Array:
