@@ -1,8 +1,8 @@
-"""How fast lucid is: `python -m tests.benchmarks [core|gradients|stream|growth|ablation] ...`."""
+"""How fast lucid is: `python -m tests.benchmarks [core|gradients|stream|files|...] ...`."""
 
 import argparse
 
-from tests.benchmarks import ablation, core, stream
+from tests.benchmarks import ablation, core, files, stream
 from tests.benchmarks.workloads import NAMES
 
 
@@ -29,6 +29,8 @@ def main():
             stream.compare(asked.rounds)
         elif what == "growth":
             stream.grow()
+        elif what == "files":
+            files.compare(asked.rounds)
         else:
             parser.error(f"there is no benchmark {what!r}")
 

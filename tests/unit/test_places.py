@@ -11,6 +11,7 @@ import pytest
 from lucid import LucidError, SinkError, SourceError
 from lucid.errors import MissingFileError, OutputExistsError
 from lucid.stream.read.arrays import open_source
+from lucid.stream.read.fingerprint import FilesSeen, fingerprint_of_many
 from lucid.stream.read.npy import place_in_npy
 from lucid.stream.read.placed import SMALL_BYTES, PlacedSource
 
@@ -64,7 +65,7 @@ def test_what_lies_otherwise_has_no_place(folder):
 def test_a_npy_file_is_read_from_its_place(folder, rng, order, length):
     array = np.asarray(rng.standard_normal((3, length)), order=order)
     np.save("a.npy", array)
-    source = PlacedSource("a.npy", place_in_npy("a.npy"))
+    source = PlacedSource("a.npy", place_in_npy("a.npy", FilesSeen()))
     np.testing.assert_array_equal(source[1], array[1])
     np.testing.assert_array_equal(source[:, 2:5], array[:, 2:5])
     small = array.nbytes <= SMALL_BYTES
@@ -73,7 +74,7 @@ def test_a_npy_file_is_read_from_its_place(folder, rng, order, length):
 
 def test_what_takes_a_closer_look_is_not_placed(folder):
     np.save("objects.npy", np.array([None]), allow_pickle=True)
-    np.save("long.npy", np.zeros(1, [("x" * 300, "f4")]))
+    np.save("long.npy", np.zeros(1, [("x" * 5000, "f4")]))
     np.save("cut.npy", np.zeros(100))
     os.truncate("cut.npy", 500)
     with open("text.npy", "wb") as stream:
@@ -82,13 +83,23 @@ def test_what_takes_a_closer_look_is_not_placed(folder):
     os.mkfifo("fifo.npy")
     os.mkdir("folder.npy")
     for name in ("objects", "long", "cut", "text", "empty", "fifo", "folder", "missing"):
-        assert place_in_npy(f"{name}.npy") is None
+        assert place_in_npy(f"{name}.npy", FilesSeen()) is None
+
+
+def test_a_fingerprint_taken_in_passing_is_that_of_the_files(folder, rng):
+    names = ["a.npy", "b.npy", "c.npy"]
+    seen = FilesSeen()
+    for k, name in enumerate(names):
+        np.save(name, rng.standard_normal(100 * 10**k))
+        assert place_in_npy(name, seen) is not None
+    assert seen.text() == fingerprint_of_many(names)
+    assert fingerprint_of_many([*names, "gone.npy"]) != seen.text()
 
 
 @pytest.mark.parametrize("length", [1000, SMALL_BYTES])
 def test_a_file_that_has_gone_or_become_shorter_is_an_error(folder, length):
     np.save("a.npy", np.zeros(length))
-    place = place_in_npy("a.npy")
+    place = place_in_npy("a.npy", FilesSeen())
     os.truncate("a.npy", 500)
     with pytest.raises(SourceError, match="a.npy cannot be read"):
         PlacedSource("a.npy", place)[0]

@@ -27,25 +27,31 @@ class Input(NamedTuple):
     files: tuple[PathLike, ...] = ()  # where it is several, as one for each image
     several: bool = False  # whether those are what the option names
     values: Any = None  # where it is in memory
+    known: str = ""  # the fingerprint, if it was taken when files were opened
 
     def fingerprint(self) -> str:
         """Return what changes when the contents do; see `fingerprint`."""
         if self.path is None:
             return fingerprint_of_array(self.values)
+        if self.known:
+            return self.known
         if self.files or self.path.is_dir():
             return fingerprint_of_many(self._all_files())
         return fingerprint(self.path)
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
-        return max((os.stat(path).st_mtime_ns for path in self._all_files()), default=0)  # noqa: PTH116
+        there = [path for path in self._all_files() if os.path.exists(path)]  # noqa: PTH110
+        return max((os.stat(path).st_mtime_ns for path in there), default=0)  # noqa: PTH116
 
     def _all_files(self) -> list[PathLike]:
-        """Return the files that are there, with those of folders."""
+        """Return the files, with those of folders; one of an image need not be there."""
         found: list[PathLike] = []
         for path in self.files or ((self.path,) if self.path else ()):
-            found += sorted(Path(path).rglob("*")) if os.path.isdir(path) else [path]  # noqa: PTH112
-        return [path for path in found if os.path.isfile(path)]  # noqa: PTH113
+            is_folder = os.path.isdir(path)  # noqa: PTH112
+            within = sorted(Path(path).rglob("*")) if is_folder else []
+            found += [each for each in within if each.is_file()] if is_folder else [path]
+        return found
 
 
 def fingerprint(path: Path) -> str:
@@ -81,29 +87,52 @@ def fingerprint_of_array(values: Any) -> str:
     return f"whole:{values.nbytes}:{digest.hexdigest()}"
 
 
+class FilesSeen:
+    """What makes the fingerprint of many files, taken down file by file."""
+
+    def __init__(self) -> None:
+        self._digest, self._whole, self.count = blake2b(digest_size=16), True, 0
+
+    def add(self, file: int) -> tuple[bytes, int]:
+        """Take down an open file; return the 4 KiB that it begins with, and its size."""
+        size = os.fstat(file).st_size
+        start = os.pread(file, SMALL_BLOCK_BYTES, 0)
+        end = os.pread(file, SMALL_BLOCK_BYTES, max(size - SMALL_BLOCK_BYTES, 0))
+        self._whole &= size <= 2 * SMALL_BLOCK_BYTES
+        self._digest.update(size.to_bytes(8, "little") + start + end)
+        self.count += 1
+        return start, size
+
+    def add_missing(self) -> None:
+        """Take down that a file is not there."""
+        self._digest.update(b"\xff" * 8)
+        self.count += 1
+
+    def text(self) -> str:
+        """Return the fingerprint."""
+        kind = "whole" if self._whole else SAMPLED
+        return f"{kind}:{self.count} files:{self._digest.hexdigest()}"
+
+
 def fingerprint_of_many(paths: Sequence[PathLike]) -> str:
     """Return a text that changes with the number, the sizes or the contents of files.
 
     Of each it tells the size and two blocks of 4 KiB, the first and the last; or that it is not
     there.
     """
-    digest, whole = blake2b(digest_size=16), True
+    seen = FilesSeen()
     for path in paths:
         try:
-            file = os.open(path, os.O_RDONLY)  # a `Path` takes longer than all that is read
+            file = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
-            digest.update(b"\xff" * 8)
+            seen.add_missing()
             continue
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
         try:
-            size = os.fstat(file).st_size
-            whole &= size <= 2 * SMALL_BLOCK_BYTES
-            digest.update(size.to_bytes(8, "little"))
-            for start in (0, max(size - SMALL_BLOCK_BYTES, 0)):
-                digest.update(os.pread(file, SMALL_BLOCK_BYTES, start))
+            seen.add(file)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
         finally:
             os.close(file)
-    return f"{'whole' if whole else SAMPLED}:{len(paths)} files:{digest.hexdigest()}"
+    return seen.text()

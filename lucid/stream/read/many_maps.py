@@ -47,12 +47,14 @@ class ManyMaps(Features):
         counts: list[int] = []
         said: list[tuple[Said, Said]] = []
         self.channels, self.dtype, self.kind = 0, np.dtype(np.float32), ""
+        before: object = None
         for source in sources:
-            self.require_maps(source.shape, source.dtype, source.name)
-            count, channels, *size = self._axes.in_order(source.shape)
-            if not counts:
-                self._take_from_the_first(source, channels)
-            self._require_like_the_first(source, channels)
+            if before != (before := (source.shape, source.dtype)):  # of many files most are alike
+                self.require_maps(source.shape, source.dtype, source.name)
+                count, channels, *size = self._axes.in_order(source.shape)
+                if not counts:
+                    self._take_from_the_first(source, channels)
+                self._require_like_the_first(source, channels)
             self._take_down(source)
             said.append(source.said())
             counts.append(count)

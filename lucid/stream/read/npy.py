@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lucid.errors import SourceError
+from lucid.stream.read.fingerprint import FilesSeen
 from lucid.stream.read.place import Place
 from lucid.stream.read.pread import PreadArray
 from lucid.stream.read.source import ArrayInfo, Source
@@ -27,7 +28,6 @@ NOT_PIPED = {
     "a zip file such as .npz or .pt": (0, b"PK"),
     "safetensors": (8, b"{"),
 }  # and what they have where
-SHORT_HEADER_BYTES = 256  # NumPy's are of 128, unless a shape or dtype is long
 MOST_HEADER_BYTES = 1 << 20  # NumPy refuses shorter ones already, but reads them first
 
 
@@ -175,15 +175,16 @@ class FileValues:
         return mapped
 
 
-def place_in_npy(path: str) -> Place | None:
+def place_in_npy(path: str, seen: FilesSeen) -> Place | None:
     """Return where the values of a .npy file lie; None if that takes a closer look, as `Npy` does.
 
-    Of many files most have the same header, which is then understood once.
+    Of many files most have the same header, which is then understood once. What makes their
+    fingerprint is taken down in passing.
     """
     with suppress(OSError, SourceError):
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            start, held = os.pread(file, SHORT_HEADER_BYTES, 0), os.fstat(file).st_size
+            start, held = seen.add(file)
         finally:
             os.close(file)
         begin = npy.MAGIC_LEN + 2 + int.from_bytes(start[8:10], "little")

@@ -10,7 +10,7 @@ from typing import Protocol
 from lucid.errors import MissingFileError, SourceError
 from lucid.stream.checks import PLACE, PathLike
 from lucid.stream.read.arrays import open_container, open_source, split
-from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.fingerprint import FilesSeen, Input
 from lucid.stream.read.ids import id_in, natural
 from lucid.stream.read.missing import not_opened
 from lucid.stream.read.npy import place_in_npy
@@ -159,6 +159,7 @@ class FilePerImage:
         self._paths = [str(split(spec)[0]) if "::" in spec else spec for spec in specs]
         self._names, self._check, self._trust = names, check, trust
         self._places: list[Place | None] = [None] * len(specs)
+        self._seen = FilesSeen()  # of .npy files
         self._open: tuple[int, Source] | None = None
 
     def first(self) -> Iterator[Source]:
@@ -168,7 +169,7 @@ class FilePerImage:
     def look(self, image: int) -> Source | None:
         """Return the array of an image, None if there is no such file."""
         spec = self._specs[image]
-        self._places[image] = place = place_in_npy(spec)
+        self._places[image] = place = place_in_npy(spec, self._seen)
         if place is not None:
             return PlacedSource(spec, place)
         if not os.path.exists(self._paths[image]):  # noqa: PTH110
@@ -201,7 +202,9 @@ class FilePerImage:
         path, _, dataset = (self._pattern or self._specs[0]).rpartition("::")
         where = Path(path or dataset)
         files, several = tuple(self._paths), self._pattern is None
-        return Input(role, where, dataset if path else None, shape, dtype, files, several)
+        this = Input(role, where, dataset if path else None, shape, dtype, files, several)
+        all_seen = None not in self._places and self._seen.count == len(files)
+        return this._replace(known=self._seen.text()) if all_seen else this
 
     def paths(self) -> Sequence[PathLike]:
         """Return the files."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -25,47 +24,54 @@ class PlacedSource(Source):
 
     def __init__(self, path: str, place: Place) -> None:
         self.name, self._place = path, place
+        self.info = ArrayInfo(dataset=None, shape=place.shape, dtype=place.dtype)
+        self._values: Any = None
 
     @property
     def path(self) -> Path:  # type: ignore[override]
         """The file."""
         return Path(self.name)
 
-    @cached_property
-    def info(self) -> ArrayInfo:
-        """What the file said about the array."""
-        return ArrayInfo(dataset=None, shape=self._place.shape, dtype=self._place.dtype)
-
-    @cached_property
+    @property
     def _array(self) -> Any:
+        if self._values is None:
+            self._values = self._opened()
+        return self._values
+
+    def _opened(self) -> Any:
         try:
-            with open(self.name, "rb", buffering=0) as stream:  # noqa: PTH123
-                return self._read(stream) if self._is_small else self._mapped(stream)
+            return self._read() if self._is_small else self._mapped()
         except SourceError as error:
             raise SourceError(f"{self.name} cannot be read: {error}") from error
         except OSError as error:
             raise not_opened(self.name, error) from error
 
-    def _read(self, stream: BinaryIO) -> Array:
+    def _read(self) -> Array:
         begin, shape, dtype, fortran = self._place
         values = np.empty(shape, dtype, "F" if fortran else "C")
-        read_at(stream.fileno(), values.reshape(-1, order="A"), begin)
+        file = os.open(self.name, os.O_RDONLY)  # a stream takes as long as all that is read
+        try:
+            read_at(file, values.reshape(-1, order="A"), begin)
+        finally:
+            os.close(file)
         return values
 
-    def _mapped(self, stream: BinaryIO) -> Array | PreadArray:
+    def _mapped(self) -> Array | PreadArray:
         begin, shape, dtype, fortran = self._place
-        if os.fstat(stream.fileno()).st_size < begin + self._place.nbytes:
-            raise SourceError("the file has become shorter")
-        return FileValues(stream, self.name).array(Header(shape, fortran, dtype), begin)
+        with self.path.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size < begin + self._place.nbytes:
+                raise SourceError("the file has become shorter")
+            return FileValues(stream, self.name).array(Header(shape, fortran, dtype), begin)
 
     @property
     def _is_small(self) -> bool:
         return self._place.nbytes <= SMALL_BYTES
 
     def __getitem__(self, key: Any) -> Array:
-        part: Array = self._array[key]
+        array = self._array
+        part: Array = array[key]
         # A part that is kept must not keep all that was read.
-        return part.copy() if self._is_small and part.size < self._array.size else part
+        return part.copy() if self._is_small and part.size < array.size else part
 
     def close(self) -> None:
         """Do nothing: the file is not open."""
