@@ -92,7 +92,7 @@ class ZipFile:
 
 def _directory(stream: BinaryIO, path: Path) -> list[Member]:
     """Return the members in the order of their places; raise a ValueError if they cannot be."""
-    begin, size, count = _end(stream)
+    begin, size, count = directory_of(stream)
     if size > MOST_DIRECTORY_BYTES or count * ENTRY.size > size:
         raise ValueError(f"its directory would have {count} members in {size} bytes")
     directory, at, members = os.pread(stream.fileno(), size, begin), 0, []
@@ -114,7 +114,7 @@ def _directory(stream: BinaryIO, path: Path) -> list[Member]:
     return members
 
 
-def _end(stream: BinaryIO) -> tuple[int, int, int]:
+def directory_of(stream: BinaryIO) -> tuple[int, int, int]:
     """Return where the directory is, its size, and how many members it has."""
     length = os.fstat(stream.fileno()).st_size
     for reach in (COMMON_TAIL, END.size + MOST_COMMENT):
