@@ -25,8 +25,8 @@ PIPE = "-"  # standard input or output
 PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
-OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy")
-IMAGE_SUFFIXES = (".npz", *OUTPUT_SUFFIXES)  # of a file for each image
+OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy", ".npz", ".safetensors")
+IMAGE_SUFFIXES = (".npz", *HDF5_SUFFIXES, ".npy")  # of a file for each image
 IN_GROUPS = f"::{PLACE}"  # what the name of a file with a group for each image ends in
 GROUP_SUFFIXES = tuple(suffix + IN_GROUPS for suffix in HDF5_SUFFIXES)
 LAYOUTS = {"".join(sorted(letters)) for letters in ("nchw", "chw", "ncl", "cl")}

@@ -63,9 +63,9 @@ def extract(
         whose columns have names: records, a .csv, .tsv or .txt file; or COCO's .json. In Python, an
         array too, as for all options that take one, or a list of boxes (n, 4) for each image.
     output : path
-        A .h5, .hdf5 or .npy file for the crops (K, C, PH, PW), or (K, C) with `reduce`; row k
-        belongs to RoI k. HDF5 has them as dataset 'crops', with the job as attributes and what the
-        rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a
+        A .h5, .hdf5, .npy, .npz or .safetensors file for the crops (K, C, PH, PW), or (K, C) with
+        `reduce`; row k belongs to RoI k. All but .npy have them as 'crops', with the job as
+        attributes, member attributes.json or metadata, and what the rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a
         .npz, .npy or HDF5 file, each image has its crops in a file of its own, and after
         'FILE.h5::' in a group: 'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a
         .npy stream on standard output, in the order of rows.

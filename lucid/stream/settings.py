@@ -68,7 +68,8 @@ class Settings:
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
             chunked and self.output.suffix not in HDF5_SUFFIXES,
-            "{compression}, {chunks} and {checksum} are for HDF5, not for .npy",
+            "{compression}, {chunks} and {checksum} are for HDF5, not for "
+            f"{self.output.suffix or '.npy'}",
         )
         yield (
             chunked and self.is_per_image,

@@ -225,7 +225,11 @@ def test_a_dry_run_reads_no_pixel_and_writes_nothing(files, monkeypatch):
         ({"rois": "gone.npy"}, SourceError, "gone.npy cannot be opened"),
         ({"output": "no/c.h5"}, SinkError, "no/c.h5 cannot be written: there is no directory no"),
         ({"output": "dir.h5", "overwrite": True}, SinkError, "dir.h5 is a directory"),
-        ({"output": "c.txt"}, ValueError, "output must end in .h5, .hdf5, .npy or be -, got c.txt"),
+        (
+            {"output": "c.txt"},
+            ValueError,
+            "output must end in .h5, .hdf5, .npy, .npz, .safetensors or be -, got c.txt",
+        ),
         ({"memory": "lots"}, ValueError, "memory must be a size such as 512M or 2G, got lots"),
         ({"memory": 0}, ValueError, "memory must be a size"),
         ({"dtype": "int8"}, ValueError, "dtype must be one of float16, float32, float64"),

@@ -54,9 +54,9 @@ class Paths(TypedDict, total=False):
         SourceLike,
         Option(
             group=OUTPUT,
-            help="Crops (K,C,PH,PW): .h5, .hdf5 or .npy. {{id}}: each image apart, in a file "
-            "(out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). - writes .npy to standard "
-            "output.",
+            help="Crops (K,C,PH,PW): .h5, .hdf5, .npy, .npz or .safetensors. {{id}}: each image "
+            "apart, in a file (out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). - writes "
+            ".npy to standard output.",
             check=as_output,
             default="crops.h5",
             metavar="PATH",

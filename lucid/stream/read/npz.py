@@ -38,6 +38,7 @@ class Npz(Flat):
         super().__init__(path)
         self._zip = ZipFile(path)
         self._values = FileValues(self._zip.stream, str(path))
+        self._known: Described | None = None
         self._members = {
             name.removesuffix(ENDING): member
             for name, member in self._zip.members.items()
@@ -76,6 +77,12 @@ class Npz(Flat):
         self._zip.close()
 
     def _described(self, name: str) -> Described:
+        """Return what is known of a member; that of the last one is kept."""
+        if self._known is None or self._known.info.dataset != name:
+            self._known = self._read(name)
+        return self._known
+
+    def _read(self, name: str) -> Described:
         """Return what is known of a member, which is read up to its values."""
         member, where = self._members[name], f"{self._path}::{name}"
         packed = member.method == DEFLATED

@@ -50,11 +50,8 @@ class Safetensors(Flat):
         self._stream = path.open("rb")
         self._values = FileValues(self._stream, str(path))
         try:
-            self._tensors, self._metadata, self._begin = _read(self._stream)
-        except (ValueError, RecursionError) as error:
-            self.close()
-            fact = (str(error) or type(error).__name__).partition("\n")[0]
-            raise SourceError(f"{path} has no valid safetensors header: {fact}") from error
+            found = read_header(self._stream, str(path))
+            self._tensors, self._metadata, self._begin = found
         except BaseException:
             self.close()
             raise
@@ -96,6 +93,21 @@ class Safetensors(Flat):
         """Close the file; what is mapped is unmapped with its last use."""
         self._last = None
         self._stream.close()
+
+
+def read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Tensor], dict[str, str], int]:
+    """Return what a header says, its metadata, and where the values begin.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, or contradicts itself or the size of the file.
+    """
+    try:
+        return _read(stream)
+    except (ValueError, RecursionError) as error:
+        fact = (str(error) or type(error).__name__).partition("\n")[0]
+        raise SourceError(f"{name} has no valid safetensors header: {fact}") from error
 
 
 def _read(stream: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str], int]:

@@ -22,6 +22,7 @@ ENTRY, ENTRY_MARK = Struct("<4s6H3L5H2L"), b"PK\x01\x02"
 LOCAL, LOCAL_MARK = Struct("<4s5H3L2H"), b"PK\x03\x04"
 IN_EXTRA = 0xFFFFFFFF  # what stands where a number is too large, and is among the extra fields
 ENCRYPTED, UTF8 = 1, 1 << 11  # flags
+COMMON_TAIL = 256  # bytes in which files without a comment have their end
 MOST_COMMENT = (1 << 16) - 1
 MOST_DIRECTORY_BYTES = 64 << 20
 ESCAPES = re.compile(r"^[/\\]|^[A-Za-z]:|\0|(^|[/\\])\.\.([/\\]|$)")
@@ -91,7 +92,7 @@ class ZipFile:
 
 def _directory(stream: BinaryIO, path: Path) -> list[Member]:
     """Return the members in the order of their places; raise a ValueError if they cannot be."""
-    begin, size, count = _end(stream)
+    begin, size, count = directory_of(stream)
     if size > MOST_DIRECTORY_BYTES or count * ENTRY.size > size:
         raise ValueError(f"its directory would have {count} members in {size} bytes")
     directory, at, members = os.pread(stream.fileno(), size, begin), 0, []
@@ -113,13 +114,15 @@ def _directory(stream: BinaryIO, path: Path) -> list[Member]:
     return members
 
 
-def _end(stream: BinaryIO) -> tuple[int, int, int]:
+def directory_of(stream: BinaryIO) -> tuple[int, int, int]:
     """Return where the directory is, its size, and how many members it has."""
     length = os.fstat(stream.fileno()).st_size
-    start = max(length - END.size - MOST_COMMENT, 0)
-    tail = os.pread(stream.fileno(), length - start, start)
-    at = tail.rfind(END_MARK)
-    if at < 0:
+    for reach in (COMMON_TAIL, END.size + MOST_COMMENT):
+        start = max(length - reach, 0)
+        tail = os.pread(stream.fileno(), length - start, start)
+        if (at := tail.rfind(END_MARK)) >= 0:
+            break
+    else:
         raise ValueError("it has no directory; is it cut off?")
     *_, count, size, begin, _ = END.unpack_from(tail, at)
     end = start + at

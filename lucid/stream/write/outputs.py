@@ -6,9 +6,19 @@ from lucid.stream.write.hdf5 import ChunkedHdf5, Hdf5
 from lucid.stream.write.images import ImageFiles, ImageGroups
 from lucid.stream.write.layout import Layout, Output
 from lucid.stream.write.npy import Npy
+from lucid.stream.write.npz import Npz
+from lucid.stream.write.safetensors import Safetensors
 
 # The first that claims a layout.
-FORMATS: tuple[type[Output], ...] = (ImageFiles, ImageGroups, Npy, ChunkedHdf5, Hdf5)
+FORMATS: tuple[type[Output], ...] = (
+    ImageFiles,
+    ImageGroups,
+    Npy,
+    Npz,
+    Safetensors,
+    ChunkedHdf5,
+    Hdf5,
+)
 
 
 def output_of(layout: Layout) -> Output:

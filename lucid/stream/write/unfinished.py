@@ -31,6 +31,10 @@ from lucid.stream.write.journal import (
     sidecar_paths,
 )
 from lucid.stream.write.layout import DATASET, Output
+from lucid.stream.write.npz import said_by as said_by_npz
+from lucid.stream.write.safetensors import said_by as said_by_safetensors
+
+SAID_BY = {".npz": said_by_npz, ".safetensors": said_by_safetensors}
 
 
 def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
@@ -259,6 +263,8 @@ def engine_of(output: Path) -> str | None:
         state = read_journal(sidecar_paths(output).journal)
         if state is not None:
             engine = state.job.get("engine")
+        elif output.suffix in SAID_BY:
+            engine = (SAID_BY[output.suffix](output) or {}).get("engine")
         else:
             with h5py.File(output, "r") as file:
                 said = file.attrs if "engine" in file.attrs else file[DATASET].attrs
