@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lucid.roi.engines.numpy.blas import thread_count, ways
+from lucid.roi.engines.numpy.blas import thread_count
 from lucid.roi.engines.selection import get_engine, why_not_compiled
 from lucid.roi.threads import get_num_threads
 
@@ -14,9 +14,7 @@ from lucid.roi.threads import get_num_threads
 def show_config() -> str:
     """Return a text that says what lucid works with, to be printed in a bug report.
 
-    Its lines are the versions, the engine, the number of threads, NumPy's BLAS, and for each task
-    of BLAS whether one of its functions is called directly or NumPy does it, and why. The
-    environment variable `LUCID_ROIALIGN_BLAS=off`, set before the first call, makes NumPy do all.
+    Its lines are the versions, the engine, the number of threads, and NumPy's BLAS with its own.
 
     Examples
     --------
@@ -33,7 +31,6 @@ def show_config() -> str:
         f"threads: {get_num_threads()} for a call on arrays",
         f"NumPy's BLAS: {_blas_name()}, {get_blas_threads()} threads outside of calls",
     ]
-    lines += [f"{task}: {way.describe()}" for task, way in ways().items()]
     return "\n".join(lines)
 
 

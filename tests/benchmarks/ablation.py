@@ -21,8 +21,6 @@ FORMS = {
     "strided": {"cols_strided": False},
     "cols by bin": {"cols_by_bin": False},
     "in place": {"rows_in_place": False},
-    "gemm": {"blas_gemm": False},
-    "transpose": {"blas_transpose": False},
     "staged": {"staged_channels": 1 << 60},
     "scattered": {"add_scattered_factor": 1e9},
     "padding": {"padding_values": 0},

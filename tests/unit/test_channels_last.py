@@ -29,12 +29,11 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("blas", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout, blas):
-    names = "transposed_row_values", "staged_channels", "staged_cells", "staged_values"
-    sizes = dict(zip(names, rng.integers(1, 200, 4).tolist(), strict=True))
-    monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=blas, **sizes))
+def test_a_map_is_laid_out_cell_by_cell_whatever_its_layout(rng, monkeypatch, layout):
+    names = "staged_channels", "staged_cells", "staged_values"
+    sizes = dict(zip(names, rng.integers(1, 200, 3).tolist(), strict=True))
+    monkeypatch.setattr(tuning, "current", Tuning(**sizes))
     shapes = (1, 5, 6), (2, 9, 70), (40, 16, 32), (300, 6, 8)
     for shape, dtype in product(shapes, ("f4", "f8", "f2", ">f4", "u1")):
         part = LAYOUTS[layout](rng.integers(0, 100, shape).astype(dtype))
@@ -76,16 +75,13 @@ def test_crops_do_not_depend_on_where_the_channels_of_a_map_lie(rng, dtype):
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
-def test_nothing_is_copied_of_nothing(shape, capfd):
+def test_nothing_is_copied_of_nothing(shape):
     part, place = np.zeros(shape, np.float32), np.zeros((*shape[1:], shape[0]), np.float32)
     to_channels_last(Workspace(), Copy(part, place))
     from_channels_last(Copy(part, place))
-    assert capfd.readouterr() == ("", "")  # nor does BLAS complain
 
 
-def test_channels_that_share_places_of_the_cache_are_set_apart_where_blas_does_not_transpose(
-    rng, monkeypatch
-):
+def test_channels_that_share_places_of_the_cache_are_set_apart(rng, monkeypatch):
     distances = []
     staggered = channels_last._staggered
 
@@ -95,7 +91,6 @@ def test_channels_that_share_places_of_the_cache_are_set_apart_where_blas_does_n
         return copied
 
     monkeypatch.setattr(channels_last, "_staggered", seen)
-    monkeypatch.setattr(tuning, "current", Tuning(blas_transpose=False))
     part, place = rng.standard_normal((64, 32, 32), np.float32), np.empty((32, 32, 64), np.float32)
     to_channels_last(Workspace(), Copy(part, place))
     np.testing.assert_array_equal(place, part.transpose(1, 2, 0))

@@ -79,13 +79,11 @@ def test_many_channels_have_the_gradient_that_each_has_alone(rng, channels, size
 @numpy_alone
 @pytest.mark.parametrize("ratio", [-1, 1, 2])
 @pytest.mark.parametrize("apart", [0, 3.0])
-@pytest.mark.parametrize("blas", [True, False])
 @pytest.mark.parametrize(
     "piece",
     [1, *(pytest.param(1 << bits, marks=pytest.mark.slow) for bits in (10, 12, 14))],
 )
-def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, blas, ratio, apart):
-    """Also where NumPy multiplies and adds, as it does with a BLAS that is not found."""
+def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, ratio, apart):
     corner = rng.uniform(-3, 20, (20, 2))
     table = np.c_[np.zeros(20), corner, corner + rng.uniform(0, 40, (20, 2))]
     operator = {"output_size": (3, 4), "sampling_ratio": ratio}
@@ -96,7 +94,6 @@ def test_what_is_added_in_pieces_is_the_same_gradient(rng, monkeypatch, piece, b
         add_roi_bytes=0,
         scattered_bytes=piece,
         product_bytes=piece,
-        blas_gemm=blas,
     )
     monkeypatch.setattr(tuning, "current", other)
     pieces, _ = gradients(features, table, operator, g)

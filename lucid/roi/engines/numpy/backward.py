@@ -8,7 +8,6 @@ import numpy as np
 
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.numpy import tuning
-from lucid.roi.engines.numpy.blas import Rectangle, gemm_accumulate
 from lucid.roi.engines.numpy.channels_last import (
     ChannelsLastTable,
     Copy,
@@ -24,6 +23,7 @@ from lucid.roi.engines.numpy.plain import (
     holes_in_gradient,
     without_holes,
 )
+from lucid.roi.engines.numpy.rectangles import Rectangle, add_products
 from lucid.roi.engines.numpy.weights import Batch, batches_by_part
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Bools, Floats, Ints
@@ -97,7 +97,7 @@ def _add_batch(
     bands = _bands(batch, window)
     scattered = bands.scattered
     flat, cells = total.reshape(len(total), -1), total.reshape(-1, C)
-    gemm_accumulate(weights, by_row, flat, _rectangles(bands, ~scattered, C))
+    add_products(weights, by_row, flat, _rectangles(bands, ~scattered, C))
     for band in np.flatnonzero(scattered).tolist():
         y, x = bands.y[band, : bands.height[band], None], bands.x[band, : bands.width[band]]
         _add_scattered(weights[band], by_row[band], y * total.shape[1] + x, cells, space)
@@ -136,7 +136,7 @@ def _add_scattered(
         gathered = space.scattered.array((*some.shape, cells.shape[1]), cells.dtype)
         cells.take(some, 0, gathered, "clip")
         part = Rectangle(pair=0, first=begin, top=0, left=0, height=len(some), width=width)
-        gemm_accumulate(weights[None], by_row[None], gathered.reshape(len(some), -1), [part])
+        add_products(weights[None], by_row[None], gathered.reshape(len(some), -1), [part])
         cells[some] = gathered
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.numpy import tuning
-from lucid.roi.engines.numpy.blas import transpose_f32
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
 from lucid.roi.types import Array, Bools, Ints
@@ -119,17 +118,13 @@ def _slices(size: int, step: int) -> list[slice]:
 
 def to_channels_last(space: Workspace, copy: Copy) -> None:
     """Copy a part of a map to its place in a table."""
-    if _transposed(copy):
-        return
     if not _is_worth_staging(copy):
         _copy_some_channels(copy)
         return
     channels, height, width = copy.part.shape
     for rows in _slices(height, max(tuning.current.staged_values // (channels * width), 1)):
         staged = _staggered(copy.part[:, rows], copy.place.dtype, space)
-        again = Copy(part=staged, place=copy.place[rows])
-        if not _transposed(again):
-            _copy_some_channels(again)
+        _copy_some_channels(Copy(part=staged, place=copy.place[rows]))
 
 
 def _is_worth_staging(copy: Copy) -> bool:
@@ -161,28 +156,5 @@ def _copy_some_channels(copy: Copy) -> None:
 
 def from_channels_last(copy: Copy) -> None:
     """Copy cells of a table back to their part of a map."""
-    if not _transposed(copy, back=True):
-        for y, row in enumerate(copy.place):  # as NumPy copies all at once ten times more slowly
-            copy.part[:, y] = row.T
-
-
-def _transposed(copy: Copy, back: bool = False) -> bool:
-    """Copy a part of a map to its place, or back, by BLAS if that can; return whether it did.
-
-    It can do rows of float32 at a distance that any BLAS can count. They are worth it if they are
-    long enough, or follow each other on the map.
-    """
-    part, place = copy
-    channels, height, width = part.shape
-    distance, line, number = part.strides
-    plain = part.dtype == place.dtype == np.float32 and part.flags.aligned and number == 4
-    gapless = line == 4 * width
-    counted = distance % 4 == 0 and 4 * width * (height if gapless else 1) <= distance < 4 << 31
-    if not (plain and counted) or channels < 2 or not part.size:
-        return False
-    if gapless:
-        part, place = part.reshape(channels, 1, -1), place.reshape(1, -1, channels)
-    elif channels * width < tuning.current.transposed_row_values:
-        return False
-    matrices = part.swapaxes(0, 1), place
-    return transpose_f32(*(reversed(matrices) if back else matrices))
+    for y, row in enumerate(copy.place):  # as NumPy copies all at once ten times more slowly
+        copy.part[:, y] = row.T

@@ -5,7 +5,7 @@ RoI of a batch is weighted by products of its own, whose sizes its neighbours ha
 its crop has the same bits anywhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -44,7 +44,8 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     small = table.cells.nbytes < tuning.current.batch_bytes
     with workers.in_background(to_channels_last, copies, alone=small):
         first = next(lists)
-    work = partial(_write_crops, crops, rois, table, _looks(crops, rois, table))
+    write = partial(_write, crops, rois, _looks(crops, rois, table))
+    work = partial(_write_crops, write, table)
     for batches in chain([first], lists):
         workers.each(work, batches)
 
@@ -56,24 +57,22 @@ def _looks(crops: Array, rois: PlacedRois, table: ChannelsLastTable) -> bool:
 
 
 def _write_crops(
-    crops: Array,
-    rois: PlacedRois,
+    write: Callable[[Indices, Array], None],
     table: ChannelsLastTable,
-    looks: bool,
     space: Workspace,
     batch: Batch,
 ) -> None:
     """Write the crops of a batch, RoI by RoI if one of them is at the limit of its dtype."""
     with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
         try:
-            _write(crops, rois, batch.rois, weighted(batch, table, space), looks)
+            write(batch.rois, weighted(batch, table, space))
         except FloatingPointError:
             for k in range(len(batch.rois)):
                 one = batch.part(slice(k, k + 1))
-                _write(crops, rois, one.rois, _without_overflow(one, table, space), looks)
+                write(one.rois, _without_overflow(one, table, space))
 
 
-def _write(crops: Array, rois: PlacedRois, some: Indices, values: Array, looks: bool) -> None:
+def _write(crops: Array, rois: PlacedRois, looks: bool, some: Indices, values: Array) -> None:
     """Write the crops of some RoIs, and once more those with holes if it looks for them."""
     crops[rois.rows[some]] = values
     for k in some[holes_in_crops(values)].tolist() if looks else ():

@@ -77,9 +77,8 @@ def write_crop(crops: Array, rois: PlacedRois, k: int) -> None:
     """Write the channels of a crop again that are not finite."""
     crop, one = crops[rois.rows[k]], Alone.of(rois, k)
     holes = np.flatnonzero(~np.isfinite(crop).all(axis=(1, 2)))
-    step = max(READ_VALUES // max(one.geometry.touched().item(), 1), 1)
-    for begin in range(0, len(holes), step):
-        some = holes[begin : begin + step]
+    parts = 1 + len(holes) * one.geometry.touched().item() // READ_VALUES
+    for some in np.array_split(holes, parts):
         for p, q in np.ndindex(crop.shape[1:]):
             crop[some, p, q] = _means(one, some, p, q, np.finfo(rois.dtype).max)
 

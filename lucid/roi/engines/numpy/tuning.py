@@ -14,8 +14,6 @@ class Tuning:
     cols_by_bin: bool = True
     cols_strided: bool = True
     rows_in_place: bool = True
-    blas_gemm: bool = True
-    blas_transpose: bool = True
 
     # What is worked on at once.
     laid_out_values: int = 1 << 18  # taps and weights: a few MB, which the cache holds
@@ -44,7 +42,6 @@ class Tuning:
     copied_values: int = 1 << 20  # at once
     copied_channels: int = 256  # side by side at once
     copied_streams: int = 64  # channels that NumPy reads at once: it would read more too slowly
-    transposed_row_values: int = 1 << 14  # of a map's row that repay a call
     staged_values: int = 1 << 18  # cast or set apart at once, before they are transposed
     staged_channels: int = 32  # at least, and
     staged_cells: int = 256  # at least: fewer do not drive each other out of the cache
