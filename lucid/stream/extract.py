@@ -65,10 +65,11 @@ def extract(
     output : path
         A .h5, .hdf5, .npy, .npz or .safetensors file for the crops (K, C, PH, PW), or (K, C) with
         `reduce`; row k belongs to RoI k. All but .npy have them as 'crops', with the job as
-        attributes, member attributes.json or metadata, and what the rows are beside them ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a
-        .npz, .npy or HDF5 file, each image has its crops in a file of its own, and after
-        'FILE.h5::' in a group: 'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a
-        .npy stream on standard output, in the order of rows.
+        attributes, member attributes.json or metadata, and what the rows are beside them ('rois',
+        'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a .npz, .npy or HDF5 file, each
+        image has its crops in a file of its own, and after 'FILE.h5::' in a group: 'features',
+        'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a .npy stream on standard output, in the
+        order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
