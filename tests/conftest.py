@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+collect_ignore = ["data"]  # what writes it needs other libraries
+
 # `pytest --hypothesis-profile=ci -m hypothesis` draws more, and the same each time.
 settings.register_profile(
     "quick",

@@ -195,6 +195,20 @@ def test_a_missing_or_packed_storage_is_refused(files):
         crops_of("a.pt")
 
 
+def test_tensors_are_read_where_files_cannot_be_mapped(files, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    np.savez("a.npz", x=files.features)
+    torch_files.save("a.pt", files.features)
+    expected = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+    for features in ("a.npz", "a.pt"):
+        np.testing.assert_array_equal(crops_of(features), expected)
+    with pytest.raises(SourceError, match="and its file system maps no files; save tensor.contig"):
+        array_of(DATA / "views.pt", "steps")
+
+
 def test_other_files_are_not_taken_for_torch_files(files):
     Path("p.pkl").write_bytes(pickle.dumps([1]))
     with pytest.raises(SourceError, match="p.pkl must be a .*torch .pt.* file; it looks like a p"):

@@ -22,7 +22,12 @@ from lucid.stream.types import Array
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
 
 
-ROLES: dict[str, Check] = {"features": require_features, "rois": require_rois}
+def require_maps(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array holds maps (N, C, H, W), or one map (C, H, W)."""
+    require_features((1, *shape) if len(shape) == 3 else shape, dtype, name)
+
+
+ROLES: dict[str, Check] = {"features": require_maps, "rois": require_rois}
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,11 +132,7 @@ class Torch(Flat):
 
     def _read(self) -> Any:
         """Return what the pickle says; raise if that is more than tensors."""
-        members = self._zip.members
-        for ending, kind in OTHERS.items():
-            if any(name.endswith(ending) for name in members):
-                raise SourceError(f"{self._path} is {kind}; {RECIPE}")
-        pickle = next(name for name in members if name.endswith(PICKLE))
+        members, pickle = self._zip.members, self._pickle()
         self._folder = pickle.removesuffix(PICKLE)
         order = members.get(f"{self._folder}/byteorder")
         self._order = ">" if order and self._zip.read(order, 16) == b"big" else "<"
@@ -151,6 +147,13 @@ class Torch(Flat):
         except Exception as error:
             fact = (str(error) or type(error).__name__).partition("\n")[0]
             raise SourceError(f"{self._path} has a damaged pickle: {fact}") from error
+
+    def _pickle(self) -> str:
+        """Return the member that says what there is; raise if the file is a program."""
+        for ending, kind in OTHERS.items():
+            if any(name.endswith(ending) for name in self._zip.members):
+                raise SourceError(f"{self._path} is {kind}; {RECIPE}")
+        return next(name for name in self._zip.members if name.endswith(PICKLE))
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
@@ -188,18 +191,7 @@ class Torch(Flat):
         gapless = tensor.strides == _contiguous(tensor.shape) or 0 in tensor.shape
         shape = tensor.shape if gapless else (tensor.span,)
         values = self._values.array(Header(shape, False, dtype), begin)
-        if gapless:
-            return values
-        if not isinstance(values, np.ndarray):
-            raise SourceError(
-                f"{where} has gaps or another order of axes, and its file system maps no files; "
-                "save tensor.contiguous()"
-            )
-        strides = [step * dtype.itemsize for step in tensor.strides]
-        try:
-            return as_strided(values, tensor.shape, strides, writeable=False)
-        except (ValueError, OverflowError) as error:
-            raise SourceError(f"{where} has a shape that no array has: {error}") from error
+        return values if gapless else _strided(values, tensor, where)
 
     def _where(self, name: str) -> str:
         return f"{self._path}::{name}" if name else str(self._path)
@@ -214,6 +206,20 @@ class Negated:
     def __getitem__(self, key: Any) -> Array:
         part: Array = np.negative(self._array[key])
         return part
+
+
+def _strided(values: Any, tensor: Tensor, where: str) -> Array:
+    """Return a view of values with the strides of a tensor."""
+    if not isinstance(values, np.ndarray):
+        raise SourceError(
+            f"{where} has gaps or another order of axes, and its file system maps no files; "
+            "save tensor.contiguous()"
+        )
+    strides = [step * values.itemsize for step in tensor.strides]
+    try:
+        return as_strided(values, tensor.shape, strides, writeable=False)
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"{where} has a shape that no array has: {error}") from error
 
 
 def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
