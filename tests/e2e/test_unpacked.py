@@ -91,3 +91,22 @@ def test_netcdf_itself_unpacks_to_the_same(files):
         meant = file["features"][:].filled(np.nan)
     found, _ = crops_of("real.nc::features")
     np.testing.assert_allclose(found, roi_align(meant, files.rois, 7, 1 / 16), atol=1e-6)
+
+
+def test_signed_integers_may_be_said_to_be_unsigned(files):
+    stored = np.clip(np.round(files.features * 40 + 128), 0, 255).astype("u1")
+    stored[stored == 255] = 254
+    stored[2, 3] = 255
+    with h5py.File("u.nc", "w") as file:
+        file["plain"] = stored.view("i1")
+        file["plain"].attrs["_Unsigned"] = "true"
+        file["packed"] = stored.view("i1")
+        attributes = {"_Unsigned": b"true", "scale_factor": np.float32(0.5),
+                      "_FillValue": np.array([-1], "i1")}  # fmt: skip
+        file["packed"].attrs.update(attributes)
+    found, report = crops_of("u.nc::plain")
+    np.testing.assert_array_equal(found, roi_align(stored, files.rois, 7, 1 / 16))
+    assert report.features_dtype == "uint8 (as _Unsigned says)"
+    meant = np.where(stored == 255, np.nan, stored * np.float32(0.5))
+    found, _ = crops_of("u.nc::packed")
+    np.testing.assert_allclose(found, roi_align(meant, files.rois, 7, 1 / 16), rtol=1e-6)

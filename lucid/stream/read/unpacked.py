@@ -1,7 +1,8 @@
 """Datasets whose values are not stored as they are meant: packed integers, MATLAB's axes.
 
 netCDF stores numbers as integers with `scale_factor` and `add_offset`, and marks cells without a
-value by `_FillValue` or `missing_value`; these are NaN. MATLAB stores axes in reverse.
+value by `_FillValue` or `missing_value`; these are NaN. Its older formats have no unsigned
+integers, and say `_Unsigned` of signed ones. MATLAB stores axes in reverse.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from lucid.errors import SourceError
 from lucid.stream.types import Array
 
 SCALES, FILLS = ("scale_factor", "add_offset"), ("_FillValue", "missing_value")
-MATLAB = "MATLAB_class"
+UNSIGNED, MATLAB = "_Unsigned", "MATLAB_class"
 
 
 def unpacked(item: h5py.Dataset) -> Any:
     """Return a dataset, or what reads its values as they are meant."""
     if item.shape is None or item.dtype.kind not in "iuf" or not item.id or not len(item.attrs):
         return item
-    here = {name for name in (*SCALES, *FILLS, MATLAB) if name in item.attrs}
-    array: Any = Reversed(item) if MATLAB in here and item.ndim > 1 else item
-    return Unpacked(array, item) if here - {MATLAB} else array
+    array: Any = Reversed(item) if MATLAB in item.attrs and item.ndim > 1 else item
+    if item.dtype.kind == "i" and _is_true(item.attrs.get(UNSIGNED)):
+        array = Unsigned(array)
+    return Unpacked(array, item) if any(name in item.attrs for name in (*SCALES, *FILLS)) else array
+
+
+def _is_true(word: Any) -> bool:
+    """Return whether an attribute is the text that netCDF calls true."""
+    return (word.decode() if isinstance(word, bytes) else str(word)).lower() == "true"
 
 
 class Reversed:
@@ -44,6 +51,20 @@ class Reversed:
         return part
 
 
+class Unsigned:
+    """An array of integers whose bits are those of unsigned ones."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self.id, self.name = array, array.id, array.name
+        self.shape, self.chunks, self.compression = array.shape, array.chunks, array.compression
+        self.dtype = np.dtype(f"{array.dtype.byteorder}u{array.dtype.itemsize}")
+        self.stored_as = f"{self.dtype} (as _Unsigned says)"
+
+    def __getitem__(self, key: Any) -> Array:
+        part: Array = self._array[key]
+        return part.view(self.dtype)
+
+
 class Unpacked:
     """An array of numbers scale_factor * stored + add_offset, NaN where there is none."""
 
@@ -53,8 +74,13 @@ class Unpacked:
         given = {name: _number(item, name) for name in (*SCALES, *FILLS) if name in item.attrs}
         self._scale, self._offset = (given.get(name) for name in SCALES)
         fills = dict.fromkeys(given[name] for name in FILLS if name in given)
-        self._fills = [fill for fill in fills if not np.isnan(fill)]
-        self.dtype = self._meant(item.dtype)
+        is_unsigned = array.dtype.kind == "u"
+        self._fills = [
+            fill.astype(array.dtype) if is_unsigned and fill.dtype.kind == "i" else fill
+            for fill in fills
+            if not np.isnan(fill)
+        ]
+        self.dtype = self._meant(array.dtype)
         stored = getattr(array, "stored_as", str(item.dtype))
         scaled = f" * {self._scale or 1:g} + {self._offset or 0:g}" * self._is_scaled
         filled = "".join(f", {fill} is NaN" for fill in self._fills)
