@@ -32,8 +32,11 @@ def stdout_is_terminal() -> bool:
 
 
 @contextmanager
-def bar(rows: int, done: int, wanted: bool | None) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be told the number of rows done, and draw it; `done` were before."""
+def bar(rows: int, done: int, wanted: bool | None, last: str) -> Iterator[Callable[[int], None]]:
+    """Yield what is to be told the number of rows done, and draw it.
+
+    `done` were before, and `last` says what is done when all rows are.
+    """
     seen = sys.stderr is not None and (sys.stderr.isatty() if wanted is None else wanted)
     if not seen:
         yield lambda rows_done: None
@@ -41,11 +44,13 @@ def bar(rows: int, done: int, wanted: bool | None) -> Iterator[Callable[[int], N
     from tqdm import tqdm
 
     with tqdm(total=rows, initial=done, unit=" crops", unit_scale=True, file=sys.stderr) as shown:
-        yield lambda rows_done: _advance(shown, rows_done)
+        yield lambda rows_done: _advance(shown, rows_done, last)
 
 
-def _advance(shown: Any, rows_done: int) -> None:
+def _advance(shown: Any, rows_done: int, last: str) -> None:
     shown.update(rows_done - shown.n)
+    if last and rows_done == shown.total:
+        shown.set_description(last)
 
 
 def warn(message: str) -> None:

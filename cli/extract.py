@@ -44,7 +44,8 @@ def extract(
             console.show_inputs(report, settings.to_stream)
         try:
             if not dry_run:
-                with console.bar(report.shape[0], extraction.rows_done, progress) as advance:
+                last = "packing" if extraction.packs else ""
+                with console.bar(report.shape[0], extraction.rows_done, progress, last) as advance:
                     extraction.run(advance)
         except KeyboardInterrupt:
             console.interrupted(report, extraction.rows_done, extraction.kept, settings.overwrite)

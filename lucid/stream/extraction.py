@@ -50,6 +50,11 @@ class Extraction:
         """Whether a run that did not end well has left what another can go on with."""
         return isinstance(self._sink, FileSink) and self._sink.kept
 
+    @property
+    def packs(self) -> bool:
+        """Whether the output is made from the rows when all are there, which takes a while."""
+        return isinstance(self._sink, FileSink) and self._sink.packs
+
     def _written(self, sink: Sink) -> Generator[Rows, None, None]:
         """Write the crops batch by batch, here or in other processes, and yield their rows."""
         if self._plan.jobs > 1 and isinstance(sink, FileSink):

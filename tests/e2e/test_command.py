@@ -112,6 +112,13 @@ def test_a_dry_run_writes_nothing(files):
     assert set(os.listdir()) == before
 
 
+@pytest.mark.parametrize(("options", "packs"), [([], False), (["--compression", "gzip"], True)])
+def test_progress_says_when_an_output_is_packed(files, options, packs):
+    done = extract("--progress", "-q", *options)
+    assert done.returncode == 0
+    assert ("packing: 100%" in done.stderr) == packs
+
+
 def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
     done = extract("--progress", "--json")
     assert "100%" in done.stderr

@@ -134,6 +134,11 @@ class FileSink:
         self.mark(rows)
 
     @property
+    def packs(self) -> bool:
+        """Whether the output is made from the rows when all are there."""
+        return self._output.packs
+
+    @property
     def place(self) -> Place:
         """Where other processes may write rows."""
         return Place(path=self._rows, begin=self._begin)
