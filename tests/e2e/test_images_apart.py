@@ -257,6 +257,7 @@ def test_chunks_are_for_all_crops_together():
         extract("out/{id}.npz", chunks=3)
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.slow
 def test_processes_write_the_same_files(named):
     extract("out/{id}.npz")

@@ -62,6 +62,7 @@ def test_small_batches_make_the_same_bytes(files, tuned):
     assert Path("a.h5").read_bytes() == Path("b.h5").read_bytes()
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.slow
 def test_processes_make_the_same_bytes(files):
     lucid.extract("f.npy", "r.npy", "a.h5", **REDUCED)

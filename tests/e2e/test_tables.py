@@ -83,6 +83,7 @@ def test_records_are_tables_by_the_names_of_their_fields(named, chunks):
         assert own_ids(rois).tolist() == list(range(100, 160))
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 def test_records_are_read_in_slices_by_each_process(named, tuned):
     tuned(slice_rows=7)
     np.save("t.npy", records(named.rois, "image_id", images=NUMBERS[named.rois[:, 0].astype(int)]))
@@ -283,6 +284,7 @@ def test_rois_without_an_image_are_left_out_zeros_or_an_error(named, partly):
     np.testing.assert_array_equal(crops, expected(named) * there[:, None, None, None])
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.parametrize("rois", ["t.npy", "t.csv"])
 def test_processes_leave_out_the_same_rois(named, rois):
     by_number(named)

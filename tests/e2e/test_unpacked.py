@@ -45,6 +45,7 @@ def test_cells_without_a_value_are_nan_in_the_bins_that_read_them(files):
     assert "-32768 is NaN" in report.features_dtype
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 def test_processes_and_boxes_read_them_too(files):
     packed(files)
     rows = np.round(files.rois * 16).astype("i4")

@@ -106,6 +106,7 @@ def test_processes_and_resuming(files, expected, tuned):
         lucid.extract("a.zarr", "r.npy", "c.h5", spatial_scale=1 / 16, resume=True)
 
 
+@pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.slow
 def test_processes_read_a_store_together(files, expected):
     save("a.zarr", files.features)

@@ -9,7 +9,7 @@ from lucid.stream.read.box_rows import NAME_BYTES, ROW_BYTES
 from lucid.stream.read.coco import read_coco
 from lucid.stream.read.text_tables import read_text_table
 
-ROWS = 8_000
+ROWS = 4_000
 SLACK = 3 << 19  # blocks of a file and what decodes them
 
 
