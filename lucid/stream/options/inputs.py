@@ -44,8 +44,9 @@ class Paths(TypedDict, total=False):
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
             "{batch_index}, {box_ranges} or {box_counts}, or padded boxes (N,M,4); or tables with "
-            "named columns, also in .csv, .tsv, .txt; or COCO .json. {{id}} in PATH or DATASET: "
-            "boxes (n,4) per image. - reads .npy from standard input.",
+            "named columns, also in .csv, .tsv, .txt; or COCO .json. Without DATASET: the array "
+            "'rois', 'boxes', 'bboxes' or 'image_bb', or else the only one usable as rois. {{id}} "
+            "in PATH or DATASET: boxes (n,4) per image. - reads .npy from standard input.",
             check=as_rois,
             metavar=ARRAY,
         ),
