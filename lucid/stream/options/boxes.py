@@ -45,8 +45,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Height and width of the images, an array (N,2) of them, one array per image "
-            "with {{id}}, a .csv, .tsv or .txt with such columns, or a .json that has them: "
-            "COCO's, or one for {ids}.",
+            "with {{id}}, a .csv, .tsv or .txt (PATH::HEIGHT,WIDTH names its columns), or "
+            "a .json that has them: COCO's, or one for {ids}.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
             recorded=Recorded.UNLESS_DEFAULT,
@@ -104,7 +104,7 @@ class BoxOptions(TypedDict, total=False):
             group=BOXES,
             help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
             "input pixels: input = s * box + o. {{id}} in PATH or DATASET: an array per image. "
-            "none: ignore what the features say of it.",
+            "none: boxes are in input pixels, whatever the features say.",
             unset="what the features say: frame, im_info, or original_size and input_size",
             check=optional(as_source),
             metavar=ARRAY,

@@ -48,7 +48,7 @@ class OperatorOptions(TypedDict, total=False):
         "SpatialScale | None",
         Option(
             group=OPERATOR,
-            help="Input pixels per feature-map cell: 1 / {spatial_scale}.",
+            help="Input pixels per feature-map cell; the inverse of {spatial_scale}.",
             check=optional(as_stride),
             metavar="S|SY,SX",
             read=read_scale,
