@@ -10,7 +10,9 @@ from . import console, options
 @options.from_table("trust_input")
 @options.as_json
 def info(file: str, trust_input: bool | None, as_json: bool) -> None:
-    """List the arrays of a file: shape, dtype, storage, and what each is usable as.
+    """List the arrays of a file, and what each is usable as.
+
+    For each its shape, its dtype, and how it is stored.
 
     \b
     lucid-roialign info features.h5

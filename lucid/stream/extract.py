@@ -45,23 +45,26 @@ def extract(
     on_progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> ExtractReport:
-    """Write the crops of all RoIs of a file on the feature maps of another.
+    """Write the crops of RoIs on feature maps, from files or arrays, to a file.
 
     Parameters
     ----------
     features : path, sequence of path, or array
-        Maps (N, C, H, W): a .npy file, or `PATH::DATASET` of a .npz, HDF5, zarr, safetensors or
+        Maps (N, C, H, W): a .npy file, or 'PATH::DATASET' of a .npz, HDF5, zarr, safetensors or
         torch file. Without a dataset, the one called 'features', 'feat' or 'x', or else the only
-        one that could be meant. '{id}' in the path or the name of the dataset stands for an image:
-        a file or dataset (C, H, W) each, of any height and width. Several files, or a path with
+        one usable as features. '{id}' in the path or the name of the dataset stands for an image: a
+        file or dataset (C, H, W) each, of any height and width. Several files, or a path with
         wildcards, are one run of images, numbered on from file to file. '-' is a .npy stream on
         standard input.
     rois : path or array
-        Rows batch_index, x1, y1, x2, y2, (K, 5), likewise: the dataset 'rois' or else the only
-        one that could be meant. Or boxes (K, 4) with `batch_index`, `box_ranges` or `box_counts`,
-        or (N, M, 4), M for each image, of which `box_counts` says how many are valid. Or a table
-        whose columns have names: records, a .csv, .tsv or .txt file; or COCO's .json. In Python, an
-        array too, as for all options that take one, or a list of boxes (n, 4) for each image.
+        Rows batch_index, x1, y1, x2, y2, (K, 5), in such a file. Without a dataset, the one called
+        'rois', 'boxes', 'bboxes' or 'image_bb', or else the only one usable as RoIs. Or boxes
+        (K, 4) with `batch_index`, `box_ranges` or `box_counts`; or padded boxes (N, M, 4), of which
+        `box_counts` says how many of each image are valid; or a table whose columns have names:
+        records, a table of pandas, a .csv, .tsv or .txt file; or COCO's .json. '{id}' in the path
+        or the name of the dataset stands for an image, with boxes (n, 4) each. '-' is a .npy stream
+        on standard input. An array is taken too, as by all options that name one, or a list of
+        boxes (n, 4) for each image.
     output : path
         A .h5, .hdf5, .npy, .npz or .safetensors file for the crops (K, C, PH, PW), or (K, C) with
         `reduce`; row k belongs to RoI k. All but .npy have them as 'crops', with the job as

@@ -99,7 +99,10 @@ REFUSED = {
         "folder is a folder; if it has a file for each image",
     ),
     "empty.npy": (lambda path: write(path, b""), "must be a .npy, .* file; it is empty"),
-    "text.npy": (lambda path: write(path, b"1,2,3"), "text.npy must be a .npy, .* file"),
+    "text.npy": (
+        lambda path: write(path, b"1,2,3"),
+        "text.npy must be a .npy, .* file; as rois also .csv",
+    ),
     "p.pkl": (lambda path: write(path, pickle.dumps([1])), "looks like a pickle"),
     "cut.h5": (
         lambda path: write(path, Path("f.h5").read_bytes()[:3000]),

@@ -8,6 +8,7 @@ NumPy, so that the command can show its help fast.
 
 from collections.abc import Callable
 from inspect import Parameter, signature
+from textwrap import fill
 from typing import Any, TypeVar, get_args
 
 from lucid.stream.checks import spelled
@@ -60,9 +61,18 @@ def documented(function: Function) -> Function:
         for name, annotation in Options.__annotations__.items()
         for kind in get_args(annotation)[:1]
     ]
-    about = (f"{each.name} : {spelled(OPTIONS[each.name].help, str)}" for each in keywords)
-    function.__doc__ = (function.__doc__ or "").replace("{options}", "\n        ".join(about))
+    about = "\n".join(_about(each.name, OPTIONS[each.name]) for each in keywords)
+    function.__doc__ = (function.__doc__ or "").replace("{options}", about.lstrip())
     plain = signature(function)
     *own, _ = plain.parameters.values()
     function.__signature__ = plain.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
     return function
+
+
+def _about(name: str, option: Option) -> str:
+    """Return an entry of a docstring: the name of an option, its help and its default."""
+    entry = f"{name} : {spelled(option.help, str)}"
+    if option.unset or option.default is not None:
+        entry += f" [default: {option.unset or repr(option.default)}]"
+    margin, deeper = " " * 8, " " * 12
+    return fill(entry, 100, initial_indent=margin, subsequent_indent=deeper, break_on_hyphens=False)

@@ -45,7 +45,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Height and width of the images, an array (N,2) of them, one array per image "
-            "with {{id}}, or a .json that has them: COCO's, or one for {ids}.",
+            "with {{id}}, a .csv, .tsv or .txt (PATH::HEIGHT,WIDTH names its columns), or "
+            "a .json that has them: COCO's, or one for {ids}.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
             recorded=Recorded.UNLESS_DEFAULT,
@@ -55,8 +56,8 @@ class BoxOptions(TypedDict, total=False):
         str | None,
         Option(
             group=BOXES,
-            help="Columns of a RoI table: image,-,x1,y1,x2,y2 by order, or image=photo,... by "
-            "name; also x,y,w,h and cx,cy,w,h, and id for what a box is called.",
+            help="Columns of a RoI table: image,-,x1,y1,x2,y2 by order (- is not used), or "
+            "image=photo,... by name; also x,y,w,h and cx,cy,w,h, and id for what a box is called.",
             check=optional(str),
             unset="what its header says",
             metavar="ROLES",
@@ -102,8 +103,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Rows sy,sx,oy,ox (N,4), or factors (N,2) or (N,), from coordinates of boxes to "
-            "input pixels: input = s * box + o. {{id}} in PATH or DATASET: those of one image. "
-            "none: ignore what the features say of it.",
+            "input pixels: input = s * box + o. {{id}} in PATH or DATASET: an array per image. "
+            "none: boxes are in input pixels, whatever the features say.",
             unset="what the features say: frame, im_info, or original_size and input_size",
             check=optional(as_source),
             metavar=ARRAY,

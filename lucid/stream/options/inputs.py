@@ -31,8 +31,8 @@ class Paths(TypedDict, total=False):
             help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
             "Without DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
             "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. Repeated, or "
-            "with quoted wildcards: several files, their images numbered on from file to file. - "
-            "reads .npy from standard input.",
+            "with quoted wildcards: several files, their images numbered on from file to file. "
+            "'-' reads .npy from standard input.",
             check=as_sources,
             metavar=ARRAY,
             several=True,
@@ -44,8 +44,9 @@ class Paths(TypedDict, total=False):
             group=INPUTS,
             help="RoIs (K,5), rows batch_index,x1,y1,x2,y2, in such a file; or boxes (K,4) with "
             "{batch_index}, {box_ranges} or {box_counts}, or padded boxes (N,M,4); or tables with "
-            "named columns, also in .csv, .tsv, .txt; or COCO .json. {{id}} in PATH or DATASET: "
-            "boxes (n,4) per image. - reads .npy from standard input.",
+            "named columns, also in .csv, .tsv, .txt; or COCO .json. Without DATASET: the array "
+            "'rois', 'boxes', 'bboxes' or 'image_bb', or else the only one usable as rois. {{id}} "
+            "in PATH or DATASET: boxes (n,4) per image. '-' reads .npy from standard input.",
             check=as_rois,
             metavar=ARRAY,
         ),
@@ -55,8 +56,8 @@ class Paths(TypedDict, total=False):
         Option(
             group=OUTPUT,
             help="Crops (K,C,PH,PW): .h5, .hdf5, .npy, .npz or .safetensors. {{id}}: each image "
-            "apart, in a file (out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). - writes "
-            ".npy to standard output.",
+            "apart, in a file (out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). '-' "
+            "writes .npy to standard output.",
             check=as_output,
             default="crops.h5",
             metavar="PATH",

@@ -38,7 +38,7 @@ class OperatorOptions(TypedDict, total=False):
             group=OPERATOR,
             help="Feature-map cells per input pixel, 1/16 for stride 16; a pair is y,x.",
             check=optional(by_core("as_spatial_scale")),
-            unset="the features' attribute spatial_scale, else 1",
+            unset="what the features say: spatial_scale or stride; else 1",
             metavar="S|SY,SX",
             read=read_scale,
             recorded=Recorded.ALWAYS,
@@ -48,7 +48,7 @@ class OperatorOptions(TypedDict, total=False):
         "SpatialScale | None",
         Option(
             group=OPERATOR,
-            help="Input pixels per feature-map cell: 1 / {spatial_scale}.",
+            help="Input pixels per feature-map cell; the inverse of {spatial_scale}.",
             check=optional(as_stride),
             metavar="S|SY,SX",
             read=read_scale,

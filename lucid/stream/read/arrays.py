@@ -26,6 +26,7 @@ FORMATS: tuple[type[Container], ...] = (Npy, Torch, Zarr, Npz, Hdf5, Safetensors
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"\x80": "; it looks like a pickle"}
+TEXTS = "; as rois also .csv, .tsv, .txt or COCO's .json"  # where no byte is zero
 START = 512  # bytes by which formats know their files
 
 
@@ -154,7 +155,8 @@ def _format_of(path: Path) -> type[Container]:
     except ValueError as error:  # a name that no file can have
         raise SourceError(f"{path!r} cannot be opened: {error}") from error
     *kinds, last = (each.kind for each in FORMATS)
-    hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), "")
+    otherwise = "" if b"\0" in start else TEXTS
+    hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), otherwise)
     hint = hint if start else "; it is empty"
     raise SourceError(f"{path} must be a {', '.join(kinds)} or {last} file{hint}")
 
