@@ -29,6 +29,7 @@ class Matched(NamedTuple):
 
     images: Ints  # (K,) image index, -1 where no image has this id
     reading: str  # how ids were read: 'as they are', 'without folder and extension' or 'as numbers'
+    warnings: tuple[str, ...] = ()  # to be `spelled`
 
     @property
     def missing(self) -> NDArray[np.intp]:

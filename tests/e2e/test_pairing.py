@@ -1,0 +1,142 @@
+"""Whose a box, a size and a frame is where several files say it, each in its way."""
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+import lucid
+from lucid import FrameWarning
+
+IMAGES = 4
+
+
+@pytest.fixture
+def maps(tmp_path, monkeypatch):
+    """Map i is i everywhere, so that a crop says whose it is; boxes are small."""
+    monkeypatch.chdir(tmp_path)
+    values = np.arange(IMAGES, dtype=np.float32)[:, None, None, None] + np.zeros((1, 2, 8, 8), "f4")
+    np.save("m.npy", values)
+    return values
+
+
+def extracted(rois, features="m.npy", **options):
+    """Return the image of each crop, by its values, and the boxes beside."""
+    lucid.extract(features, rois, "c.h5", output_size=1, overwrite=True, **options)
+    with h5py.File("c.h5") as file:
+        return file["crops"][:, 0, 0, 0].tolist(), file["rois"][:, 1:].tolist()
+
+
+def write_coco(path, pictures, images=(), size=8):
+    """Write a COCO file of pictures, id and file_name, and a box in some of them."""
+    named = [
+        {"id": one, "file_name": file, "height": size + k, "width": size + k}
+        for k, (one, file) in enumerate(pictures)
+    ]
+    boxes = [{"image_id": one, "bbox": [0, 0, 4, 4]} for one in images]
+    with open(path, "w") as stream:
+        json.dump({"images": named, "annotations": boxes}, stream)
+
+
+def write_frames(maps):
+    os.mkdir("f")
+    for k, one in enumerate(maps):
+        np.save(f"f/frame_{k:06}.npy", one)
+
+
+FRAMES = [(k + 1, f"frame_{k:06}.PNG") for k in range(IMAGES)]  # as CVAT numbers frames of videos
+
+
+@pytest.mark.parametrize("images", [[1, 2], [1, 2, 4], [3]])
+def test_names_of_files_go_before_numbers_in_names_of_others(maps, images):
+    write_frames(maps)
+    write_coco("r.json", FRAMES, images)
+    found, _ = extracted("r.json", "f/{id}.npy")
+    assert found == [one - 1 for one in images]
+    with pytest.warns(FrameWarning, match="by its file"):  # both are numbers, but one is of all
+        found, _ = extracted("r.json", "f/frame_{id}.npy")
+    assert found == [one - 1 for one in images]
+
+
+def test_sizes_are_those_of_the_same_images(maps):
+    write_frames(maps)
+    write_coco("r.json", FRAMES, [1, 2])
+    lucid.extract("f/{id}.npy", "r.json", "out_{id}.npz", output_size=1)
+    with np.load("out_frame_000001.npz") as one:
+        assert (one["features"][0, 0], one["image_h"]) == (1, 9)
+
+
+def test_numbers_that_are_ids_and_files_of_two_images_are_warned_of(maps):
+    names = ["1", "10", "2", "3"]
+    write_coco("r.json", [(k + 1, f"{one}.jpg") for k, one in enumerate(names)], [2])
+    with pytest.warns(FrameWarning, match=r"image 2 is '2' by its id, and '10' by its file"):
+        found, _ = extracted("r.json", ids=np.array(names))
+    assert found == [2]
+
+
+def test_names_of_files_that_two_folders_share_say_nothing(maps):
+    pictures = [(k, f"{'ab'[k % 2]}/1.jpg") for k in range(IMAGES)]
+    write_coco("r.json", pictures, [2, 3])
+    found, _ = extracted("r.json", ids=np.arange(IMAGES), resize="stretch:16x16")
+    assert found == [2, 3]
+
+
+def test_a_size_table_may_name_images_by_position(maps):
+    lines = ["batch_index,height,width", *(f"{k},{k + 5},{k + 5}" for k in (2, 0, 1, 3))]
+    with open("sizes.csv", "w") as file:
+        file.write("\n".join(lines))
+    rois = np.array([[k, 0, 0, 0.5, 0.5] for k in range(IMAGES)])
+    options = {"normalized": True, "image_size": "sizes.csv"}
+    for ids in (None, np.array([1, 2, 3, 4])):
+        with pytest.warns(FrameWarning, match="would have a map"):
+            found, boxes = extracted(rois, ids=ids, **options)
+        assert found == [0, 1, 2, 3]
+        assert [box[3] for box in boxes] == [2.5, 3, 3.5, 4]
+
+
+def test_pictures_of_a_coco_file_may_be_positions(maps):
+    write_coco("r.json", [(k, "") for k in range(IMAGES)], [3, 1])
+    found, _ = extracted("r.json", index_by="position", resize="stretch:8x8")
+    assert found == [3, 1]
+    lucid.extract("m.npy", "r.json", "{id}.npz", output_size=1, index_by="position")
+    with np.load("3.npz") as one:
+        assert (one["features"][0, 0], one["image_h"]) == (3, 11)
+
+
+def test_maps_and_pictures_without_names_are_not_the_same(maps):
+    info = {one: {"file": 0, "idx": k} for one, k in (("a", 0), ("c", 2))}
+    with open("info.json", "w") as file:
+        json.dump(info, file)
+    write_coco("sizes.json", [(one, "") for one in "abc"])
+    with open("r.csv", "w") as file:
+        file.write("image_id,x1,y1,x2,y2\nc,0,0,.5,.5\na,0,0,.5,.5\n")
+    options = {"ids": "info.json", "image_size": "sizes.json", "normalized": True}
+    found, boxes = extracted("r.csv", **options)
+    assert found == [2, 0]
+    assert [box[3] for box in boxes] == [5, 4]
+
+
+@pytest.mark.parametrize("path", ["r.csv", "r.json"])
+def test_no_boxes_need_no_ids(maps, path):
+    write_coco("r.json", FRAMES)
+    with open("r.csv", "w") as file:
+        file.write("image_id,x1,y1,x2,y2\n")
+    assert extracted(path) == ([], [])
+
+
+def test_boxes_of_no_image_have_no_pixels_beside_the_crops(maps):
+    rois = np.array([[7, 0, 0, 0.5, 0.5], [2, 0, 0, 0.5, 0.5]])
+    sizes = np.array([[8, 6]] * 3 + [[8, 8]])
+    _, boxes = extracted(rois, normalized=True, image_size=sizes, invalid="zero")
+    assert np.isnan(boxes[0]).all()
+    assert boxes[1] == [0, 0, 3, 4]
+
+
+def test_positions_of_boxes_are_not_those_of_another_file(maps):
+    write_coco("sizes.json", [(k, "") for k in (2, 0, 3, 1)])
+    rois = np.array([[0, 0, 0, 0.5, 0.5], [3, 0, 0, 0.5, 0.5]])
+    options = {"ids": np.arange(IMAGES), "image_size": "sizes.json", "normalized": True}
+    _, boxes = extracted(rois, index_by="position", **options)
+    assert [box[3] for box in boxes] == [4.5, 5]
