@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import FrameWarning
+from lucid import FrameWarning, SourceError
 
 IMAGES = 4
 
@@ -116,6 +116,32 @@ def test_maps_and_pictures_without_names_are_not_the_same(maps):
     found, boxes = extracted("r.csv", **options)
     assert found == [2, 0]
     assert [box[3] for box in boxes] == [5, 4]
+
+
+@pytest.mark.parametrize("cuts", [[2, 2, 0, 0], [0, 4], [0, 2, 0, 2], [4, 0], [1, 0, 2, 1]])
+def test_files_without_maps_are_passed_over(maps, cuts):
+    ends = np.cumsum(cuts)
+    for k, (end, count) in enumerate(zip(ends, cuts, strict=True)):
+        np.save(f"s{k}.npy", maps[end - count : end])
+    rois = np.array([[k, 0, 0, 4, 4] for k in range(IMAGES)])
+    found, _ = extracted(rois, "s*.npy")
+    assert found == [0, 1, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore::lucid.FrameWarning")
+def test_words_that_are_not_clear_do_not_matter_where_an_option_is_given(maps):
+    for k, scale in enumerate((0.5, None)):
+        with h5py.File(f"s{k}.h5", "w") as file:
+            file["features"] = maps[2 * k : 2 * k + 2]
+            if scale:
+                file["features"].attrs["spatial_scale"] = scale
+                file["im_info"] = np.array([[8, 8, scale]] * 2)
+    rois = np.array([[3, 0, 0, 4, 4]])
+    with pytest.raises(SourceError, match="1 of 2 files have spatial_scale.*or --spatial-scale"):
+        extracted(rois, "s*.h5")
+    with pytest.raises(SourceError, match="1 of 2 files have im_info.*or --frame"):
+        extracted(rois, "s*.h5", spatial_scale=1)
+    assert extracted(rois, "s*.h5", spatial_scale=1, frame="none")[0] == [3]
 
 
 @pytest.mark.parametrize("path", ["r.csv", "r.json"])
