@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid import FrameWarning, SourceError
+from lucid import FrameWarning, RoiError, ShapeError, SourceError
 
 IMAGES = 4
 
@@ -126,6 +126,57 @@ def test_files_without_maps_are_passed_over(maps, cuts):
     rois = np.array([[k, 0, 0, 4, 4] for k in range(IMAGES)])
     found, _ = extracted(rois, "s*.npy")
     assert found == [0, 1, 2, 3]
+
+
+def write_tables(**tables):
+    os.mkdir("b")
+    for name, text in tables.items():
+        with open(f"b/{name[1:]}.csv", "w") as file:
+            file.write(text)
+
+
+def of_tables(**options):
+    return extracted("b/{id}.csv", ids=np.arange(IMAGES), **options)
+
+
+def test_tables_of_images_say_what_boxes_are_called(maps):
+    header = "id,x1,y1,x2,y2\n"
+    write_tables(_0=header + "7,0,0,4,4\n", _1=header, _2=header + "q,0,0,4,4\n8,0,0,4,4\n")
+    assert of_tables()[0] == [0, 2, 2]
+    with h5py.File("c.h5") as file:
+        assert file["roi_ids"].asstr()[:].tolist() == ["7", "q", "8"]
+    with open("b/3.csv", "w") as file:
+        file.write("x1,y1,x2,y2\n0,0,4,4\n")
+    assert of_tables()[0] == [0, 2, 2, 3]
+    with h5py.File("c.h5") as file:
+        assert "roi_ids" not in file
+
+
+def test_tables_of_images_have_boxes_of_one_form(maps):
+    write_tables(_0="x1,y1,x2,y2\n1,1,4,4\n", _2="x,y,w,h\n1,1,4,4\n")
+    with pytest.raises(ShapeError, match=r"b/2.csv says .* xywh, and b/0.csv that its are xyxy"):
+        of_tables()
+
+
+def test_the_other_image_in_a_table_of_one_is_named(maps):
+    write_tables(_2="image_id,x1,y1,x2,y2\n2,0,0,4,4\n3,0,0,4,4\n")
+    with pytest.raises(RoiError, match=r"boxes of image '2' and no other, got 3;"):
+        of_tables()
+
+
+@pytest.mark.parametrize("missing", [0, 2])
+def test_an_image_without_a_frame_is_named(maps, missing):
+    for k in {0, 1, 2, 3} - {missing}:
+        np.save(f"frame{k}.npy", np.ones(2))
+    with pytest.raises(SourceError, match=f"none of image '{missing}'"):
+        extracted(np.zeros((1, 5)), ids=np.arange(IMAGES), frame="frame{id}.npy")
+
+
+def test_a_table_of_text_must_name_images_itself(maps):
+    with open("r.csv", "w") as file:
+        file.write("x1,y1,x2,y2\n0,0,4,4\n")
+    with pytest.raises(ShapeError, match="must name the image of each box in a column"):
+        extracted("r.csv", batch_index=np.zeros(1, int))
 
 
 @pytest.mark.filterwarnings("ignore::lucid.FrameWarning")
