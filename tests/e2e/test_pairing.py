@@ -217,3 +217,14 @@ def test_positions_of_boxes_are_not_those_of_another_file(maps):
     options = {"ids": np.arange(IMAGES), "image_size": "sizes.json", "normalized": True}
     _, boxes = extracted(rois, index_by="position", **options)
     assert [box[3] for box in boxes] == [4.5, 5]
+
+
+def test_two_names_that_are_taken_for_one_image_are_warned_of(maps):
+    with open("r.csv", "w") as file:
+        file.write("filename,x1,y1,x2,y2\ntrain/1.jpg,0,0,4,4\nval/1.jpg,0,0,4,4\n")
+    with pytest.warns(FrameWarning, match=r"'train/1.jpg' and 'val/1.jpg' are both .* image '1'"):
+        found, _ = extracted("r.csv", ids=np.arange(IMAGES))
+    assert found == [1, 1]
+    write_coco("r.json", [(101, "train/1.jpg"), (102, "val/1.jpg"), (103, "2.jpg")], [101, 102])
+    with pytest.warns(FrameWarning, match=r"'train/1.jpg' and 'val/1.jpg' are both .* image '1'"):
+        extracted("r.json", ids=np.arange(IMAGES))

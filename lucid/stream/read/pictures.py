@@ -46,8 +46,10 @@ def match_pictures(
     if by_id is None:
         is_good = by_file is not None and not len(by_file.missing)
         return by_file if by_file and is_good else match(names, ids, keys_name=where)
-    if by_file is None or not _is_one_each(by_file):
+    if by_file is None:
         return by_id
+    if by_file.warnings:  # names that folders share tell nothing of what ids mean
+        return _better(by_id, by_file, ())
     facts = _contradictions(by_id, by_file, names, files, ids, where)
     asked = set(names)
     others = [one for one in known if one not in asked] if facts else []
@@ -55,12 +57,6 @@ def match_pictures(
         found = match_pictures([*names, *others], pictures, ids, where)
         return found._replace(images=found.images[: len(names)])
     return _better(by_id, by_file, facts)
-
-
-def _is_one_each(found: Matched) -> bool:
-    """Return whether no two names mean one image, as names of files in two folders may."""
-    images = found.images[found.images >= 0]
-    return len(np.unique(images)) == len(images)
 
 
 def _better(by_id: Matched, by_file: Matched, facts: tuple[str, ...]) -> Matched:
@@ -71,7 +67,7 @@ def _better(by_id: Matched, by_file: Matched, facts: tuple[str, ...]) -> Matched
     else:
         found = by_file if other < rung else by_id
     is_clear = rung != other and RUNGS[-1] in (by_id.reading, by_file.reading)
-    return found._replace(warnings=() if is_clear else facts)
+    return found._replace(warnings=found.warnings + (() if is_clear else facts))
 
 
 def _contradictions(
