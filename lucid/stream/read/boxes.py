@@ -102,7 +102,12 @@ def require_form(settings: Settings, form: str, name: str) -> None:
 def require_images(rows: BoxRows, settings: Settings, features: Features, name: str) -> None:
     """Raise unless rows of a text say their image, or there is but one, and no option says it."""
     if owners_given(settings):
-        raise ShapeError(f"{name} says the image of each box; drop {WHOSE}")
+        way = (
+            "says the image of each box"
+            if rows.says_images
+            else ("must name the image of each box in a column of its own, being a text")
+        )
+        raise ShapeError(f"{name} {way}; drop {WHOSE}")
     if not rows.says_images and features.images > 1:
         raise ShapeError(
             f"{name} has no column that names the image of a box, of {features.images}; say which "

@@ -14,7 +14,7 @@ from lucid.stream.checks import PLACE
 from lucid.stream.read.box_files import is_box_file, read_box_file
 from lucid.stream.read.box_rows import BoxRows, Images, Ints
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import match
+from lucid.stream.read.ids import Id, match
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import POSITIONS, WHOSE, owners_given
@@ -28,7 +28,6 @@ class BoxesPerImage:
 
     named = POSITIONS
     pictures: Images | None = None
-    roi_ids: Array | None = None
 
     def __init__(self, settings: Settings, features: Features, opened: Opened) -> None:
         self.name, self.form = str(settings.rois), settings.boxes
@@ -43,6 +42,7 @@ class BoxesPerImage:
         if self.missing == len(ids):
             raise MissingFileError(f"{self.name} matches nothing, as for {ids[0]!r}", self.name)
         self.dtype, self.form = self._held.dtype, self._held.form
+        self.roi_ids = self._held.roi_ids
         self._until = np.cumsum(counts)
         self._before = self._until - counts
         self.rois = int(counts.sum())
@@ -82,6 +82,8 @@ def require_ids_of(features: Features, name: str) -> list[str]:
 
 class Arrays:
     """An array for each image, of which one is read at a time."""
+
+    roi_ids: Array | None = None
 
     def __init__(self, settings: Settings, ids: Sequence[str], opened: Opened) -> None:
         self.form = settings.boxes
@@ -123,33 +125,41 @@ class Texts:
 
     def __init__(self, settings: Settings, ids: Sequence[str], opened: Opened) -> None:
         self._paths = tuple(Path(str(settings.rois).replace(PLACE, one)) for one in ids)
-        self._pattern, self.form = Path(settings.rois), settings.boxes
-        self.missing = 0
+        self._pattern, self.missing, self._first = Path(settings.rois), 0, ""
+        self.form = settings.boxes
         named = zip(self._paths, ids, strict=True)
         tables = [self._table(path, one, settings) for path, one in named]
-        self.counts = np.array([len(boxes) for boxes in tables], np.int64)
-        self._boxes = np.concatenate(tables)
+        self.counts = np.array([0 if one is None else len(one.boxes) for one in tables], np.int64)
+        filled = [one for one in tables if one is not None]
+        self._boxes = np.concatenate([np.empty((0, 4)), *(one.boxes for one in filled)])
+        self.roi_ids = _joined([one.roi_ids for one in filled if len(one.boxes)])
+        if self.roi_ids is not None:
+            opened.held_bytes += 2 * self.roi_ids.nbytes
         self._begin = np.cumsum(self.counts) - self.counts
         opened.held_bytes += 2 * self._boxes.nbytes + 512 * len(ids)
 
-    def _table(self, path: Path, own: str, settings: Settings) -> Array:
-        """Return the boxes (n, 4) of an image."""
+    def _table(self, path: Path, own: str, settings: Settings) -> BoxRows | None:
+        """Return the boxes of an image, None if there is no file or nothing in it."""
         try:
             if not path.stat().st_size:
-                return np.empty((0, 4))
+                return None
             rows = read_box_file(path, settings)
         except FileNotFoundError:
             self.missing += 1
-            return np.empty((0, 4))
-        if not _is_of(rows, own):
+            return None
+        other = _other_image(rows, own)
+        if other is not None:
             raise RoiError(
                 f"{path} must have boxes of image {own!r} and no other, got "
-                f"{rows.keys.names[0]!r}; if that is no image, choose columns without it"
+                f"{other!r}; if that is no image, choose columns without it"
             )
         if settings.boxes not in ("xyxy", rows.form):
             raise ShapeError(f"{path} says that its boxes are {rows.form}; drop --boxes")
-        self.form = rows.form
-        return rows.boxes
+        if self._first and rows.form != self.form:
+            raise ShapeError(f"{path} says that its boxes are {rows.form}, and {self._first} that "
+                             f"its are {self.form}")  # fmt: skip
+        self._first, self.form = self._first or str(path), rows.form
+        return rows
 
     def note(self, shape: tuple[int, ...], opened: Opened) -> None:
         """Note what was read."""
@@ -161,12 +171,22 @@ class Texts:
         return self._boxes[begin + rows.start : begin + rows.stop]
 
 
-def _is_of(rows: BoxRows, own: str) -> bool:
-    """Return whether rows are of one image, or do not say of which."""
+def _other_image(rows: BoxRows, own: str) -> Id | None:
+    """Return what rows call another image, None if they are of one or do not say of which."""
     names = rows.keys.names
     if rows.index_by == "position":
-        return names in ([], [0])
-    return not len(match(names, [own]).missing)
+        return next((one for one in names if one != 0), None)
+    missing = match(names, [own]).missing
+    return names[missing[0]] if len(missing) else None
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    """Return what all boxes are called, whole numbers if all are; None unless all have names."""
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    are_texts = any(part.dtype.kind == "U" for part in known)
+    return np.concatenate([part.astype(np.str_) if are_texts else part for part in known])
 
 
 def _require_boxes(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:

@@ -92,7 +92,7 @@ def _given(
     """Return the frames that options say."""
     images = features.images
     if PLACE in str(settings.frame):
-        rows = values_per_image(settings.frame, "frame", {1, 2, 4}, features, opened)
+        rows = values_per_image(settings.frame, "frame", {1, 2, 4}, features, opened, must=True)
         rows = rows[:, 0] if rows.shape[1] == 1 else rows
         return Frames(as_frames(rows, images, settings.frame), "frame")
     if settings.frame is not None and settings.frame != NO_FRAME:

@@ -9,7 +9,7 @@ holds for a whole run, so that two images never share a name in half of a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ class Matched(NamedTuple):
 
     images: Ints  # (K,) image index, -1 where no image has this id
     reading: str  # how ids were read: 'as they are', 'without folder and extension' or 'as numbers'
+    warnings: tuple[str, ...] = ()  # to be `spelled`
 
     @property
     def missing(self) -> NDArray[np.intp]:
@@ -86,7 +87,25 @@ def match(keys: Sequence[Id], ids: Sequence[Id], *, keys_name: str = "rois") -> 
                 "rename one of them, or name images by position"
             )
     image = {one: images[0] if images else -1 for one, images in zip(wanted, found, strict=True)}
-    return Matched(images=np.array([image[one] for one in keys], np.int64), reading=name)
+    return Matched(
+        images=np.array([image[one] for one in keys], np.int64),
+        reading=name,
+        warnings=_shared(image, ids, keys_name),
+    )
+
+
+def _shared(image: Mapping[Id, int], ids: Sequence[Id], keys_name: str) -> tuple[str, ...]:
+    """Return what to warn of if two different names mean one image, as train/1.jpg and val/1.jpg.
+
+    Names differ if their texts do.
+    """
+    names: dict[int, Id] = {}
+    for one, found in image.items():
+        first = names.setdefault(found, one)
+        if found >= 0 and str(first) != str(one):
+            fact = f"{keys_name}: {first!r} and {one!r} are both taken for image {ids[found]!r}"
+            return (fact.replace("{", "{{").replace("}", "}}"),)
+    return ()
 
 
 def _images_of(

@@ -97,7 +97,5 @@ class ManyMaps(Features):
         self._arrays.close()
 
     def _array(self, image: int) -> tuple[Any, int]:
-        k = image
-        if len(self.counts) < self.images:
-            k = int(np.searchsorted(self._before, image, side="right")) - 1
+        k = int(np.searchsorted(self._before, image, side="right")) - 1  # some may have none
         return self._arrays.again(k), image - int(self._before[k])

@@ -19,6 +19,7 @@ from lucid.stream.read.box_rows import NAME_BYTES, Images, Ints, Keys
 from lucid.stream.read.ids import Id, Matched, as_id, as_texts, match
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.pictures import match_pictures
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -122,26 +123,25 @@ class Naming:
         )
 
     def _matched(self, names: Sequence[Id], pictures: Images | None) -> Matched:
-        """Match ids that boxes name, or the names of those images' files if that finds more."""
+        """Match ids that boxes name, or the names of those images' files."""
         ids = self._features.ids
+        if not names:
+            return match([], ids or [])
         if ids is None:
-            example = names[0] if names else ""
+            example = names[0]
             way = ", or index_by='position' (--index-by position) if these are positions"
             raise RoiError(
                 f"{self._name} names images by id, such as {example!r}, and {self._features.name} "
                 "does not say what its images are called; pass ids (--ids), one per image in its "
                 f"order{way * isinstance(example, int)}"
             )
-        found = match(names, ids, keys_name=self._name)
-        if pictures is None or not len(found.missing):
-            return found
-        files = dict(zip(pictures.ids, pictures.files, strict=True))
-        by_file = match([files.get(one) or one for one in names], ids, keys_name=self._name)
-        return by_file if len(by_file.missing) < len(found.missing) else found
+        if pictures is None:
+            return match(names, ids, keys_name=self._name)
+        return match_pictures(names, pictures, ids, self._name)
 
     def _by_ids(self, keys: Keys, rois: int, found: Matched) -> Named:
         """Return the images of ids; boxes without an image are dealt with as was asked for."""
-        named = Named(Looked(keys.codes, found.images), found.reading)
+        named = Named(Looked(keys.codes, found.images), found.reading, warnings=found.warnings)
         if not len(found.missing):
             return named
         missing = [named.images[some] < 0 for some in _slices(rois)]

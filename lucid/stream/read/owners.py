@@ -106,7 +106,9 @@ class Padded:
     def __init__(self, array: Any, counts: NDArray[np.int64] | None, images: int) -> None:
         shape = array.shape
         if shape[0] != images:
-            raise ShapeError(f"boxes (N, M, 4) must be of {images} images, got {shape}")
+            raise ShapeError(
+                f"{array.name} must have boxes (N, M, 4) of {images} images, got {shape}"
+            )
         self._step = max(tuning.current.padded_boxes // max(shape[1], 1), 1)
         padded = 0 if counts is not None else self._padded(array, images)
         self.named = Named(

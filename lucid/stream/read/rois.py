@@ -20,8 +20,9 @@ from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.frames import find_frames, of_images
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.pictures import sizes_of
 from lucid.stream.read.scale import Scale
-from lucid.stream.read.sizes import find_sizes, sizes_of
+from lucid.stream.read.sizes import find_sizes
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -34,7 +35,7 @@ class RoiSource:
     ) -> None:
         self.images = features.images
         self._opened = Opened(trust=settings.trust_input)
-        self._normalized = settings.normalized
+        self._normalized, self._index_by = settings.normalized, settings.index_by
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
@@ -78,7 +79,8 @@ class RoiSource:
     def picture_sizes(self, features: Features) -> Floats | None:
         """Return heights and widths of pictures, (N, 2) or (1, 2), if any file says them."""
         if self._sizes is None and self._boxes.pictures is not None:
-            return sizes_of(self._boxes.pictures, features, self.name)
+            by_position = self._index_by == "position"
+            return sizes_of(self._boxes.pictures, features, self.name, by_position=by_position)
         return self._sizes
 
     @property
@@ -114,6 +116,8 @@ class RoiSource:
             boxes = as_corners(rows.astype(np.float64), self.form)
             if self._normalized and self._sizes is not None:
                 boxes *= of_images(self._sizes, index)[:, [1, 0, 1, 0]]
+                if not framed and len(self._sizes) > 1:  # of no image, there are no pixels
+                    boxes[~((index >= 0) & (index < self.images))] = np.nan
             if frames is not None:
                 boxes = frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])

@@ -25,6 +25,7 @@ class SizeTable(NamedTuple):
 
     sizes: Floats  # (n, 2) height and width
     ids: list[Id] | None  # of the images (n,), None where rows are in the order of images
+    index_by: str = "id"  # what they are: 'position' or 'id'
 
 
 def read_size_table(path: Path, names: str | None) -> SizeTable:
@@ -49,6 +50,7 @@ def read_size_table(path: Path, names: str | None) -> SizeTable:
         raise SourceError(f"{path} is empty")
     header = None if is_row(first[1]) else first[1]
     pair, key = _columns(header or [], len(first[1]), names, path)
+    by_position = header and key is not None and word_of(header[key]) in WORDS["position"]
     sizes, ids = [], []
     for number, fields in lines if header else chain([first], lines):
         try:
@@ -61,7 +63,9 @@ def read_size_table(path: Path, names: str | None) -> SizeTable:
     if len(wrong):
         raise ShapeError(f"{path} must hold sizes above 0, got {rows[wrong[0]].tolist()} at "
                          f"row {wrong[0]}")  # fmt: skip
-    return SizeTable(rows, None) if key is None else _each_once(rows, ids, path)
+    if key is None:
+        return SizeTable(rows, None)
+    return _each_once(rows, ids, path)._replace(index_by="position" if by_position else "id")
 
 
 def _each_once(sizes: Floats, ids: Sequence[Id], path: Path) -> SizeTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from lucid.stream.read.arrays import split
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import match
+from lucid.stream.read.ids import Id
 from lucid.stream.read.image_ids import read_listing
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.pictures import sizes_of
 from lucid.stream.read.size_tables import read_size_table
 from lucid.stream.read.text_tables import SUFFIXES
 from lucid.stream.read.values_per_image import values_per_image
@@ -44,13 +46,14 @@ def find_sizes(
     path, names = (None, None) if size is None or isinstance(size, Held) else split(size)
     if size is not None and (path is None or path.suffix not in (".json", *SUFFIXES)):
         return _by_array(size, features.images, opened)
-    pictures = boxes.pictures if path is None else _of_text(path, names, opened)
+    own = boxes.pictures, settings.index_by  # are called as boxes call them
+    pictures, index_by = own if path is None else _of_text(path, names, opened)
     name = str(path or boxes.name)
     if pictures is None:
         raise ShapeError(f"{name} does not say the sizes of its images; pass --image-size")
-    sizes = sizes_of(pictures, features, name)
+    sizes = sizes_of(pictures, features, name, by_position=index_by == "position")
     if is_used:
-        _require_sizes(sizes, boxes, features.ids or [], name)
+        _require_sizes(sizes, boxes, features.ids or range(features.images), name)
     return sizes
 
 
@@ -62,7 +65,7 @@ def _of_each(spec: str, features: Features, boxes: Boxes, opened: Opened, is_use
     return sizes
 
 
-def _require_sizes(sizes: Floats, boxes: Boxes, ids: list[str], name: str) -> None:
+def _require_sizes(sizes: Floats, boxes: Boxes, ids: Sequence[Id], name: str) -> None:
     """Raise if the size of an image that has boxes is not known."""
     is_known = ~np.isnan(sizes[:, 0] + sizes[:, 1])
     for start in range(0, boxes.rois, tuning.current.slice_rows):
@@ -74,16 +77,20 @@ def _require_sizes(sizes: Floats, boxes: Boxes, ids: list[str], name: str) -> No
             raise ShapeError(f"{name} has no size of image {ids[unknown[0]]!r}")
 
 
-def _of_text(path: Path, names: str | None, opened: Opened) -> Images:
-    """Return what a .json says about images, or a table; without ids if that has none."""
+def _of_text(path: Path, names: str | None, opened: Opened) -> tuple[Images, str]:
+    """Return what a .json says about images, or a table, and what it calls them by.
+
+    A table without a column that names images has no ids.
+    """
+    index_by = "id"
     if path.suffix == ".json":
         images, _ = read_listing(path)
     else:
         table = read_size_table(path, names)
-        ids = table.ids or []
+        ids, index_by = table.ids or [], table.index_by
         images = Images(ids, [""] * len(ids), table.sizes)
     opened.inputs.append(Input("image_size", path, names, images.sizes.shape, "text"))
-    return images
+    return images, index_by
 
 
 def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
@@ -98,20 +105,3 @@ def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
 
     sizes: Floats = opened.source(spec, ("image_size", "sizes"), require)[:].astype(np.float64)
     return sizes
-
-
-def sizes_of(images: Images, features: Features, name: str) -> Floats:
-    """Return heights and widths (N, 2) of the pictures of maps, NaN where a file has none."""
-    if not images.ids:
-        if len(images.sizes) == features.images:
-            return images.sizes
-        raise ShapeError(
-            f"{name} must have a size for each of {features.images} images, or a column of their "
-            f"ids, got {len(images.sizes)} rows"
-        )
-    if features.ids is None:
-        raise ShapeError(f"{name} has the sizes of images by id; pass ids (--ids), one per map")
-    by_id = match(features.ids, images.ids, keys_name=name).images
-    by_file = match(features.ids, images.files, keys_name=name).images
-    found = by_id if (by_id >= 0).sum() >= (by_file >= 0).sum() else by_file
-    return np.where(found[:, None] >= 0, images.sizes[found], np.nan)

@@ -17,7 +17,13 @@ from lucid.stream.read.per_image import per_image
 
 
 def values_per_image(
-    spec: str, role: str, widths: Collection[int], features: Features, opened: Opened
+    spec: str,
+    role: str,
+    widths: Collection[int],
+    features: Features,
+    opened: Opened,
+    *,
+    must: bool = False,
 ) -> Floats:
     """Return rows (N, width) of the numbers of images, NaN where an image has none.
 
@@ -29,11 +35,15 @@ def values_per_image(
         The option that names it.
     widths : collection of int
         How many numbers an image may have.
+    must : bool
+        Whether each image must have them.
 
     Raises
     ------
     ShapeError
         If an array has another number of them, or another than the first.
+    MissingFileError
+        If there is none of any image, or of one that must have them.
     """
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
@@ -47,10 +57,11 @@ def values_per_image(
     arrays = per_image(spec, ids, (role,), require, opened.trust)
     opened.keep(arrays)
     rows = np.full((len(ids), max(widths)), np.nan)
-    width = 0
+    width, missing = 0, list[int]()
     for image in range(len(ids)):
         source = arrays.look(image)
         if source is None:
+            missing.append(image)
             continue
         require(source.shape, source.dtype, source.name)
         width = width or math.prod(source.shape)
@@ -59,5 +70,8 @@ def values_per_image(
         rows[image, :width] = np.ravel(source[...])
     if not width:
         raise MissingFileError(f"{spec} matches nothing, as for {ids[0]!r}", spec)
+    if must and missing:
+        raise MissingFileError(f"{spec} must have one for each image, and there is none of "
+                               f"image {ids[missing[0]]!r}", spec)  # fmt: skip
     opened.inputs.append(arrays.as_input(role, (len(ids), width), "float64"))
     return rows[:, :width]

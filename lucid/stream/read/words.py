@@ -24,6 +24,8 @@ WORDS = {  # with how many numbers each says about an image
     "input_size": (2,),
 }
 
+SCALES = ("spatial_scale", "stride")
+
 MOST_NUMBERS = 1 << 20  # that an array beside the features may have
 
 Said = Mapping[str, Any]  # values by their words
@@ -46,6 +48,7 @@ class Words(NamedTuple):
     images: int
     shared: Said = NOTHING[0]  # about all images
     single: Mapping[str, Sequence[Any]] = NOTHING[0]  # about each image by itself
+    unclear: Mapping[str, str] = NOTHING[0]  # why a word cannot be used, if it is asked for
 
     def rows(self, word: str) -> Floats | None:
         """Return what a word says, a row for each image or one for all; None if it is not there.
@@ -53,8 +56,12 @@ class Words(NamedTuple):
         Raises
         ------
         SourceError
-            If there are not as many finite numbers as the word has, for each image or for all.
+            If there are not as many finite numbers as the word has, for each image or for all; or
+            if it is not clear what the word says.
         """
+        if word in self.unclear:
+            way = "--spatial-scale" if word in SCALES else "--frame"
+            raise SourceError(f"{self.name}: {self.unclear[word]}, or {way}")
         widths = WORDS[word]
         try:
             if word in self.single:
@@ -97,17 +104,15 @@ def gathered(name: str, said: Sequence[tuple[Said, Said]], *, in_order: bool) ->
         Whether the order of images is known apart from the names of their arrays, so that a row
         for each image can be told whose it is.
 
-    Raises
-    ------
-    SourceError
-        If some images have a word and others do not.
+    A word that some images have and others do not is unclear.
     """
     single: dict[str, list[Any]] = {}
+    unclear: dict[str, str] = {}
     for word in WORDS:
         values = [own[word] for own, _ in said if word in own]
         if values and len(values) < len(said):
-            raise SourceError(f"{name}: {len(values)} of {len(said)} images have {word}")
-        if values:
+            unclear[word] = _some(len(values), len(said), "images", word)
+        elif values:
             single[word] = values
     shared: dict[str, Any] = {}
     for word, value in (said[0][1] if said else {}).items():
@@ -115,35 +120,33 @@ def gathered(name: str, said: Sequence[tuple[Said, Said]], *, in_order: bool) ->
             shared[word] = value
         elif word not in single:
             single[word] = [others.get(word, ()) for _, others in said]
-    several = [
-        word
-        for word, value in shared.items()
-        if word in WORDS and _is_by_row(word, np.shape(value), len(said))
-    ]
-    if several and not in_order:
-        raise SourceError(
-            f"{name}: {several[0]} has a row for each image, and their order is not known; "
-            "pass ids (--ids) in its order"
-        )
-    return Words(name, len(said), shared, single)
+    for word, value in shared.items():
+        if not in_order and word in WORDS and _is_by_row(word, np.shape(value), len(said)):
+            unclear[word] = (
+                f"{word} has a row for each image, and their order is not known; "
+                "pass ids (--ids) in its order"
+            )
+    return Words(name, len(said), shared, single, unclear)
 
 
 def joined(name: str, files: Sequence[Words]) -> Words:
     """Return the words of files that are one run of images.
 
-    Raises
-    ------
-    SourceError
-        If some files have a word and others do not.
+    A word that some files have and others do not is unclear.
     """
     shared: dict[str, Any] = {}
+    unclear: dict[str, str] = {}
     for word in WORDS:
         having = [file for file in files if word in file.shared]
         if having and len(having) < len(files):
-            raise SourceError(f"{name}: {len(having)} of {len(files)} files have {word}")
-        if having:
+            unclear[word] = _some(len(having), len(files), "files", word)
+        elif having:
             shared[word] = _rows_of_all(having, word)
-    return Words(name, sum(file.images for file in files), shared)
+    return Words(name, sum(file.images for file in files), shared, unclear=unclear)
+
+
+def _some(having: int, of: int, what: str, word: str) -> str:
+    return f"{having} of {of} {what} have {word}; give it to all of them"
 
 
 def _rows_of_all(files: Sequence[Words], word: str) -> Any:

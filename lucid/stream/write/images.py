@@ -40,7 +40,7 @@ class PerImage(OneFile):
         if layout.companions is None:
             raise SinkError(f"{layout.path} needs images")
         self._companions: Companions = layout.companions
-        self.ids = self._companions.names()
+        self.ids, self._sizes = self._companions.names(), self._companions.picture_sizes()
         _require_names(self.ids, layout.path)
         rois, images = layout.shape[0], len(self.ids)
         self.packing_bytes = 4 * max(PART_BYTES, layout.row_bytes) + TABLE_BYTES * rois + 8 * images
@@ -57,7 +57,7 @@ class PerImage(OneFile):
 
     def _images(self, stream: BinaryIO) -> Iterator[tuple[str, list[Companion]]]:
         """Yield each image by its id, with its arrays; `stream` holds the rows."""
-        table, sizes = self._companions.table(), self._companions.picture_sizes()
+        table, sizes = self._companions.table(), self._sizes
         for image, rows in enumerate(_by_image(table[:, 0], len(self.ids))):
             yield (
                 self.ids[image],
