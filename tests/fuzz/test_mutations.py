@@ -63,7 +63,7 @@ HEADERS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(HEADERS, st.binary(max_size=64), st.sampled_from([(1, 0), (2, 0), (3, 0), (9, 9)]))
 def test_any_npy_header(files, header, values, version):
     text = header.encode("utf-8", "surrogatepass")
@@ -123,7 +123,7 @@ def test_mutated_containers(files, kind):
     whole = written(kind, files)
     ending = {"torch": "pt", "safetensors": "safetensors"}.get(kind, "npz")
 
-    @settings(max_examples=600)
+    @settings(max_examples=250)
     @given(st.data(), st.booleans())
     def check(data, backwards):
         changed = mutated(whole[::-1] if backwards else whole, data.draw)
@@ -133,7 +133,7 @@ def test_mutated_containers(files, kind):
     check()
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(
     st.lists(
         st.sampled_from(
@@ -170,7 +170,7 @@ def refuses_or_works_as_rois(path):
         left.unlink()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(["fuzz.npy", "fuzz.csv", "fuzz.txt"]))
 def test_mutated_tables_of_rois(files, data, name):
     rows = files.rois[:20]
@@ -235,7 +235,7 @@ for number in range(seed, seed + count):
 """
 
 
-@pytest.mark.parametrize("count", [1000])
+@pytest.mark.parametrize("count", [600])
 def test_mutated_hdf5_files(files, count):
     """In a process of its own, as a fault inside of HDF5 ends the process."""
     with h5py.File("small.h5", "w") as file:
