@@ -96,4 +96,5 @@ def crop_dtype(features: DTypeLike, name: str = "features") -> np.dtype[Any]:
 
 def compute_dtype(features: DTypeLike) -> np.dtype[Any]:
     """Return the dtype in which such features are weighted: float64 for float64, else float32."""
-    return np.result_type(crop_dtype(features), np.float32)
+    dtype = crop_dtype(features)
+    return dtype if dtype.itemsize == 8 else np.dtype(np.float32)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from lucid.errors import MemoryLimitError
 from lucid.roi.engines import WorkingBytes
@@ -88,8 +89,14 @@ def region_bytes(job: Job, height: int, width: int) -> int:
 
 def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
     """Return what the engine holds for a map, or a part of one, of `size` cells."""
-    engine, channels = engine_named(job.engine), job.features.channels
-    return engine.working_bytes(job.operator, channels, size, job.compute_dtype)
+    ask = engine_named(job.engine).working_bytes
+    return _remembered(ask, job.operator, job.features.channels, size, job.compute_dtype)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(ask: Callable[..., WorkingBytes], *about: Any) -> WorkingBytes:
+    """Return what an engine answers; it is asked about the same few sizes again and again."""
+    return ask(*about)
 
 
 def read_bytes(features: Features, cells: int) -> int:
