@@ -41,12 +41,19 @@ def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
     """Raise rather than write over an input, even if asked to overwrite."""
     path = output.layout.path
     with _about(path):
-        there = [ours for ours in (*output.files(), *sidecar_paths(path)) if ours.exists()]
-        found = [os.stat(one) for one in inputs if os.path.exists(one)] if there else []  # noqa: PTH110, PTH116
-        theirs = {(each.st_dev, each.st_ino) for each in found}
-        for ours in there:
-            if (ours.stat().st_dev, ours.stat().st_ino) in theirs:
-                raise SinkError(f"{ours} is an input of this run; name another output")
+        ours = _numbers((*output.files(), *sidecar_paths(path)))
+        for number in ours.keys() & (_numbers(inputs).keys() if ours else ()):
+            raise SinkError(f"{ours[number]} is an input of this run; name another output")
+
+
+def _numbers(paths: Iterable[PathLike]) -> dict[tuple[int, int], PathLike]:
+    """Return the files that are there, by their device and number; others may just vanish."""
+    found = {}
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            state = os.stat(path)  # noqa: PTH116
+            found[state.st_dev, state.st_ino] = path
+    return found
 
 
 @contextmanager
@@ -241,7 +248,7 @@ def _require_space(output: Output) -> None:
     layout, names = output.layout, sidecar_paths(output.layout.path)
     rows = names.rows if output.packs else names.part
     needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         needed -= rows.stat().st_blocks * 512
     free = shutil.disk_usage(layout.path.parent).free
     if needed > free:
