@@ -248,7 +248,7 @@ def _require_space(output: Output) -> None:
     layout, names = output.layout, sidecar_paths(output.layout.path)
     rows = names.rows if output.packs else names.part
     needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
-    with suppress(FileNotFoundError, NotADirectoryError):
+    with suppress(FileNotFoundError):
         needed -= rows.stat().st_blocks * 512
     free = shutil.disk_usage(layout.path.parent).free
     if needed > free:
