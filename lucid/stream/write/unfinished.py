@@ -42,8 +42,10 @@ def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
     path = output.layout.path
     with _about(path):
         ours = _numbers((*output.files(), *sidecar_paths(path)))
-        for number in ours.keys() & (_numbers(inputs).keys() if ours else ()):
-            raise SinkError(f"{ours[number]} is an input of this run; name another output")
+        theirs = _numbers(inputs) if ours else {}
+        for number, one in ours.items():
+            if number in theirs:
+                raise SinkError(f"{one} is an input of this run; name another output")
 
 
 def _numbers(paths: Iterable[PathLike]) -> dict[tuple[int, int], PathLike]:
