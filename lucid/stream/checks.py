@@ -57,6 +57,17 @@ def spelled(text: str, spell: Callable[[str], str]) -> str:
     return text.format(**{name: spell(name) for name in names})
 
 
+def literal(text: str) -> str:
+    """Return a text in such a way that `spelled` leaves it as it is.
+
+    Examples
+    --------
+    >>> spelled(literal("feats/{id}.npy"), str)
+    'feats/{id}.npy'
+    """
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 class ArgumentError(ValueError):
     """Arguments that contradict each other.
 
@@ -277,34 +288,3 @@ def as_jobs(value: SupportsIndex | str) -> int | str:
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {value}")
     return jobs
-
-
-def read_int(text: str) -> int:
-    """Return the whole number that a text says."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"must be a whole number, got {text}") from None
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """Return (height, width) from '7' or '7x5'."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(f"must be HxW, such as 7x5, or one number for both, got {text}")
-    return int(match[1]), int(match[2] or match[1])
-
-
-def read_scale(text: str) -> tuple[float, float]:
-    """Return (y, x) from '0.5', '1/16' or '1/16,1/8'."""
-    try:
-        parts = [_read_number(part) for part in text.split(",")]
-        vertical, horizontal = parts if len(parts) == 2 else parts * 2
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"must be a number such as 1/16, or a pair SY,SX, got {text}") from None
-    return vertical, horizontal
-
-
-def _read_number(text: str) -> float:
-    numerator, slash, denominator = text.partition("/")
-    return float(numerator) / float(denominator) if slash else float(text)

@@ -16,9 +16,9 @@ from lucid.stream.checks import (
     as_sources,
     one_of,
     optional,
-    read_int,
 )
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded
+from lucid.stream.options.readers import read_int
 
 
 class Paths(TypedDict, total=False):

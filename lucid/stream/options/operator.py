@@ -7,11 +7,9 @@ from lucid.stream.checks import (
     as_stride,
     by_core,
     optional,
-    read_int,
-    read_scale,
-    read_size,
 )
 from lucid.stream.options.option import OPERATOR, Option, Recorded
+from lucid.stream.options.readers import read_int, read_scale, read_size
 
 if TYPE_CHECKING:
     from lucid.roi.operator import OutputSize, SpatialScale

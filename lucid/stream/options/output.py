@@ -9,9 +9,9 @@ from lucid.stream.checks import (
     as_flag,
     one_of,
     optional,
-    read_int,
 )
 from lucid.stream.options.option import OUTPUT, Option, Recorded
+from lucid.stream.options.readers import read_int
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError, SourceError
+from lucid.stream.checks import literal
 from lucid.stream.read.missing import not_opened
 from lucid.stream.types import Array
 
@@ -77,8 +78,7 @@ def match(keys: Sequence[Id], ids: Sequence[Id], *, keys_name: str = "rois") -> 
     array([0, 1])
     """
     wanted = list(dict.fromkeys(keys))
-    tried = [(_images_of(wanted, ids, key), name) for name, key in READINGS.items()]
-    found, name = max(tried, key=lambda one: sum(bool(images) for images in one[0]))
+    found, name = _closest(wanted, ids)
     for asked, images in zip(wanted, found, strict=True):
         if len(images) > 1:
             first, second = (ids[image] for image in images[:2])
@@ -94,6 +94,16 @@ def match(keys: Sequence[Id], ids: Sequence[Id], *, keys_name: str = "rois") -> 
     )
 
 
+def _closest(wanted: Sequence[Id], ids: Sequence[Id]) -> tuple[list[list[int]], str]:
+    """Return the images that each wanted id means by the first reading that finds the most."""
+    tried = []
+    for name, key in READINGS.items():
+        tried.append((_images_of(wanted, ids, key), name))
+        if all(tried[-1][0]):  # no other reading finds more
+            break
+    return max(tried, key=lambda one: sum(bool(images) for images in one[0]))
+
+
 def _shared(image: Mapping[Id, int], ids: Sequence[Id], keys_name: str) -> tuple[str, ...]:
     """Return what to warn of if two different names mean one image, as train/1.jpg and val/1.jpg.
 
@@ -104,7 +114,7 @@ def _shared(image: Mapping[Id, int], ids: Sequence[Id], keys_name: str) -> tuple
         first = names.setdefault(found, one)
         if found >= 0 and str(first) != str(one):
             fact = f"{keys_name}: {first!r} and {one!r} are both taken for image {ids[found]!r}"
-            return (fact.replace("{", "{{").replace("}", "}}"),)
+            return (literal(fact),)
     return ()
 
 

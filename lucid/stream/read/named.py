@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError
 from lucid.stream import tuning
+from lucid.stream.checks import literal
 from lucid.stream.read.box_rows import NAME_BYTES, Images, Ints, Keys
 from lucid.stream.read.ids import Id, Matched, as_id, as_texts, match
 from lucid.stream.read.maps import Features
@@ -115,7 +116,7 @@ class Naming:
         return Named(None, hint=hint if matched > inside else ""), False
 
     def _ambiguous(self, names: Sequence[Id], found: Matched, k: int) -> str:
-        name = self._name.replace("{", "{{").replace("}", "}}")
+        name = literal(self._name)
         return (
             f"{name} names images by numbers that are positions and also ids: {names[k]} is "
             f"read as image {names[k]}, and image {found.images[k]} has that id; say which with "

@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from lucid.errors import RoiError, ShapeError
+from lucid.stream.checks import literal
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.ids import READINGS, Id, Matched, match
 from lucid.stream.read.maps import Features
@@ -89,7 +90,7 @@ def _contradictions(
         f"its file {files[k]!r} ({len(wrong)} images are like it); rename the maps, or the ids "
         "in this file, if the crops are of the wrong images"
     )
-    return (fact.replace("{", "{{").replace("}", "}}"),)
+    return (literal(fact),)
 
 
 def sizes_of(images: Images, features: Features, name: str, *, by_position: bool) -> Floats:

@@ -28,11 +28,7 @@ Place = tuple[int, Companion]  # where in a file an array begins
 class Hdf5(OneFile):
     """An HDF5 file whose rows are contiguous, so that they are written without HDF5."""
 
-    packs: ClassVar[bool] = False
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__(layout)
-        self.companion_bytes = layout.companions.nbytes if layout.companions else 0
+    has_companions: ClassVar[bool] = True
 
     @classmethod
     def claims(cls, layout: Layout) -> bool:
@@ -49,9 +45,6 @@ class Hdf5(OneFile):
         """Return where the rows begin in a file that was laid out."""
         with h5py.File(path, "r", locking=False) as file:
             return file[DATASET].id.get_offset() or 0
-
-    def pack(self, rows: Path, path: Path) -> None:
-        """Do nothing: rows are where they belong."""
 
     def said(self) -> dict[str, Any] | None:
         """Return what a complete output says about its job."""

@@ -110,15 +110,21 @@ class Output(Protocol):
 class OneFile:
     """What formats of one file have in common."""
 
+    packs: ClassVar[bool] = False
+    has_companions: ClassVar[bool] = False  # whether the file has what stands beside the crops
     packing_bytes: int = 0
-    companion_bytes: int = 0
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        beside = layout.companions if self.has_companions else None
+        self.companion_bytes = beside.nbytes if beside else 0
 
     def files(self) -> Sequence[Path]:
         """Return the files of the complete output."""
         return [self.layout.path]
+
+    def pack(self, rows: Path, path: Path) -> None:
+        """Do nothing: rows are where they belong."""
 
     def in_the_way(self, part: Path) -> Path | None:
         """Return a file that stands where one of the output is to be; `part` is what is ready."""

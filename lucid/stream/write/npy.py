@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,8 +14,6 @@ from lucid.stream.write.layout import Layout, OneFile
 
 class Npy(OneFile):
     """A .npy file."""
-
-    packs: ClassVar[bool] = False
 
     @classmethod
     def claims(cls, layout: Layout) -> bool:
@@ -31,9 +29,6 @@ class Npy(OneFile):
     def begin(self, path: Path) -> int:
         """Return where the rows begin in a file that was laid out."""
         return path.stat().st_size - self.layout.nbytes
-
-    def pack(self, rows: Path, path: Path) -> None:
-        """Do nothing: rows are where they belong."""
 
     def said(self) -> dict[str, Any] | None:
         """Return what a complete output says about its job: little."""

@@ -36,11 +36,7 @@ MOST_JOB_BYTES = 1 << 20
 class Npz(OneFile):
     """A .npz file of stored members, the crops last, and first in the directory."""
 
-    packs: ClassVar[bool] = False
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__(layout)
-        self.companion_bytes = layout.companions.nbytes if layout.companions else 0
+    has_companions: ClassVar[bool] = True
 
     @classmethod
     def claims(cls, layout: Layout) -> bool:
@@ -69,9 +65,6 @@ class Npz(OneFile):
             return file.place(member) + member.size - self.layout.nbytes
         finally:
             file.close()
-
-    def pack(self, rows: Path, path: Path) -> None:
-        """Do nothing: rows are where they belong."""
 
     def publish(self, part: Path) -> None:
         """Put the checksum of the crops in, and give the file its name."""

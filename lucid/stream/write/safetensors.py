@@ -20,11 +20,7 @@ ALIGNMENT = 8  # of the values, as the library's own files have it
 class Safetensors(OneFile):
     """A safetensors file: arrays of eight-byte values first, then the crops, then texts."""
 
-    packs: ClassVar[bool] = False
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__(layout)
-        self.companion_bytes = layout.companions.nbytes if layout.companions else 0
+    has_companions: ClassVar[bool] = True
 
     @classmethod
     def claims(cls, layout: Layout) -> bool:
@@ -56,9 +52,6 @@ class Safetensors(OneFile):
         with path.open("rb") as stream:
             tensors, _, begin = read_header(stream, str(path))
         return begin + tensors[DATASET].begin
-
-    def pack(self, rows: Path, path: Path) -> None:
-        """Do nothing: rows are where they belong."""
 
     def said(self) -> dict[str, Any] | None:
         """Return what a complete output says about its job."""
