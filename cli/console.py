@@ -158,6 +158,8 @@ def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
             f"within {report.memory / 2**20:.0f}M of memory, on {report.jobs} "
             f"process{'es' * (report.jobs > 1)} by the {report.engine} engine"
         )
+    if report.holes:
+        yield f"          {report.holes} of the cells that were read have no value and are NaN"
     if report.resumed:
         yield f"resumed   {report.resumed} crops were done before"
     complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]

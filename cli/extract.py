@@ -46,7 +46,7 @@ def extract(
             if not dry_run:
                 last = "packing" if extraction.packs else ""
                 with console.bar(report.shape[0], extraction.rows_done, progress, last) as advance:
-                    extraction.run(advance)
+                    report = extraction.run(advance)
         except KeyboardInterrupt:
             console.interrupted(report, extraction.rows_done, extraction.kept, settings.overwrite)
             raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Self
 
 from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
 from lucid.stream.run import local, processes
 from lucid.stream.settings import Settings
-from lucid.stream.types import Rows
+from lucid.stream.types import Done
 from lucid.stream.write.sinks import FileSink, Sink
 
 Progress = Callable[[int], None]
@@ -39,11 +40,16 @@ class Extraction:
         tell(self.rows_done)  # invalid rows are zeros, as the output is laid out
         if self._sink is not None:
             with self._sink as sink, closing(self._written(sink)) as written:
-                for rows in written:
-                    self.rows_done += len(rows)
+                for done in written:
+                    self._take_in(done)
                     tell(self.rows_done)
                 sink.commit()
         return self.report
+
+    def _take_in(self, done: Done) -> None:
+        self.rows_done += len(done.rows)
+        if done.holes:
+            self.report = replace(self.report, holes=self.report.holes + done.holes)
 
     @property
     def kept(self) -> bool:
@@ -55,8 +61,8 @@ class Extraction:
         """Whether the output is made from the rows when all are there, which takes a while."""
         return isinstance(self._sink, FileSink) and self._sink.packs
 
-    def _written(self, sink: Sink) -> Generator[Rows, None, None]:
-        """Write the crops batch by batch, here or in other processes, and yield their rows."""
+    def _written(self, sink: Sink) -> Generator[Done, None, None]:
+        """Write the crops batch by batch, here or in other processes, and yield which are there."""
         if self._plan.jobs > 1 and isinstance(sink, FileSink):
             return processes.rows_written(self._plan, self._settings, sink)
         return local.rows_written(self._plan, sink)

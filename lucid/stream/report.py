@@ -61,6 +61,9 @@ class ExtractReport:
     crops_at_once: int
     jobs: int  # processes
     engine: str  # 'compiled' or 'numpy'
+    # Cells without a value, as `_FillValue` says, among those that the run has read: each once, but
+    # where several processes share the RoIs of one map, once for each that has read it.
+    holes: int = 0
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":

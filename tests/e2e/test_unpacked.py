@@ -7,11 +7,12 @@ import pytest
 import lucid
 from lucid.models.utils import roi_align
 from lucid.stream import list_arrays
+from lucid.stream.read.maps import Maps
 
 
 def crops_of(features, rois="r.npy", **options):
     report = lucid.extract(features, rois, "c.npy", overwrite=True, stride=16, **options)
-    return np.load("c.npy"), report
+    return None if options.get("dry_run") else np.load("c.npy"), report
 
 
 def packed(files, dtype="i2", scale=1e-3, offset=0.5, fill=None):
@@ -43,6 +44,45 @@ def test_cells_without_a_value_are_nan_in_the_bins_that_read_them(files):
     assert np.isnan(expected[files.rois[:, 0] == 2, 3]).any()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert "-32768 is NaN" in report.features_dtype
+
+
+@pytest.fixture
+def cells_read(files, monkeypatch):
+    """Which cells of the maps were read, (N, C, H, W)."""
+    read = np.zeros(files.features.shape, bool)
+
+    def noting(method, mark):
+        def noted(self, *window):
+            mark(*window)
+            return method(self, *window)
+
+        return noted
+
+    def one(image, rows, cols):
+        read[image, :, rows, cols] = True
+
+    monkeypatch.setattr(Maps, "read", noting(Maps.read, one))
+    several = noting(Maps.read_several, lambda images: read.__setitem__(images, True))
+    monkeypatch.setattr(Maps, "read_several", several)
+    return read
+
+
+@pytest.mark.parametrize("chunks", [None, (2, 3, 5, 4)])
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.usefixtures("helpers_are_threads")
+def test_cells_without_a_value_are_counted_once_each(files, tuned, cells_read, chunks, jobs):
+    tuned(seek_bytes=1)  # so that maps are read in several parts
+    maps, fill = files.features.copy(), np.float32(-99)
+    maps[np.random.default_rng(3).random(maps.shape) < 0.1] = fill
+    with h5py.File("n.nc", "w") as file:
+        file.create_dataset("features", data=maps, chunks=chunks).attrs["_FillValue"] = fill
+    corner = files.rois[:, 1:3].clip(0, 120)
+    np.save("small.npy", np.c_[files.rois[:, 0], corner, corner + 30])
+    assert crops_of("n.nc", "small.npy", dry_run=True)[1].holes == 0
+    found, report = crops_of("n.nc", "small.npy", jobs=jobs)
+    assert report.holes == ((maps == fill) & cells_read).sum() > 0
+    assert cells_read.all() == bool(chunks)
+    assert np.isnan(found).any()
 
 
 @pytest.mark.usefixtures("helpers_are_threads")

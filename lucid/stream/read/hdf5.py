@@ -24,7 +24,7 @@ from lucid.stream.read.ids import id_in
 from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
 from lucid.stream.read.place import Place
 from lucid.stream.read.source import ArrayInfo, Check, Source
-from lucid.stream.read.unpacked import unpacked
+from lucid.stream.read.unpacked import Unpacked, unpacked
 from lucid.stream.read.ways_out import (
     is_open_ended,
     link_of,
@@ -196,6 +196,11 @@ class Hdf5Source(Source):
         """What the file says about the dataset."""
         with _told_of(self.name):
             return _described(self._array)
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether cells may be without a value, which are read as NaN."""
+        return isinstance(self._array, Unpacked) and self._array.has_holes
 
     @property
     def missing_chunks(self) -> int:

@@ -69,6 +69,7 @@ class ManyMaps(Features):
     def _take_down(self, source: Source) -> None:
         """Note how an array is stored."""
         self.missing_chunks += source.missing_chunks
+        self.has_holes |= source.has_holes
         self.spooled_bytes = max(self.spooled_bytes, source.spooled_bytes)
         if source.info.chunks:
             chunk = self._axes.in_order(source.info.chunks)

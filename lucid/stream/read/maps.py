@@ -41,6 +41,7 @@ class Features:
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
     chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a chunk of storage
     missing_chunks: int = 0  # that were never written
+    has_holes: bool = False  # whether cells may be without a value, which are read as NaN
     spooled_bytes: int = 0  # of the temporary file that reading makes
     held_per_image: int = 16  # bytes: how many RoIs it has, and what is still to be done
 
@@ -117,6 +118,7 @@ class Maps(Features):
         self.mapped = source.mapped and self.dtype == source.dtype
         self.chunks = axes.in_order(source.info.chunks) if source.info.chunks else None
         self.missing_chunks, self.spooled_bytes = source.missing_chunks, source.spooled_bytes
+        self.has_holes = source.has_holes
         try:
             self.ids, self.ids_from = ids_of(given, source, self.images)
             own, others = source.said()

@@ -11,12 +11,18 @@ from lucid.stream.types import Array
 
 
 class Reader:
-    """Parts of maps; where chunks of the file hold several images, those are read together."""
+    """Parts of maps; where chunks of the file hold several images, those are read together.
+
+    Cells without a value are counted, each once although parts of a map overlap: those of one map
+    are read one after the other.
+    """
 
     def __init__(self, features: Features, images: int) -> None:
         self._features, self._images = features, images
         self._last: Any = None
         self._held = np.empty(0)
+        self._holes = 0
+        self._image, self._counted = -1, np.empty((0, 0), bool)  # cells of an image, seen already
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return (C, h, w) of an image; what was read last is not read again."""
@@ -29,4 +35,24 @@ class Reader:
             else:
                 self._held = self._features.read(image, rows, cols)
             self._last = this
+            if self._features.has_holes:
+                self._count(first, rows, cols)
         return self._held[image - first, :, rows, cols] if self._images > 1 else self._held
+
+    def take_holes(self) -> int:
+        """Return how many cells without a value were read since this was last asked."""
+        holes, self._holes = self._holes, 0
+        return holes
+
+    def _count(self, image: int, rows: slice, cols: slice) -> None:
+        """Count the cells without a value among those that were read."""
+        if self._images > 1:
+            self._holes += sum(int(np.isnan(one).sum()) for one in self._held)
+            return
+        if image != self._image:
+            sizes = self._features.sizes
+            self._image = image
+            self._counted = np.zeros(sizes[min(image, len(sizes) - 1)], bool)
+        is_new = ~self._counted[rows, cols]
+        self._holes += sum(int((np.isnan(channel) & is_new).sum()) for channel in self._held)
+        self._counted[rows, cols] = True

@@ -100,6 +100,11 @@ class Source:
         return 0
 
     @property
+    def has_holes(self) -> bool:
+        """Whether cells may be without a value, which are read as NaN."""
+        return False
+
+    @property
     def spooled_bytes(self) -> int:
         """The size of the temporary file that reading makes, 0 where it makes none."""
         return 0

@@ -72,6 +72,7 @@ class Unpacked:
         self._array, self.id, self.name = array, item.id, item.name
         self.shape, self.chunks, self.compression = array.shape, array.chunks, item.compression
         given = {name: _number(item, name) for name in (*SCALES, *FILLS) if name in item.attrs}
+        self.has_holes = any(name in given for name in FILLS)
         self._scale, self._offset = (given.get(name) for name in SCALES)
         fills = dict.fromkeys(given[name] for name in FILLS if name in given)
         is_unsigned = array.dtype.kind == "u"

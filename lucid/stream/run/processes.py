@@ -30,7 +30,7 @@ from lucid.stream.plan.partition import Task, tasks
 from lucid.stream.plan.plan import Plan
 from lucid.stream.run.worker import Setup
 from lucid.stream.settings import Settings
-from lucid.stream.types import Rows
+from lucid.stream.types import Done
 from lucid.stream.write.sinks import FileSink
 
 SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.worker import serve; serve({})"
@@ -38,8 +38,8 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THRE
 LOOKS = 3  # in a row that find a process stopped; `fg` and batch systems wake a run one by one
 
 
-def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Rows, None, None]:
-    """Have processes write the crops of a plan, and yield the rows of each batch as they are there.
+def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Done, None, None]:
+    """Have processes write the crops of a plan, and yield which of each batch are there.
 
     Raises
     ------
@@ -50,13 +50,13 @@ def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Ro
     """
     setup = Setup.of(settings, plan, sink.place)
     with closing(_answers(setup, tasks(plan), plan.jobs)) as answers:
-        for rows in answers:
-            sink.mark(rows)
-            yield rows
+        for done in answers:
+            sink.mark(done.rows)
+            yield done
 
 
-def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Rows, None, None]:
-    """Start processes, give each a task whenever it asks, and yield the rows that they write."""
+def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Done, None, None]:
+    """Start processes, give each a task whenever it asks, and yield what they have written."""
     with ExitStack() as ended:
         started = [ended.enter_context(Process(setup)) for _ in range(jobs)]
         waiting = {process.channel: process for process in started}
@@ -65,9 +65,9 @@ def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Rows, N
             ready = wait(waiting, tuning.current.look_seconds)
             silence = 0.0 if ready else _look_after(waiting.values(), silence)
             for channel, process in [item for item in waiting.items() if item[0] in ready]:
-                rows = process.hear()
-                if rows is not None:
-                    yield rows
+                done = process.hear()
+                if done is not None:
+                    yield done
                 elif not process.tell(work):
                     del waiting[channel]
 
@@ -107,16 +107,16 @@ class Process:
         """Its number."""
         return self._process.pid
 
-    def hear(self) -> Rows | None:
-        """Return rows that it has written, or None where it asks what to do."""
+    def hear(self) -> Done | None:
+        """Return what it has written, or None where it asks what to do."""
         try:
             answer = self.channel.recv()
         except (EOFError, OSError):
             raise self._ended() from None
         if isinstance(answer, Exception):
             raise answer
-        rows: Rows | None = answer
-        return rows
+        done: Done | None = answer
+        return done
 
     def tell(self, work: Iterator[Task]) -> bool:
         """Give it the next of what is to be done, and return whether there was any."""

@@ -20,11 +20,11 @@ from lucid.stream.plan.job import Job
 from lucid.stream.plan.partition import RoiBatch, Task, batches_of
 from lucid.stream.plan.plan import Plan
 from lucid.stream.read.reader import Reader
-from lucid.stream.types import Array, Rows
+from lucid.stream.types import Array, Done, Rows
 
 
-def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Array], None, None]:
-    """Yield the crops of a task, or of all, with their rows; each overwrites the last but one."""
+def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Done, Array], None, None]:
+    """Yield crops of a task, or of all, and which they are; each overwrites the last but one."""
     job = plan.job
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
@@ -40,7 +40,7 @@ def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Rows, Arra
                 _pool(batches, reader, crops if bins is None else bins, place, job, workers)
                 if bins is not None:
                     mean_of_bins(bins[: len(rows)], crops[: len(rows)])
-            yield rows[order], crops[: len(rows)]
+            yield Done(rows[order], reader.take_holes()), crops[: len(rows)]
 
 
 def _pool(

@@ -15,10 +15,10 @@ from lucid.stream.plan.partition import Task
 from lucid.stream.plan.plan import Plan
 from lucid.stream.run.work import crops_of
 from lucid.stream.settings import Settings
-from lucid.stream.types import Rows
+from lucid.stream.types import Done
 from lucid.stream.write.sinks import Place, RowFile
 
-Work = Callable[[Task], Iterator[Rows]]  # does a task; yields rows when they are in their place
+Work = Callable[[Task], Iterator[Done]]  # does a task; yields what is in its place
 
 
 class Setup(NamedTuple):
@@ -40,10 +40,10 @@ class Setup(NamedTuple):
         plan = replace(self.plan, job=job)
         file = opened.enter_context(RowFile(self.place))
 
-        def work(task: Task) -> Iterator[Rows]:
-            for rows, crops in crops_of(plan, task):
-                file.write(rows, crops)
-                yield rows
+        def work(task: Task) -> Iterator[Done]:
+            for done, crops in crops_of(plan, task):
+                file.write(done.rows, crops)
+                yield done
 
         return work
 
@@ -62,8 +62,8 @@ def serve(channel: int) -> None:
             work = caller.recv().ready(opened)
             while True:
                 caller.send(None)
-                for rows in work(caller.recv()):
-                    caller.send(rows)
+                for done in work(caller.recv()):
+                    caller.send(done)
         except EOFError:
             return
         except Exception as error:
