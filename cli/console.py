@@ -145,9 +145,18 @@ def _operator(report: ExtractReport) -> str:
         "im_info": "moved by the scale in im_info",
         "original_size and input_size": "moved from original_size to input_size",
     }.get(report.coordinates, f"of pictures resized by {report.coordinates}")
-    ratio = report.sampling_ratio if report.sampling_ratio > 0 else "adaptive"
-    aligned = "aligned" if report.aligned else "not aligned"
-    return f"{report.boxes} {coordinates}; {aligned}, sampling ratio {ratio}"
+    return f"{report.boxes} {coordinates}; {', '.join(_parameters(report))}"
+
+
+def _parameters(report: ExtractReport) -> Iterator[str]:
+    """Say which operator it is, if not the default, and what was said about it."""
+    if report.operator != "roi-align":
+        yield report.operator
+    if report.aligned is not None:
+        yield "aligned" if report.aligned else "not aligned"
+    if report.sampling_ratio is not None:
+        ratio = "adaptive" if report.sampling_ratio == -1 else report.sampling_ratio
+        yield f"sampling ratio {ratio}"
 
 
 def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:

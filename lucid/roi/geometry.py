@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from lucid.roi.forms import BoxForm
 from lucid.roi.taps import Grids, Taps
 from lucid.roi.types import Array, Floats, Ints, Part
 
@@ -27,12 +28,27 @@ class Windows:
 class Operator(Protocol):
     """What a crop is: which cells each bin reads along each axis, and with which weights."""
 
+    def __hash__(self) -> int:
+        """Tell operators apart."""
+
+    @property
+    def form(self) -> BoxForm:
+        """The columns of its boxes."""
+
     @property
     def output_size(self) -> tuple[int, int]:
         """Bins of a crop, height before width."""
 
-    def windows(self, edges: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
-        """Return the windows of boxes with `edges` (start or end, axis, K) in input coordinates.
+    @property
+    def spatial_scale(self) -> tuple[float, float]:
+        """Cells per input coordinate, y before x."""
+
+    @property
+    def offset(self) -> float:
+        """What is subtracted from positions, in cells."""
+
+    def windows(self, boxes: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
+        """Return the windows of boxes (K, B).
 
         `sizes` (2, K) are those of their maps in cells; `dtype` is the one that features are
         weighted in.
@@ -112,14 +128,18 @@ class Geometry:
 
 
 def lay_out(boxes: Floats, operator: Operator, size: ArrayLike, dtype: DTypeLike) -> Geometry:
-    """Return the geometry of boxes (K, 4) on maps of `size` cells: (H, W), or one each, (2, K).
+    """Return the geometry of boxes (K, B) on maps of `size` cells: (H, W), or one each, (2, K).
 
     `dtype` is the one that features are weighted in: an operator decides whole numbers in it.
     """
     sizes: Ints = np.zeros((2, len(boxes)), np.int64)
     sizes += np.reshape(size, (2, -1))
-    edges = boxes.T[[1, 0, 3, 2]].reshape(2, 2, -1)  # (start or end, axis, K)
-    return Geometry(operator, sizes, operator.windows(edges, sizes, np.dtype(dtype)))
+    return Geometry(operator, sizes, operator.windows(boxes, sizes, np.dtype(dtype)))
+
+
+def edges_of(boxes: Floats) -> Floats:
+    """Return the edges (start or end, axis, K) of upright boxes (K, 4)."""
+    return boxes.T[[1, 0, 3, 2]].reshape(2, 2, -1)
 
 
 def clip(values: Array, least: ArrayLike, most: ArrayLike) -> Array:

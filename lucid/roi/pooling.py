@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import ShapeError
+from lucid.roi.compound import engine_for
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
@@ -40,7 +41,7 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
-    engine = current_engine()
+    engine = engine_for(operator, current_engine())
     with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             engine.pool(placed, crops, workers)
@@ -114,7 +115,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     _require_gradient(gradient, features, rois, operator)
     result = np.empty(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
-    engine = current_engine()
+    engine = engine_for(operator, current_engine())
     with working_threads() as workers:
         for image, rows in rois.by_image():
             region = Region(features=result[image], rois=len(rows))
@@ -123,10 +124,10 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
 
 
 def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> Floats:
-    """Return the gradient of the boxes (K, 4) from that of the crops; invalid rows have none."""
+    """Return the gradient of the boxes (K, B) from that of the crops; invalid rows have none."""
     _require_gradient(gradient, features, rois, operator)
-    result = np.zeros((len(rois), 4))
-    engine = current_engine()
+    result = np.zeros(rois.boxes.shape)
+    engine = engine_for(operator, current_engine())
     with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             result[placed.rows] = engine.box_gradient(placed, gradient, workers)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lucid.errors import DTypeError, RoiError, ShapeError
+from lucid.roi.forms import UPRIGHT, BoxForm, shortly
 from lucid.roi.operator import as_invalid
 from lucid.roi.types import Array, Bools, Floats, Indices, Ints
 
 SHOWN = 5  # rows of each kind that a report names
-COLUMNS = ("batch_index", "x1", "y1", "x2", "y2")
+COLUMNS = UPRIGHT.row
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class RoiTable:
     """RoIs that are safe to use: an invalid row is the empty box of image 0, and marked."""
 
     batch_index: Ints  # (K,)
-    boxes: Floats  # (K, 4) x1, y1, x2, y2 in input coordinates
+    boxes: Floats  # (K, B) in input coordinates, by the columns of their form
     valid: Bools  # (K,)
 
     def __len__(self) -> int:
@@ -96,25 +97,32 @@ class RoiReport:
 
 
 def as_rois(
-    rois: ArrayLike, images: int, *, invalid: str = "raise", name: str = "rois"
+    rois: ArrayLike,
+    images: int,
+    *,
+    invalid: str = "raise",
+    name: str = "rois",
+    form: BoxForm = UPRIGHT,
 ) -> RoiTable:
     """Return a checked RoI table.
 
     Parameters
     ----------
-    rois : array_like of shape (K, 5)
-        Rows batch_index, x1, y1, x2, y2; coordinates in input coordinates.
+    rois : array_like of shape (K, 1 + B)
+        Rows of a batch index and a box; by default batch_index, x1, y1, x2, y2.
     images : int
         How many images there are to point to.
     invalid : {'raise', 'zero'}
         Whether an invalid row is an error or a row to be marked.
     name : str
         What the caller calls the table.
+    form : BoxForm
+        The columns of boxes, which are the operator's `form`.
 
     Raises
     ------
     ShapeError, DTypeError
-        If it is not a table of five columns of real numbers.
+        If it is not a table of so many columns of real numbers.
     RoiError
         If a row is invalid and `invalid` is 'raise'.
     ValueError
@@ -126,62 +134,66 @@ def as_rois(
     array([[ 4.,  4., 24., 24.]])
     """
     policy = as_invalid(invalid)
-    table, report = examine(check_table(rois, name), images)
+    table, report = examine(check_table(rois, name, form), images, form=form)
     if policy == "raise":
         report.require_valid(name)
     return table
 
 
-def check_table(rois: ArrayLike, name: str = "rois") -> Array:
+def check_table(rois: ArrayLike, name: str = "rois", form: BoxForm = UPRIGHT) -> Array:
     """Return `rois` as an array, if it has the shape and the dtype of a RoI table."""
     array = np.asarray(rois)
     if array.size == 0 and array.ndim == 1:  # an empty list
-        array = array.reshape(0, 5)
-    require_table(array.shape, array.dtype, name)
+        array = array.reshape(0, len(form.row))
+    require_table(array.shape, array.dtype, name, form)
     return array
 
 
-def require_table(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+def require_table(
+    shape: tuple[int, ...], dtype: np.dtype[Any], name: str, form: BoxForm = UPRIGHT
+) -> None:
     """Raise unless shape and dtype are those of a RoI table."""
-    if len(shape) != 2 or shape[1] != len(COLUMNS):
+    row = form.row
+    if len(shape) != 2 or shape[1] != len(row):
         raise ShapeError(
-            f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}"
+            f"{name} must have shape (K, {len(row)}) with columns ({', '.join(row)}), got {shape}"
         )
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
 
 
-def examine(rois: Array, images: int, first_row: int = 0) -> tuple[RoiTable, RoiReport]:
-    """Split rows (k, 5) into batch index and boxes, and report the invalid ones.
+def examine(
+    rois: Array, images: int, first_row: int = 0, form: BoxForm = UPRIGHT
+) -> tuple[RoiTable, RoiReport]:
+    """Split rows (k, 1 + B) into batch index and boxes, and report the invalid ones.
 
     `first_row` is the number of the first of these rows in the table that they are part of.
     """
     index, boxes = rois[:, 0], rois[:, 1:].astype(np.float64)
     if index.dtype.kind == "f":  # a number of images may be more than float16 can hold
         index = index.astype(np.float64)
-    masks = _masks(index, boxes, images)
+    masks = _masks(index, boxes, images, form)
     bad = np.logical_or.reduce(list(masks.values()))
     report = RoiReport(len(rois), int(np.count_nonzero(bad)))
     for kind, mask in _exclusive(masks.items() if report.invalid else ()):
         if mask.any():
             rows = np.flatnonzero(mask)
             row = rows[0]
-            fact = f"{_fact(kind, index[row], rois[row, 1:], images)} at row {first_row + row}"
+            facts = _facts(index[row], images) | dict(form.facts(rois[row, 1:]))
             first = tuple((first_row + rows[:SHOWN]).tolist())
+            fact = f"{facts[kind]} at row {first_row + row}"
             report.defects[kind] = Defect(len(rows), first, fact)
     boxes[bad] = 0
     return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report
 
 
-def _masks(index: Array, boxes: Floats, images: int) -> dict[str, Bools]:
+def _masks(index: Array, boxes: Floats, images: int, form: BoxForm) -> dict[str, Bools]:
     """Return which rows are invalid, by kind."""
     with np.errstate(invalid="ignore"):
         return {
             "not integral": ~np.isfinite(index) | (index != np.floor(index)),
             "no such image": (index < 0) | (index >= images),
-            "not finite": ~np.isfinite(boxes).all(axis=1),
-            "x2 < x1": boxes[:, 2] < boxes[:, 0],
-            "y2 < y1": boxes[:, 3] < boxes[:, 1],
+            **dict(form.defects(boxes)),
         }
 
 
@@ -195,13 +207,10 @@ def _exclusive(
         seen = seen | mask
 
 
-def _fact(kind: str, image: Any, box: Array, images: int) -> str:
-    """Say what a row must be and what it is."""
-    index, x1, y1, x2, y2 = (str(value).removesuffix(".0") for value in (image, *box))
+def _facts(image: Any, images: int) -> dict[str, str]:
+    """Say what a batch index must be and what it is, by kind of defect."""
+    index = shortly(image)
     return {
         "not integral": f"batch_index must be a whole number, got {index}",
         "no such image": f"batch_index must be in [0, {images}), got {index}",
-        "not finite": f"coordinates must be finite, got ({x1}, {y1}, {x2}, {y2})",
-        "x2 < x1": f"x2 must be at least x1, got x1 = {x1}, x2 = {x2}",
-        "y2 < y1": f"y2 must be at least y1, got y1 = {y1}, y2 = {y2}",
-    }[kind]
+    }

@@ -109,11 +109,11 @@ def optional(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
 
-def by_core(name: str) -> Check:
+def by_core(name: str, module: str = "lucid.roi.operator") -> Check:
     """Return a check of the core, which is imported when a value is checked."""
 
     def check(value: Any) -> Any:
-        return getattr(import_module("lucid.roi.operator"), name)(value)
+        return getattr(import_module(module), name)(value)
 
     return check
 

@@ -180,7 +180,7 @@ def _placement(job: Job, settings: Settings) -> Placement:
     return Placement(
         sizes=job.features.sizes,
         scale=job.operator.spatial_scale,
-        offset=0.5 * job.operator.aligned,
+        offset=job.operator.offset,
         boxes=job.rois.form,
         other_layout=others.get(settings.layout),
         normalized=settings.normalized,

@@ -11,6 +11,8 @@ from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.settings import Settings
 from lucid.stream.write.identity import options_of, printable
 
+PARAMETERS = ("sampling_ratio", "aligned")  # of some operators
+
 
 @dataclass(frozen=True, slots=True)
 class ExtractReport:
@@ -28,11 +30,12 @@ class ExtractReport:
     rois: str
     rois_shape: tuple[int, ...]
     rois_dtype: str
+    operator: str
     output_size: tuple[int, int]
     spatial_scale: tuple[float, float]
     spatial_scale_from: str  # 'argument', 'features', 'default', or 'images' where each has its own
-    sampling_ratio: int
-    aligned: bool
+    sampling_ratio: int | None  # None where it means nothing to the operator, as below
+    aligned: bool | None
     invalid: str  # the policy
     invalid_rois: int
     invalid_kinds: tuple[dict[str, Any], ...]  # each with count, first rows, and the first's fact
@@ -69,10 +72,12 @@ class ExtractReport:
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
         """Return the report on a planned run."""
         job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
-        known = options_of(job, settings, Recorded.ALWAYS)
+        known: dict[str, Any] = dict.fromkeys(PARAMETERS)
+        known |= options_of(job, settings, Recorded.ALWAYS)
         names = {field.name for field in fields(cls)}
         return cls(
             **{name: value for name, value in known.items() if name in names},
+            operator=settings.operator,
             features=printable(job.features.name),
             features_shape=job.features.shape,
             features_dtype=job.features.kind,

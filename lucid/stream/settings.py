@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import copy
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,13 +38,30 @@ class Settings:
         self.output = Path(self.output_name.removesuffix(IN_GROUPS))
         if isinstance(self.rois, Held) and self.rois.counts is not None:
             vars(self)["box_counts"] = self.box_counts or self.rois.counts
-        for contradicts, fact in self._contradictions():
+        if self.aligned is None:
+            vars(self)["aligned"] = self.entry.aligned
+        said = {name for name, value in given.items() if value is not None}
+        for contradicts, fact in self._contradictions(said):
             if contradicts:
                 raise ArgumentError(fact)
 
     if TYPE_CHECKING:  # the table says which attributes there are
 
         def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def entry(self) -> Any:
+        """What is listed about the operator; see `lucid.roi.operators`."""
+        return _operators().OPERATORS[self.operator]
+
+    @property
+    def operator_options(self) -> dict[str, Any]:
+        """The options that mean something to the operator, by name."""
+        return {name: getattr(self, name) for name in OPTIONS if name in self.entry.takes}
+
+    def means(self, option: str) -> bool:
+        """Return whether an option means something to the operator of the run."""
+        return option in self.entry.takes or option not in _operators().of_some()
 
     def with_engine(self, engine: str) -> Self:
         """Return the same settings with an engine where none was asked for."""
@@ -57,8 +75,11 @@ class Settings:
         vars(settings).update(read)
         return settings
 
-    def _contradictions(self) -> Iterator[tuple[bool, str]]:
-        """Yield whether options contradict each other, and how."""
+    def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
+        """Yield whether options, of which some were said, contradict each other, and how."""
+        for name in OPTIONS:
+            fact = f"{{{name}}} means nothing to {{operator}} {self.operator}"
+            yield name in said and not self.means(name), fact
         yield from self._of_ways_to_run()
         yield from self._of_frames()
         yield from self._of_box_files()
@@ -158,3 +179,8 @@ class Settings:
     def can_share(self) -> bool:
         """Whether several processes could work on a run: each opens the inputs by itself."""
         return self.can_resume and not any(isinstance(one, Held) for one in vars(self).values())
+
+
+def _operators() -> Any:
+    """Return the operators; they need NumPy, which takes long to import."""
+    return import_module("lucid.roi.operators")

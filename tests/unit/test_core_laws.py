@@ -14,10 +14,10 @@ MODULES = {
 # Each may import those before it, and what is beside it where that is one room.
 FLOORS = (
     ("types",),
-    ("operator", "taps"),
+    ("forms", "operator", "taps"),
     ("geometry", "table", "workers"),
     ("engines", "operators"),
-    ("threads",),
+    ("compound", "threads"),
     ("pooling",),
 )
 

@@ -55,7 +55,7 @@ class Engine(Protocol):
         """Write the gradient of the features from that of the crops to all of the only region."""
 
     def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
-        """Return the gradient of the boxes (K, 4) from that of the crops."""
+        """Return the gradient of the boxes (K, B) from that of the crops."""
 
     def working_bytes(
         self, operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, ClassVar, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from lucid.roi.geometry import Geometry, Windows, as_column, clip
+from lucid.roi.forms import UPRIGHT, BoxForm
+from lucid.roi.geometry import Geometry, Windows, as_column, clip, edges_of
 from lucid.roi.operator import (
     OutputSize,
     SpatialScale,
@@ -38,6 +39,8 @@ class Samples(NamedTuple):
 class RoiAlign:
     """RoIAlign with its parameters fixed; pairs are height before width."""
 
+    form: ClassVar[BoxForm] = UPRIGHT
+
     output_size: tuple[int, int]
     spatial_scale: tuple[float, float]
     sampling_ratio: int
@@ -65,9 +68,9 @@ class RoiAlign:
             as_aligned(aligned),
         )
 
-    def windows(self, edges: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
+    def windows(self, boxes: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
         """Return the windows of boxes, with their grids as notes."""
-        pooled = as_column(self.output_size)
+        edges, pooled = edges_of(boxes), as_column(self.output_size)
         with np.errstate(over="ignore", under="ignore"):
             start, extent = self._extent(edges, FLOAT64)
             samples = self._samples_per_bin(edges, dtype)
@@ -75,6 +78,11 @@ class RoiAlign:
         first, count = _outermost(start, length, samples, pooled, sizes)
         notes = start, length, extent < self._least_extent, samples
         return Windows(first=first, count=count, notes=notes)
+
+    @property
+    def offset(self) -> float:
+        """What is subtracted from positions, in cells."""
+        return 0.5 * self.aligned
 
     @property
     def _least_extent(self) -> int:
@@ -90,7 +98,7 @@ class RoiAlign:
         """Return start and end - start in cells, each step rounded to `dtype`, never infinite."""
         scale, largest, far = _limits(self.spatial_scale, dtype)
         scaled = clip(edges, -largest, largest).astype(dtype) * scale
-        start, end = clip(scaled, -far, far) - dtype.type(0.5 * self.aligned)
+        start, end = clip(scaled, -far, far) - dtype.type(self.offset)
         return start, end - start
 
     def _samples_per_bin(self, edges: Floats, dtype: np.dtype[Any]) -> Ints:

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 
 
 class OperatorOptions(TypedDict, total=False):
-    """The parameters of the operator."""
+    """The operator and its parameters."""
 
+    operator: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="What a crop is.",
+            check=by_core("as_operator", "lucid.roi.operators"),
+            default="roi-align",
+            metavar="NAME",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
     output_size: Annotated[
         "OutputSize",
         Option(
@@ -65,13 +76,13 @@ class OperatorOptions(TypedDict, total=False):
         ),
     ]
     aligned: Annotated[
-        bool,
+        bool | None,
         Option(
             group=OPERATOR,
             help="Shift by half a cell, so that coordinate 0 is the outer edge of the first pixel "
             "and not its centre.",
-            check=as_flag("aligned"),
-            default=False,
+            check=optional(as_flag("aligned")),
+            unset="no-aligned",
             recorded=Recorded.ALWAYS,
             negative=True,
         ),

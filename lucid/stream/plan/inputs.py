@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from lucid.roi.engines.selection import get_engine
 from lucid.roi.operator import crop_dtype
-from lucid.roi.operators import RoiAlign
+from lucid.roi.operators import operator_of
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.memory import (
     chunk_bytes,
@@ -34,7 +34,8 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     opened.callback(table.close)
     # A scale of each image's own is part of its frame, which then leads to cells.
     pair = tuple(scale.rows[0].tolist()) if scale.is_single else (1.0, 1.0)
-    operator = RoiAlign(settings.output_size, pair, settings.sampling_ratio, settings.aligned)
+    options = settings.operator_options | {"spatial_scale": pair}
+    operator = operator_of(settings.operator, settings.output_size, **options)
     job = Job(
         features=maps,
         rois=table,

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.geometry import Geometry, lay_out
+from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype
-from lucid.roi.operators import RoiAlign
 from lucid.stream.read.maps import Features
 from lucid.stream.read.rois import RoiSource
 
@@ -22,7 +21,7 @@ class Job:
 
     features: Features
     rois: RoiSource
-    operator: RoiAlign
+    operator: Operator
     dtype: np.dtype[Any]  # of the crops
     engine: str  # what computes them: 'numpy' or 'compiled'
     reduce: str | None = None  # what their bins become: 'mean', or None for nothing else

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lucid.errors import MemoryLimitError
+from lucid.roi.compound import engine_for
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.engines.selection import engine_named
 from lucid.stream import tuning
@@ -89,7 +90,7 @@ def region_bytes(job: Job, height: int, width: int) -> int:
 
 def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
     """Return what the engine holds for a map, or a part of one, of `size` cells."""
-    ask = engine_named(job.engine).working_bytes
+    ask = engine_for(job.operator, engine_named(job.engine)).working_bytes
     return _remembered(ask, job.operator, job.features.channels, size, job.compute_dtype)
 
 

@@ -75,7 +75,7 @@ def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Su
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
         rows = source.read(start, stop)
-        table, report = examine(rows, source.images, start)
+        table, report = examine(rows, source.images, start, source.box_form)
         found.report.add(report)
         coverage.add(table, rows)
         found.add(start, table)
@@ -91,7 +91,8 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
 
 def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
     """Return the RoIs of a slice; those that are done already are not valid any more."""
-    table, _ = examine(source.read(part.start, part.stop), source.images)
+    rows = source.read(part.start, part.stop)
+    table, _ = examine(rows, source.images, form=source.box_form)
     table.valid[survey.done[part.start : part.stop]] = False
     return table
 

@@ -34,6 +34,7 @@ class RoiSource:
         self, settings: Settings, features: Features, scale: Scale, memory: int | None = None
     ) -> None:
         self.images = features.images
+        self.box_form = settings.entry.form  # the columns of the rows that are read
         self._opened = Opened(trust=settings.trust_input)
         self._normalized, self._index_by = settings.normalized, settings.index_by
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import DTypeError
+from lucid.roi.compound import engine_for
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import engine_named
 from lucid.roi.geometry import Geometry
@@ -57,7 +58,7 @@ def _pool(
         regions.append(Region(features, len(rows), (down.start, across.start)))
     geometry = Geometry.joined([batch.geometry for batch in batches])
     rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=job.compute_dtype)
-    engine_named(job.engine).pool(rois, crops, workers)
+    engine_for(job.operator, engine_named(job.engine)).pool(rois, crops, workers)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Companions:
 
     def __init__(self, job: Job) -> None:
         self._rois, self._maps = job.rois, job.features
+        self._columns = len(job.rois.box_form.row)
 
     @property
     def nbytes(self) -> int:
@@ -58,7 +59,7 @@ class Companions:
 
     def _listed(self) -> Iterator[Companion]:
         """Yield what is there whatever the order of RoIs."""
-        shape, dtype = (self._rois.rois, 5), np.dtype(np.float64)
+        shape, dtype = (self._rois.rois, self._columns), np.dtype(np.float64)
         yield Companion("rois", ("roi", "column"), shape, dtype, self._pictured)
         if self._rois.roi_ids is not None:
             yield _ids("roi_ids", "roi", self._rois.roi_ids)
@@ -72,7 +73,7 @@ class Companions:
 
     def table(self) -> NDArray[np.float64]:
         """Return `rois` as a whole."""
-        table, start = np.empty((self._rois.rois, 5)), 0
+        table, start = np.empty((self._rois.rois, self._columns)), 0
         for part in self._pictured():
             table[start : start + len(part)] = part
             start += len(part)

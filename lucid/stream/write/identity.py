@@ -91,7 +91,7 @@ def identity(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, 
 
 
 def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]:
-    """Return the options of some kinds, as the job has resolved them."""
+    """Return the options of some kinds that mean something, as the job has resolved them."""
     resolved = {
         "spatial_scale": job.operator.spatial_scale,
         "dtype": job.dtype.name,
@@ -100,7 +100,7 @@ def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]
     return {
         name: resolved.get(name, getattr(settings, name))
         for name, option in OPTIONS.items()
-        if option.recorded in kinds
+        if option.recorded in kinds and settings.means(name)
     }
 
 

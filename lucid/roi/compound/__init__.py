@@ -1,0 +1,23 @@
+"""Engines for operators that are more than weights, each made of an engine for weights.
+
+`WAYS` lists them by the operator that they are for.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+from lucid.roi.engines import Engine
+from lucid.roi.geometry import Operator
+
+WAYS: dict[type, Callable[[Engine], Engine]] = {}
+
+
+def engine_for(operator: Operator, engine: Engine) -> Engine:
+    """Return what computes crops and gradients of an operator with an engine for weights."""
+    way = WAYS.get(type(operator))
+    return engine if way is None else _made(way, engine)
+
+
+@cache
+def _made(way: Callable[[Engine], Engine], engine: Engine) -> Engine:
+    return way(engine)

@@ -1,0 +1,50 @@
+"""Forms of boxes: the columns that an operator's boxes have, and what makes a box invalid."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from lucid.roi.types import Array, Bools, Floats
+
+
+class BoxForm(NamedTuple):
+    """The columns of boxes; a row of a table begins with its batch index."""
+
+    columns: tuple[str, ...]
+    ends: tuple[tuple[str, str], ...] = ()  # the two of each axis
+    sizes: tuple[str, ...] = ()  # that are at least 0
+    ordered: bool = True  # whether the second of two ends is not the smaller one
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The columns of a table."""
+        return ("batch_index", *self.columns)
+
+    def defects(self, boxes: Floats) -> Iterator[tuple[str, Bools]]:
+        """Yield which boxes (k, B) are invalid, by kind."""
+        yield "not finite", ~np.logical_and.reduce(np.isfinite(boxes), axis=1)
+        column = dict(zip(self.columns, boxes.T, strict=True))
+        for low, high in self.ends * self.ordered:
+            yield f"{high} < {low}", column[high] < column[low]
+        for size in self.sizes:
+            yield f"{size} < 0", column[size] < 0
+
+    def facts(self, box: Array) -> Iterator[tuple[str, str]]:
+        """Yield what a box must be and what it is, by kind of defect."""
+        shown = {name: shortly(value) for name, value in zip(self.columns, box, strict=True)}
+        yield "not finite", f"coordinates must be finite, got ({', '.join(shown.values())})"
+        for low, high in self.ends:
+            got = f"got {low} = {shown[low]}, {high} = {shown[high]}"
+            yield f"{high} < {low}", f"{high} must be at least {low}, {got}"
+        for size in self.sizes:
+            yield f"{size} < 0", f"{size} must be at least 0, got {shown[size]}"
+
+
+def shortly(value: object) -> str:
+    """Return a number as people write it."""
+    return str(value).removesuffix(".0")
+
+
+UPRIGHT = BoxForm(("x1", "y1", "x2", "y2"), ends=(("x1", "x2"), ("y1", "y2")))
+FLIPPED = UPRIGHT._replace(ordered=False)  # a box whose ends are reversed is read backwards
