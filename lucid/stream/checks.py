@@ -25,7 +25,8 @@ PIPE = "-"  # standard input or output
 PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
-OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy", ".npz", ".safetensors")
+ZARR_SUFFIX = ".zarr"
+OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy", ".npz", ".safetensors", ZARR_SUFFIX)
 IMAGE_SUFFIXES = (".npz", *HDF5_SUFFIXES, ".npy")  # of a file for each image
 IN_GROUPS = f"::{PLACE}"  # what the name of a file with a group for each image ends in
 GROUP_SUFFIXES = tuple(suffix + IN_GROUPS for suffix in HDF5_SUFFIXES)
@@ -240,7 +241,7 @@ def as_crop_dtype(dtype: Any) -> Any:
 
 
 def as_chunks(value: SupportsIndex) -> int:
-    """Return how many rows a chunk of an HDF5 output has."""
+    """Return how many rows a chunk of an output has."""
     rows = index(value)
     if rows < 1:
         raise ValueError(f"chunks must be at least 1 row, got {value}")

@@ -66,13 +66,13 @@ def extract(
         on standard input. An array is taken too, as by all options that name one, or a list of
         boxes (n, 4) for each image.
     output : path
-        A .h5, .hdf5, .npy, .npz or .safetensors file for the crops (K, C, PH, PW), or (K, C) with
-        `reduce`; row k belongs to RoI k. All but .npy have them as 'crops', with the job as
-        attributes, member attributes.json or metadata, and beside them what the rows are ('rois',
-        'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a .npz, .npy or HDF5 file, each
-        image has its crops in a file of its own, and after 'FILE.h5::' in a group: 'features',
-        'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a .npy stream on standard output, in the
-        order of rows.
+        A .h5, .hdf5, .npy, .npz or .safetensors file, or a .zarr store, for the crops (K, C, PH,
+        PW), or (K, C) with `reduce`; row k belongs to RoI k. All but .npy have them as 'crops',
+        with the job as attributes, member attributes.json or metadata, and beside them what the
+        rows are ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a .npz, .npy or
+        HDF5 file, each image has its crops in a file of its own, and after 'FILE.h5::' in a group:
+        'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a .npy stream on standard
+        output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional

@@ -6,7 +6,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lucid.stream.checks import HDF5_SUFFIXES, IN_GROUPS, PIPE, PLACE, ArgumentError, Held
+from lucid.stream.checks import (
+    HDF5_SUFFIXES,
+    IN_GROUPS,
+    PIPE,
+    PLACE,
+    ZARR_SUFFIX,
+    ArgumentError,
+    Held,
+)
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
 
 
@@ -85,12 +93,21 @@ class Settings:
         yield from self._of_box_files()
 
     def _of_ways_to_run(self) -> Iterator[tuple[bool, str]]:
+        is_zarr, is_hdf5 = (
+            self.output.suffix in suffixes for suffixes in ((ZARR_SUFFIX,), HDF5_SUFFIXES)
+        )
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
-            chunked and self.output.suffix not in HDF5_SUFFIXES,
-            "{compression}, {chunks} and {checksum} are for HDF5, not for "
+            chunked and not is_zarr and not is_hdf5,
+            "{compression}, {chunks} and {checksum} are for HDF5 and zarr, not for "
             f"{self.output.suffix or '.npy'}",
+        )
+        yield is_zarr and self.checksum, "{checksum} is for HDF5, not for .zarr"
+        yield is_zarr and self.compression == "lzf", "zarr has {compression} gzip and zstd, not lzf"
+        yield (
+            is_hdf5 and self.compression == "zstd",
+            "HDF5 has {compression} gzip and lzf, not zstd",
         )
         yield (
             chunked and self.is_per_image,

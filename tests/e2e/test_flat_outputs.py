@@ -101,7 +101,7 @@ def test_no_rows(files, output):
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_options_of_hdf5_are_refused(files, output):
-    with pytest.raises(ValueError, match="are for HDF5, not for .(npz|safetensors)"):
+    with pytest.raises(ValueError, match="are for HDF5 and zarr, not for .(npz|safetensors)"):
         extract(output, compression="gzip")
 
 

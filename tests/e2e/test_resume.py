@@ -17,6 +17,7 @@ import lucid
 from lucid import SinkError
 from lucid.stream import Settings, prepare
 from lucid.stream.write import disk, journal, unfinished
+from lucid.stream.write.rows import Place
 
 OUTPUTS = [
     ("c.h5", {}),
@@ -263,15 +264,16 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
             patch.setattr(journal, "_boot", lambda: boot)
             return np.flatnonzero(journal.read_journal(path).done).tolist()
 
-    with open("data", "w") as data:
-        running.mark(np.array([0]), data.fileno())
+    Path("data").touch()
+    with Place(Path("data")).open() as data:
+        running.mark(np.array([0]), data)
         assert said() == []
         now[0] += 0.6
-        running.mark(np.array([4]), data.fileno())
+        running.mark(np.array([4]), data)
         assert said() == [0, 4]
         assert said(ANOTHER_START) == []
         now[0] += 30
-        running.mark(np.array([8]), data.fileno())
+        running.mark(np.array([8]), data)
         assert said() == said(ANOTHER_START) == [0, 4, 8]
     running.close()
 

@@ -1,5 +1,6 @@
 """Runs that are killed at random moments: the output is absent or complete, and nothing is lost."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -32,6 +33,14 @@ def wait_at_random(rng, process, output):
     time.sleep(rng.uniform(0, 0.4))
 
 
+def bytes_of(output):
+    """Return the bytes of a file, or of the files of a folder by their names."""
+    if output.is_file():
+        return output.read_bytes()
+    files = [path for path in output.rglob("*") if path.is_file()]
+    return {str(path.relative_to(output)): path.read_bytes() for path in files}
+
+
 def kill_at_random(rng, kills, arguments, expected, number):
     """Start and kill runs until there were so many kills; between them check what is there."""
     output = Path(arguments[1])
@@ -49,8 +58,8 @@ def kill_at_random(rng, kills, arguments, expected, number):
         complete = process.returncode == 0
         assert output.exists() or not complete
         if output.exists():
-            assert output.read_bytes() == expected
-            output.unlink()
+            assert bytes_of(output) == expected
+            shutil.rmtree(output) if output.is_dir() else output.unlink()
     assert not list(output.parent.glob(f"{output.name}*"))
 
 
@@ -61,13 +70,16 @@ def kill_at_random(rng, kills, arguments, expected, number):
         (["-o", "c.npy"], signal.SIGKILL),
         (["-o", "c.h5", "--compression", "lzf"], signal.SIGKILL),
         (["-o", "c.h5"], signal.SIGTERM),
+        (["-o", "c.zarr", "--chunks", "100"], signal.SIGKILL),
+        (["-o", "c.zarr", "--compression", "gzip"], signal.SIGKILL),
     ],
 )
 def test_killed_at_random_moments_the_output_is_absent_or_right(files, rng, arguments, number):
     corner = rng.uniform(-40, 260, (15_000, 2))
     images = rng.integers(0, 5, len(corner))
     np.save("many.npy", np.c_[images, corner, corner + rng.uniform(0, 150, (len(corner), 2))])
-    options = {"compression": "lzf"} if "lzf" in arguments else {}
+    options = {"compression": arguments[3]} if "--compression" in arguments else {}
+    options |= {"chunks": 100} if "--chunks" in arguments else {}
     whole = Path("whole").with_suffix(Path(arguments[1]).suffix)
     lucid.extract("f.h5", "many.npy", whole, sampling_ratio=2, **options)
-    kill_at_random(rng, 25, arguments, whole.read_bytes(), number)
+    kill_at_random(rng, 25, arguments, bytes_of(whole), number)

@@ -55,8 +55,8 @@ class Paths(TypedDict, total=False):
         SourceLike,
         Option(
             group=OUTPUT,
-            help="Crops (K,C,PH,PW): .h5, .hdf5, .npy, .npz or .safetensors. {{id}}: each image "
-            "apart, in a file (out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). '-' "
+            help="Crops (K,C,PH,PW): .h5, .hdf5, .npy, .npz, .safetensors or .zarr. {{id}}: each "
+            "image apart, in a file (out/{{id}}.npz, .npy, .h5) or a group (crops.h5::{{id}}). '-' "
             "writes .npy to standard output.",
             check=as_output,
             default="crops.h5",

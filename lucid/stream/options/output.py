@@ -46,10 +46,10 @@ class OutputOptions(TypedDict, total=False):
         str,
         Option(
             group=OUTPUT,
-            help="HDF5 compression filter.",
-            check=one_of("compression", "none", "gzip", "lzf"),
+            help="Compression of HDF5 or zarr chunks: gzip; lzf in HDF5, zstd in zarr.",
+            check=one_of("compression", "none", "gzip", "lzf", "zstd"),
             default="none",
-            metavar="none|gzip|lzf",
+            metavar="none|gzip|lzf|zstd",
             recorded=Recorded.STORAGE,
         ),
     ]
@@ -57,9 +57,9 @@ class OutputOptions(TypedDict, total=False):
         SupportsIndex | None,
         Option(
             group=OUTPUT,
-            help="Rows per HDF5 chunk.",
+            help="Rows per chunk of HDF5 or zarr.",
             check=optional(as_chunks),
-            unset="contiguous; with a filter, chunks of about 256 KiB",
+            unset="HDF5: contiguous, or about 256 KiB if compressed; zarr: about 4 MiB",
             metavar="ROWS",
             read=read_int,
             recorded=Recorded.STORAGE,

@@ -16,7 +16,8 @@ from lucid.stream.plan.plan import Plan
 from lucid.stream.run.work import crops_of
 from lucid.stream.settings import Settings
 from lucid.stream.types import Done
-from lucid.stream.write.sinks import Place, RowFile
+from lucid.stream.write.rows import Place
+from lucid.stream.write.sinks import PlacedRows
 
 Work = Callable[[Task], Iterator[Done]]  # does a task; yields what is in its place
 
@@ -38,7 +39,7 @@ class Setup(NamedTuple):
         """Open inputs and output, and return what does a task."""
         job, _ = plan_inputs(self.settings, opened)
         plan = replace(self.plan, job=job)
-        file = opened.enter_context(RowFile(self.place))
+        file = opened.enter_context(PlacedRows(self.place))
 
         def work(task: Task) -> Iterator[Done]:
             for done, crops in crops_of(plan, task):

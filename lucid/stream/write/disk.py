@@ -99,11 +99,27 @@ def sync_file(path: Path) -> None:
         os.close(file)
 
 
+def stretch(path: Path, size: int) -> None:
+    """Make a file of so many zeros, or append them to one that is shorter."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        if os.fstat(file).st_size < size:
+            os.ftruncate(file, size)
+    finally:
+        os.close(file)
+
+
+def held_bytes(path: Path) -> int:
+    """Return the room that a file, or a folder with its files, takes on the disk."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_blocks * 512 for file in files)
+
+
 def sync_tree(path: Path) -> None:
-    """Bring a file, or a folder with its files, to the disk."""
+    """Bring a file, or a folder with all that is in it, to the disk."""
     if path.is_dir():
-        for file in path.iterdir():
-            sync_file(file)
+        for inner in path.iterdir():
+            sync_tree(inner)
         sync_names(path)
     else:
         sync_file(path)

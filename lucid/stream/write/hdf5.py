@@ -15,7 +15,7 @@ from lucid.errors import SinkError
 from lucid.stream.checks import HDF5_SUFFIXES
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
-from lucid.stream.write.layout import DATASET, Layout, OneFile
+from lucid.stream.write.layout import DATASET, Layout, OneFile, RowsApart
 
 AXES = ("roi", "channel", "y", "x")  # of crops
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
@@ -69,10 +69,8 @@ class Hdf5(OneFile):
         return dataset, places
 
 
-class ChunkedHdf5(Hdf5):
+class ChunkedHdf5(RowsApart, Hdf5):
     """An HDF5 file whose rows are stored in chunks, which cannot be filled in place."""
-
-    packs: ClassVar[bool] = True
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
@@ -90,15 +88,6 @@ class ChunkedHdf5(Hdf5):
         """Return whether this is the format of a layout."""
         chunked = layout.compression != "none" or layout.chunks is not None or layout.checksum
         return chunked and Hdf5.claims(layout)
-
-    def lay_out(self, path: Path) -> None:
-        """Write a file of zeros, for the rows alone; there must be none."""
-        with path.open("xb") as stream:
-            stream.truncate(self.layout.nbytes)
-
-    def begin(self, path: Path) -> int:
-        """Return where the rows begin in a file that was laid out."""
-        return 0
 
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""

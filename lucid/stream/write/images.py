@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -23,17 +23,15 @@ from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion, Companions
 from lucid.stream.write.hdf5 import create_array, fill, said_by
 from lucid.stream.write.image_files import FEATURES_OF, WRITERS
-from lucid.stream.write.layout import Layout, OneFile
+from lucid.stream.write.layout import Layout, RowsApart
 
 NAME_BYTES = 255  # of the name of a file
 PART_BYTES = 4 << 20  # of rows at once
 TABLE_BYTES = 80  # of a RoI while rows are put in order of images
 
 
-class PerImage(OneFile):
+class PerImage(RowsApart):
     """What formats have in common in which each image has its crops apart."""
-
-    packs: ClassVar[bool] = True
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
@@ -45,15 +43,6 @@ class PerImage(OneFile):
         rois, images = layout.shape[0], len(self.ids)
         self.packing_bytes = 4 * max(PART_BYTES, layout.row_bytes) + TABLE_BYTES * rois + 8 * images
         self.companion_bytes = 40 * rois + 2048 * images
-
-    def lay_out(self, path: Path) -> None:
-        """Write a file of zeros, for the rows alone; there must be none."""
-        with path.open("xb") as stream:
-            stream.truncate(self.layout.nbytes)
-
-    def begin(self, path: Path) -> int:
-        """Return where the rows begin in a file that was laid out."""
-        return 0
 
     def _images(self, stream: BinaryIO) -> Iterator[tuple[str, list[Companion]]]:
         """Yield each image by its id, with its arrays; `stream` holds the rows."""

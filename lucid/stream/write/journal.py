@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from lucid.errors import SinkError
 from lucid.stream import tuning
 from lucid.stream.write import disk
+from lucid.stream.write.rows import OpenRows
 
 FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -138,8 +139,8 @@ class Journal:
         """Believe from now on that what is written is there: the file laid out for it is safe."""
         self._doubtful = False
 
-    def mark(self, rows: NDArray[np.intp], data: int) -> None:
-        """Note that the crops of rows were written to the open file `data`."""
+    def mark(self, rows: NDArray[np.intp], data: OpenRows) -> None:
+        """Note that the crops of rows were written to `data`."""
         self.done[rows] = True
         now = time.monotonic()
         if now - self._synced > tuning.current.sync_seconds:
@@ -152,11 +153,12 @@ class Journal:
         if not self._doubtful:
             self._claim(np.packbits(self.done).tobytes())
 
-    def sync(self, data: int) -> None:
+    def sync(self, data: OpenRows) -> None:
         """Bring the crops to the disk, and then their marks."""
         self.withdraw()
         disk.write_all(self._file, _boot(), self._parts.boot)  # true of what is claimed now
-        disk.sync_data(data)
+        safe = np.unpackbits(np.frombuffer(self._safe, np.uint8), count=len(self.done))
+        data.sync(np.flatnonzero(self.done & (safe == 0)))
         self._safe = self._claimed = np.packbits(self.done).tobytes()
         disk.write_all(self._file, 2 * self._safe, self._parts.written)
         os.fsync(self._file)
@@ -243,9 +245,11 @@ def read_journal(path: Path) -> JournalState | None:
         os.close(file)
 
 
-def remove_journal(path: Path, state: JournalState) -> None:
-    """Remove a journal, if it still says what it said."""
-    with Journal(path, state) as journal:
+def finish(output: Path, state: JournalState) -> None:
+    """Remove what is left beside a complete output, if the journal still says what it said."""
+    names = sidecar_paths(output)
+    with Journal(names.journal, state) as journal:
+        disk.remove(names.packed)
         journal.remove()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
+from lucid.stream.write.rows import Place
 
 DATASET = "crops"
 
@@ -67,8 +68,8 @@ class Layout:
 class Output(Protocol):
     """A format of output files; `FORMATS` lists them.
 
-    A run fills in rows, one after the other from `begin` on, in a file that was laid out. That is
-    the output itself, or if the format `packs`, what the output is made from at the end.
+    A run fills in rows where `place` says, in a file that was laid out. That is the output itself,
+    or if the format `packs`, what the output is made from at the end.
     """
 
     layout: Layout
@@ -88,14 +89,17 @@ class Output(Protocol):
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""
 
-    def begin(self, path: Path) -> int:
-        """Return where the rows begin in a file that was laid out."""
+    def place(self, path: Path) -> Place:
+        """Return where the rows are in a file that was laid out."""
 
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""
 
     def in_the_way(self, part: Path) -> Path | None:
         """Return a file that stands where one of the output is to be; `part` is what is ready."""
+
+    def replaces_folder(self) -> bool:
+        """Return whether a folder that has the name of the output may be replaced."""
 
     def publish(self, part: Path) -> None:
         """Give what is ready its name."""
@@ -123,8 +127,20 @@ class OneFile:
         """Return the files of the complete output."""
         return [self.layout.path]
 
+    def begin(self, path: Path) -> int:
+        """Return where the rows begin in a file that was laid out."""
+        return 0
+
+    def place(self, path: Path) -> Place:
+        """Return where the rows are in a file that was laid out."""
+        return Place(path, self.begin(path))
+
     def pack(self, rows: Path, path: Path) -> None:
         """Do nothing: rows are where they belong."""
+
+    def replaces_folder(self) -> bool:
+        """Return that a folder stays."""
+        return False
 
     def in_the_way(self, part: Path) -> Path | None:
         """Return a file that stands where one of the output is to be; `part` is what is ready."""
@@ -133,3 +149,18 @@ class OneFile:
     def publish(self, part: Path) -> None:
         """Give what is ready its name."""
         part.replace(self.layout.path)
+
+
+class RowsApart(OneFile):
+    """What formats have in common that are made at the end, from a file that holds the rows."""
+
+    packs: ClassVar[bool] = True
+
+    def lay_out(self, path: Path) -> None:
+        """Write a file of zeros, for the rows alone; there must be none."""
+        with path.open("xb") as stream:
+            stream.truncate(self.layout.nbytes)
+
+    def place(self, path: Path) -> Place:
+        """Return that the rows are all that there is in that file."""
+        return Place(path)

@@ -8,9 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from itertools import pairwise
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
 from lucid.stream.write.layout import Layout, Output
 from lucid.stream.write.npy import write_npy_header
+from lucid.stream.write.rows import OpenRows, Place, write_rows
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
@@ -40,32 +39,24 @@ class Sink(Protocol):
         """Say that all rows were written; those that were not are zeros."""
 
 
-class Place(NamedTuple):
-    """Where rows are in a file that was laid out: one after the other."""
-
-    path: Path
-    begin: int
-
-
-class RowFile:
-    """An output that another process has laid out, to write rows in place."""
+class PlacedRows:
+    """Rows that another process has laid out, to be written in place."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
-        self._file = os.open(place.path, os.O_WRONLY)
+        self._path, self._rows = place.path, place.open()
 
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend."""
         try:
-            write_rows(self._file, self._place.begin, rows, crops)
+            self._rows.write(rows, crops)
         except OSError as error:
-            raise SinkError(f"{self._place.path} cannot be written: {_reason(error)}") from error
+            raise SinkError(f"{self._path} cannot be written: {_reason(error)}") from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        os.close(self._file)
+        self._rows.close()
 
 
 class FileSink:
@@ -75,10 +66,10 @@ class FileSink:
         self._output, self._start, self._keep = output, start, keep
         self._path = output.layout.path
         self._names = sidecar_paths(self._path)
-        self._rows = self._names.rows if output.packs else self._names.part
+        self.place = Place(self._path)  # where other processes may write rows, once it is open
+        self._filled = self._names.rows if output.packs else self._names.part
         self._journal: Journal | None = None
-        self._file = -1
-        self._begin = 0
+        self._rows: OpenRows | None = None
         self.kept = False  # whether the run ended with something that another can go on with
 
     def __enter__(self) -> Self:
@@ -107,30 +98,28 @@ class FileSink:
 
     def _go_on(self, journal: Journal) -> None:
         """Take over the rows that are there, unless they are packed already."""
-        if self._rows.exists():
-            self._open()
-            journal.sync(self._file)
+        if self._filled.exists():
+            journal.sync(self._open())
 
     def _start_over(self, journal: Journal) -> None:
         """Lay out a file in place of whatever the run before has left."""
         self._remove()
         journal.start()
-        self._output.lay_out(self._rows)
-        self._open()
-        os.fsync(self._file)  # or else marks would count whose file is not there
-        disk.sync_names(self._rows.parent)
+        self._output.lay_out(self._filled)
+        self._open().sync(np.arange(0))  # or else marks would count whose file is not there
+        disk.sync_names(self._filled.parent)
         journal.trust()
 
-    def _open(self) -> None:
-        self._begin = self._output.begin(self._rows)
-        self._file = os.open(self._rows, os.O_WRONLY)
+    def _open(self) -> OpenRows:
+        self.place = self._output.place(self._filled)
+        self._rows = self.place.open()
+        return self._rows
 
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend; then mark them as done."""
         with self._errors():
-            # The rows lie one after the other in the file's own bytes: contiguous, allocated
-            # when it was laid out, without filters. So HDF5 is not needed to write them.
-            write_rows(self._file, self._begin, rows, crops)
+            if self._rows is not None:
+                self._rows.write(rows, crops)
         self.mark(rows)
 
     @property
@@ -138,16 +127,11 @@ class FileSink:
         """Whether the output is made from the rows when all are there."""
         return self._output.packs
 
-    @property
-    def place(self) -> Place:
-        """Where other processes may write rows."""
-        return Place(path=self._rows, begin=self._begin)
-
     def mark(self, rows: Rows) -> None:
         """Note that rows were written."""
         with self._errors():
-            if self._journal is not None:
-                self._journal.mark(rows, self._file)
+            if self._journal is not None and self._rows is not None:
+                self._journal.mark(rows, self._rows)
 
     def commit(self) -> None:
         """Give the complete file its name."""
@@ -155,8 +139,8 @@ class FileSink:
         if journal is None:
             return
         with self._errors():
-            if self._file >= 0:
-                journal.sync(self._file)
+            if self._rows is not None:
+                journal.sync(self._rows)
             if self._output.packs and not self._names.part.exists():
                 self._pack()
             self._require_free()
@@ -170,7 +154,7 @@ class FileSink:
         """Make the output from the rows."""
         packed = self._names.packed
         disk.remove(packed)
-        self._output.pack(self._rows, packed)
+        self._output.pack(self._filled, packed)
         disk.sync_tree(packed)
         packed.replace(self._names.part)
 
@@ -191,10 +175,10 @@ class FileSink:
 
     def _close(self, journal: Journal) -> None:
         """Close the rows; network file systems may say only here that they were not written."""
-        file, self._file = self._file, -1
+        rows, self._rows = self._rows, None
         try:
-            if file >= 0:
-                os.close(file)
+            if rows is not None:
+                rows.close()
         except OSError:
             journal.withdraw()
 
@@ -275,16 +259,6 @@ class StreamSink:
     def __exit__(self, *reason: object) -> None:
         if self._early is not None:
             self._early.close()
-
-
-def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
-    """Write crops (k, C, PH, PW) at their rows, which ascend, of a file that begins at `begin`."""
-    if not crops.size:
-        return
-    breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-    for start, stop in pairwise(breaks):
-        data = crops[start:stop].reshape(-1).view(np.uint8).data
-        disk.write_all(file, data, begin + int(rows[start]) * crops[0].nbytes)
 
 
 def _reason(error: Exception) -> str:

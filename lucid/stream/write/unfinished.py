@@ -19,22 +19,28 @@ import numpy as np
 
 from lucid.errors import OutputExistsError, SinkError
 from lucid.roi.engines.selection import as_engine
-from lucid.stream.checks import PathLike
+from lucid.stream.checks import ZARR_SUFFIX, PathLike
 from lucid.stream.read.fingerprint import SAMPLED, Input
+from lucid.stream.write import disk
 from lucid.stream.write.identity import DEFAULTS
 from lucid.stream.write.journal import (
     FORMAT,
     Job,
     JournalState,
+    finish,
     read_journal,
-    remove_journal,
     sidecar_paths,
 )
 from lucid.stream.write.layout import DATASET, Output
 from lucid.stream.write.npz import said_by as said_by_npz
 from lucid.stream.write.safetensors import said_by as said_by_safetensors
+from lucid.stream.write.zarr import said_by as said_by_zarr
 
-SAID_BY = {".npz": said_by_npz, ".safetensors": said_by_safetensors}
+SAID_BY = {
+    ".npz": said_by_npz,
+    ".safetensors": said_by_safetensors,
+    ZARR_SUFFIX: said_by_zarr,
+}
 
 
 def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
@@ -42,10 +48,16 @@ def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
     path = output.layout.path
     with _about(path):
         ours = _numbers((*output.files(), *sidecar_paths(path)))
-        theirs = _numbers(inputs) if ours else {}
+        theirs = _numbers(_with_folders(inputs) if path.is_dir() else inputs) if ours else {}
         for number, one in ours.items():
             if number in theirs:
                 raise SinkError(f"{one} is an input of this run; name another output")
+
+
+def _with_folders(paths: Iterable[PathLike]) -> Iterator[PathLike]:
+    """Yield paths, and the folders that they lie in."""
+    for path in paths:
+        yield from (path, *Path(os.path.realpath(path)).parents)
 
 
 def _numbers(paths: Iterable[PathLike]) -> dict[tuple[int, int], PathLike]:
@@ -93,7 +105,7 @@ def _resume_state(
     output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
 ) -> JournalState | None:
     path = output.layout.path
-    _require_folder(path)
+    _require_folder(output)
     state = _unfinished_run(output)
     if state is None:
         require_no_strangers(path)
@@ -166,17 +178,17 @@ def _said_by(output: Output) -> Job:
     return said
 
 
-def _require_folder(output: Path) -> None:
+def _require_folder(output: Output) -> None:
     """Raise unless files can be made where the output is to be."""
-    folder = output.parent
-    if output.is_dir():
-        raise SinkError(f"{output} is a directory")
-    if output.exists() and not output.is_file():
-        raise SinkError(f"{output} is not a regular file; name another output")
+    path, folder = output.layout.path, output.layout.path.parent
+    if path.is_dir() and not output.replaces_folder():
+        raise SinkError(f"{path} is a directory")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SinkError(f"{path} is not a regular file; name another output")
     if not folder.is_dir():
-        raise SinkError(f"{output} cannot be written: there is no directory {folder}")
+        raise SinkError(f"{path} cannot be written: there is no directory {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(f"{output} cannot be written: no permission to write in {folder}")
+        raise SinkError(f"{path} cannot be written: no permission to write in {folder}")
 
 
 def require_no_strangers(output: Path) -> None:
@@ -202,7 +214,7 @@ def _unfinished_run(output: Output) -> JournalState | None:
         return state
     if state.done.any() or (output.in_the_way(names.part) and not state.replaces):
         # All was done and the output has its name; only the journal was not removed any more.
-        remove_journal(path, state)
+        finish(output.layout.path, state)
         return None
     return state
 
@@ -251,7 +263,7 @@ def _require_space(output: Output) -> None:
     rows = names.rows if output.packs else names.part
     needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
     with suppress(FileNotFoundError):
-        needed -= rows.stat().st_blocks * 512
+        needed -= disk.held_bytes(rows)
     free = shutil.disk_usage(layout.path.parent).free
     if needed > free:
         raise SinkError(

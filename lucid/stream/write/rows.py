@@ -1,0 +1,132 @@
+"""Where rows are while a run fills them in: in one file, or in files of so many rows each."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+
+from lucid.stream.types import Array, Rows
+from lucid.stream.write import disk
+
+MOST_OPEN = 16  # files of chunks
+
+
+class OpenRows(Protocol):
+    """Rows that were laid out, open to be written."""
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Put crops (k, C, PH, PW) at their rows, which ascend."""
+
+    def sync(self, rows: Rows) -> None:
+        """Bring rows, which ascend, to the disk; more may come with them."""
+
+    def close(self) -> None:
+        """Close what is open; network file systems may say only here that rows were lost."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *reason: object) -> None: ...
+
+
+class Place(NamedTuple):
+    """Where rows lie one after the other, in a file or in the files of a folder."""
+
+    path: Path
+    begin: int = 0  # of the rows in a file
+    chunk_rows: int = 0  # of a file of the folder
+    chunk_name: str = ""  # of such a file, with '{}' for its number
+
+    def open(self) -> OpenRows:
+        """Open the rows, to write them."""
+        return RowFiles(self) if self.chunk_rows else RowFile(self.path, self.begin)
+
+    def file(self, chunk: int) -> Path:
+        """Return a file of the folder."""
+        return self.path / self.chunk_name.format(chunk)
+
+
+class RowFile:
+    """Rows that lie in a file's own bytes, so that no library of its format is needed."""
+
+    def __init__(self, path: Path, begin: int) -> None:
+        self._begin = begin
+        self._file = os.open(path, os.O_WRONLY)
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Put crops (k, C, PH, PW) at their rows, which ascend."""
+        write_rows(self._file, self._begin, rows, crops)
+
+    def sync(self, rows: Rows) -> None:
+        """Bring all rows to the disk."""
+        disk.sync_data(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+class RowFiles:
+    """Rows in files of a folder, of which few are open at a time."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._files: OrderedDict[int, int] = OrderedDict()  # by chunk, the last used last
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Put crops (k, C, PH, PW) at their rows, which ascend."""
+        for chunk, start, stop in self._by_chunk(rows):
+            own = rows[start:stop] - chunk * self._place.chunk_rows
+            write_rows(self._file(chunk), 0, own, crops[start:stop])
+
+    def sync(self, rows: Rows) -> None:
+        """Bring the files of rows to the disk."""
+        for chunk, _, _ in self._by_chunk(rows):
+            disk.sync_file(self._place.file(chunk))
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _by_chunk(self, rows: Rows) -> Iterator[tuple[int, int, int]]:
+        """Yield chunks, and which of the rows are in each."""
+        chunks = rows // self._place.chunk_rows
+        starts = np.flatnonzero(np.diff(chunks, prepend=-1)).tolist()
+        for start, stop in pairwise([*starts, len(rows)]):
+            yield int(chunks[start]), start, stop
+
+    def _file(self, chunk: int) -> int:
+        if chunk not in self._files:
+            if len(self._files) == MOST_OPEN:
+                os.close(self._files.popitem(last=False)[1])
+            self._files[chunk] = os.open(self._place.file(chunk), os.O_WRONLY)
+        self._files.move_to_end(chunk)
+        return self._files[chunk]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
+    """Write crops (k, C, PH, PW) at their rows, which ascend, of a file that begins at `begin`."""
+    if not crops.size:
+        return
+    breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    for start, stop in pairwise(breaks):
+        data = crops[start:stop].reshape(-1).view(np.uint8).data
+        disk.write_all(file, data, begin + int(rows[start]) * crops[0].nbytes)
