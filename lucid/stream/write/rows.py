@@ -126,7 +126,9 @@ def write_rows(file: int, begin: int, rows: Rows, crops: Array) -> None:
     """Write crops (k, C, PH, PW) at their rows, which ascend, of a file that begins at `begin`."""
     if not crops.size:
         return
-    breaks = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-    for start, stop in pairwise(breaks):
-        data = crops[start:stop].reshape(-1).view(np.uint8).data
-        disk.write_all(file, data, begin + int(rows[start]) * crops[0].nbytes)
+    size, data = crops[0].nbytes, crops.reshape(-1).view(np.uint8).data
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    stops = np.append(starts[1:], len(rows)) * size
+    columns = starts * size, stops, begin + rows[starts] * size
+    for start, stop, position in zip(*(column.tolist() for column in columns), strict=True):
+        disk.write_all(file, data[start:stop], position)
