@@ -213,6 +213,24 @@ def test_box_gradients_have_the_same_bits_alone(rng):
         np.testing.assert_array_equal(alone[0], together[k])
 
 
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "f8", "i8"])
+@pytest.mark.parametrize("kind", [RoiAlign, Listed])
+def test_rois_on_many_small_maps_have_the_bits_that_they_have_on_one(rng, dtype, kind):
+    """The maps are taken as one: nothing of a neighbour may be read, at the edges neither."""
+    features = (50 * rng.standard_normal((30, 70, 6, 9))).astype(dtype)
+    features = np.asfortranarray(features) if dtype == "f8" else features
+    table, operator = table_on(rng, 30, 6, 9, 200), kind.checked((3, 2), 0.7)
+    g = rng.standard_normal((200, 70, 3, 2))
+    crops = pool(features, as_rois(table, 30), operator)
+    boxes = box_gradient(g, features, as_rois(table, 30), operator)
+    for image in range(0, 30, 3):
+        mine = table[:, 0] == image
+        alone = as_rois(table[mine] * [0, 1, 1, 1, 1], 1)
+        one = features[image : image + 1]
+        np.testing.assert_array_equal(crops[mine], pool(one, alone, operator))
+        np.testing.assert_array_equal(boxes[mine], box_gradient(g[mine], one, alone, operator))
+
+
 def test_every_nan_is_the_same_one(rng):
     features = np.full((1, 40, 9, 9), -np.float32(np.nan))
     features.view(np.uint32)[...] |= 77

@@ -10,6 +10,7 @@ import numpy as np
 
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
+from lucid.roi.engines.compiled.stacked import stacked
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import Geometry
 from lucid.roi.taps import Grids
@@ -91,26 +92,28 @@ class Listed(NamedTuple):
         return array.dtype == self.rois.dtype and array.flags.aligned
 
 
-def listed(rois: PlacedRois, slopes: bool) -> Listed:
+def listed(rois: PlacedRois, slopes: bool, space: Workspace) -> Listed:
     """Return RoIs with their taps, of which few are listed at once before they are merged."""
+    rois, above = stacked(rois, space)
     geometry = rois.geometry
     if grids := geometry.operator.grids(geometry):
-        return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, slopes))])
+        return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, above, slopes))])
     parts = [
-        Part(first, end, _merged(geometry[slice(first, end)], slopes))
+        Part(first, end, _merged(geometry[slice(first, end)], above[first:end], slopes))
         for first, end in _cut(geometry)
     ]
     return Listed(rois, parts)
 
 
 def _of_grids(
-    grids: Grids, scale: tuple[float, float], geometry: Geometry, slopes: bool
+    grids: Grids, scale: tuple[float, float], geometry: Geometry, above: Ints, slopes: bool
 ) -> kernel.Lists:
     """Return the taps that the operator would list, bit for bit, merged."""
     start, length = map(np.ascontiguousarray, (grids.start, grids.bin))
-    fixed, (samples, sizes) = grids.min_extent, map(_whole, (grids.samples, geometry.size))
+    samples, sizes, above = map(_whole, (grids.samples, geometry.size, above))
+    fixed = np.ascontiguousarray(grids.min_extent)
     return kernel.grid_lists(
-        start, length, np.ascontiguousarray(fixed), samples, sizes, scale, geometry.pooled, slopes
+        start, length, fixed, samples, sizes, above, scale, geometry.pooled, slopes
     )
 
 
@@ -124,12 +127,13 @@ def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
         yield first, (first := max(end, first + 1))
 
 
-def _merged(geometry: Geometry, slopes: bool) -> kernel.Lists:
+def _merged(geometry: Geometry, above: Ints, slopes: bool) -> kernel.Lists:
     taps = geometry.operator.taps(geometry, slopes)
-    line, bins, cell, sizes = map(_whole, (taps.line, taps.bin, taps.cell, geometry.size))
+    line, bins, cell = map(_whole, (taps.line, taps.bin, taps.cell))
     values = taps.weights, *(taps.slopes or (NO_SLOPES, NO_SLOPES))
     weights, start, end = (np.ascontiguousarray(each, np.float64) for each in values)
-    return kernel.lists(line, bins, cell, weights, start, end, sizes, geometry.pooled, slopes)
+    maps = _whole(geometry.size), _whole(above)
+    return kernel.lists(line, bins, cell, weights, start, end, *maps, geometry.pooled, slopes)
 
 
 def _whole(values: Array) -> Ints:

@@ -29,7 +29,7 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     """Write crops into their rows; see `lucid.roi.engines.Engine`."""
     if not len(rois.geometry):
         return
-    ready = listed(rois, slopes=False)
+    ready = listed(rois, slopes=False, space=workers.space)
     alone = is_small(rois, crops)
     items = works(ready, 1 if alone else len(workers))
     with workers.in_background(partial(_write_crops, ready, crops), items, alone=alone):

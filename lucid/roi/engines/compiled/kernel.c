@@ -92,7 +92,8 @@ static struct lists *new_lists(Py_ssize_t rois, const Py_ssize_t bins[2], Py_ssi
 
 /* What bins read, as an operator says it; either of `lucid.roi.taps`. */
 struct taps {
-    const int64_t *size; /* (2K,) of the map */
+    const int64_t *size;  /* (2K,) of the map */
+    const int64_t *above; /* (K,) rows of cells above the map's own; or NULL */
     /* Taps of lines, sorted: */
     Py_ssize_t count, adjacent;
     const int64_t *line, *bin, *cell;
@@ -206,6 +207,11 @@ static Py_ssize_t fill_line(struct lists *lists, const struct taps *taps, Py_ssi
         if (lists->cell[tap] < window[0]) window[0] = lists->cell[tap];
         if (lists->cell[tap] >= window[1]) window[1] = lists->cell[tap] + 1;
     }
+    if (!axis && taps->above && begin < lists->taps) {
+        int32_t above = (int32_t)taps->above[roi];
+        for (int64_t tap = begin; tap < lists->taps; tap++) lists->cell[tap] += above;
+        window[0] += above, window[1] += above;
+    }
     if (axis && lists->taps - begin > lists->most_column_taps)
         lists->most_column_taps = lists->taps - begin;
     return i;
@@ -243,13 +249,15 @@ static int fill(struct lists *lists, const struct taps *taps, int64_t widest) {
     return i == taps->count ? 0 : -1;
 }
 
-/* Return the width of the widest map, or -1 where sizes or numbers of samples cannot be. */
+/* Return the width of the widest map, or -1 where sizes, places or numbers of samples cannot be. */
 static int64_t widest_of(const struct taps *taps, Py_ssize_t rois) {
     int64_t widest = 1;
     for (Py_ssize_t line = 0; line < 2 * rois; line++) {
         if (taps->size[line] < 1 || taps->size[line] > INT32_MAX) return -1;
         if (taps->samples && (taps->samples[line] < 0 || taps->samples[line] > MOST_SAMPLES)) return -1;
         if (line >= rois && taps->size[line] > widest) widest = taps->size[line];
+        if (line < rois && taps->above
+            && (taps->above[line] < 0 || taps->above[line] > INT32_MAX - taps->size[line])) return -1;
     }
     return widest;
 }
@@ -419,37 +427,40 @@ static PyObject *make_lists(struct taps *taps, Py_ssize_t rois, const Py_ssize_t
 }
 
 static PyObject *lists_of_taps(PyObject *self, PyObject *args) {
-    Py_buffer at[7]; /* line, bin, cell, weights, two slopes, sizes */
+    Py_buffer at[8]; /* line, bin, cell, weights, two slopes, sizes, rows above */
     Py_ssize_t bins[2];
     int slopes;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*(nn)p", at, at + 1, at + 2, at + 3, at + 4, at + 5,
-                          at + 6, bins, bins + 1, &slopes))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*(nn)p", at, at + 1, at + 2, at + 3, at + 4, at + 5,
+                          at + 6, at + 7, bins, bins + 1, &slopes))
         return NULL;
     struct taps taps = {.count = at[0].len / 8, .line = at[0].buf, .bin = at[1].buf,
                         .cell = at[2].buf, .weight = at[3].buf, .slope = {at[4].buf, at[5].buf},
-                        .size = at[6].buf};
+                        .size = at[6].buf, .above = at[7].len ? at[7].buf : NULL};
     taps.adjacent = taps.count ? at[3].len / 8 / taps.count : 0;
     int fits = at[1].len == at[0].len && at[2].len == at[0].len && at[6].len % 16 == 0
+        && (!taps.above || at[7].len == at[6].len / 2)
         && at[3].len == at[0].len * taps.adjacent
         && (!slopes || (at[4].len == at[3].len && at[5].len == at[3].len));
-    return make_lists(&taps, at[6].len / 16, bins, slopes, fits, at, 7);
+    return make_lists(&taps, at[6].len / 16, bins, slopes, fits, at, 8);
 }
 
 static PyObject *lists_of_grids(PyObject *self, PyObject *args) {
-    Py_buffer at[5]; /* starts, lengths, whether these are fixed, samples, sizes */
+    Py_buffer at[6]; /* starts, lengths, whether these are fixed, samples, sizes, rows above */
     Py_ssize_t bins[2];
     double scale[2];
     int slopes;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*(dd)(nn)p", at, at + 1, at + 2, at + 3, at + 4, scale,
-                          scale + 1, bins, bins + 1, &slopes))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*(dd)(nn)p", at, at + 1, at + 2, at + 3, at + 4, at + 5,
+                          scale, scale + 1, bins, bins + 1, &slopes))
         return NULL;
     struct taps taps = {.start = at[0].buf, .length = at[1].buf, .fixed = at[2].buf,
-                        .samples = at[3].buf, .size = at[4].buf, .scale = {scale[0], scale[1]}};
-    int fits = at[4].len % 16 == 0 && at[2].len == at[4].len / 8;
+                        .samples = at[3].buf, .size = at[4].buf, .scale = {scale[0], scale[1]},
+                        .above = at[5].len ? at[5].buf : NULL};
+    int fits = at[4].len % 16 == 0 && at[2].len == at[4].len / 8
+        && (!taps.above || at[5].len == at[4].len / 2);
     for (int i = 0; i < 4; i++) fits = fits && (i == 2 || at[i].len == at[4].len);
-    return make_lists(&taps, at[4].len / 16, bins, slopes, fits, at, 5);
+    return make_lists(&taps, at[4].len / 16, bins, slopes, fits, at, 6);
 }
 
 /* Return the lists of a capsule, if RoIs from `first` to `end` are among them. */
