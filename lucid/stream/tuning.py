@@ -15,6 +15,7 @@ class Tuning:
     crops_bytes: int = 64 << 20  # of crops held at once: more would not be faster
     batch_rois: int = 4096  # more at once repay the array operations made for them
     small_maps_bytes: int = 16 << 20  # of maps that are worked on together
+    small_map_bytes: int = 256 << 10  # of a map that is read before it is known what RoIs touch
     unpacked_bytes: int = 16 << 20  # of a packed array in memory; larger ones go to a file
     seek_bytes: int = 16 << 10  # going elsewhere in a channel costs about as much as reading these
     # Bytes read and written from which on processes are worth their start; one writes while it

@@ -304,9 +304,23 @@ def spied_run(spec, rois, monkeypatch, **options):
     return spies[0].keys
 
 
-def test_each_map_is_read_once_in_the_order_of_the_file(files, monkeypatch):
+def test_each_map_is_read_once_in_the_order_of_the_file(files, monkeypatch, tuned):
+    tuned(small_map_bytes=0)
     keys = spied_run("f.h5", "r.npy", monkeypatch, spatial_scale=1 / 16)
     assert [key[0] for key in keys] == [0, 1, 2, 3, 4]
+
+
+def test_small_maps_are_read_together_with_few_between(files, monkeypatch, tuned):
+    table = np.load("r.npy")[np.isin(np.load("r.npy")[:, 0], [0, 1, 4])]
+    np.save("some.npy", table)
+    whole = files.features[0].nbytes
+    for seek_bytes, runs in ((3 * whole, [slice(0, 5)]), (whole, [slice(0, 2), slice(4, 5)])):
+        tuned(seek_bytes=seek_bytes)
+        keys = spied_run("f.h5", "some.npy", monkeypatch, spatial_scale=1 / 16, overwrite=True)
+        assert [key[0] for key in keys] == runs
+        np.testing.assert_array_equal(
+            crops_in("spied.npy"), roi_align(files.features, table, 7, 1 / 16)
+        )
 
 
 def test_maps_that_share_blocks_are_read_together(files, monkeypatch):

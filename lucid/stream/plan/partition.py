@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -49,69 +50,102 @@ def tasks(plan: Plan) -> Iterator[Task]:
 
 
 class RoiBatch(NamedTuple):
-    """RoIs of an image, and the part of its map that they are cut out of."""
+    """RoIs that are worked on at once: those of one part of a map follow those of another."""
 
-    image: int
     rows: Rows
     geometry: Geometry
-    window: Window
+    images: list[int]  # of each part
+    rois: list[int]  # on each part
+    windows: list[Window]  # of its map that each part is; none where all are whole maps
+
+    @staticmethod
+    def joined(batches: list[RoiBatch]) -> RoiBatch:
+        """Return several batches as one."""
+        return RoiBatch(
+            rows=np.concatenate([batch.rows for batch in batches]),
+            geometry=Geometry.joined([batch.geometry for batch in batches]),
+            images=[image for batch in batches for image in batch.images],
+            rois=[rois for batch in batches for rois in batch.rois],
+            windows=[window for batch in batches for window in batch.windows],
+        )
 
 
-def batches_of(plan: Plan, task: Task | None, most: int) -> Iterator[list[RoiBatch]]:
-    """Yield batches of a task, or of all, that together have at most so many RoIs.
+def batches_of(plan: Plan, task: Task | None, most: int) -> Iterator[RoiBatch]:
+    """Yield the RoIs of a task, or of all, in batches of at most so many."""
+    cut = _of_whole_maps if plan.whole_maps else _of_parts
+    for selection in _selected(plan, task):
+        geometry = plan.job.lay_out(selection.boxes, selection.images)
+        yield from cut(plan, selection, geometry, most)
 
-    Small ones come together: array operations are made for all at once.
-    """
+
+def _selected(plan: Plan, task: Task | None) -> Iterator[Selection]:
+    """Yield whole images until they have some RoIs; of one that has many, so many at once."""
+    part, parts = (0, 1) if task is None else (task.part, task.parts)
+    now = tuning.current
+    for images in plan.groups(None if task is None else task.images):
+        for held in select(plan.job.rois, plan.survey, images, plan.selected):
+            own, begin = held.part(part, parts), 0
+            while begin < len(own.rows):
+                last = own.images[begin : begin + now.batch_rois][-1]
+                end = int(np.searchsorted(own.images, last, side="right"))
+                end = min(end, begin + now.slice_rows)
+                yield own.some(slice(begin, end))
+                begin = end
+
+
+def _of_whole_maps(
+    plan: Plan, selection: Selection, geometry: Geometry, most: int
+) -> Iterator[RoiBatch]:
+    """Yield RoIs on small maps, each of which is read as a whole."""
+    owner, begin = selection.images, 0
+    number = np.cumsum(np.diff(owner, prepend=owner[:1]) != 0)  # of the images that have RoIs
+    while begin < len(owner):
+        chunk_end = (owner[begin] // plan.images + 1) * plan.images if plan.images > 1 else np.inf
+        end = min(
+            begin + min(tuning.current.batch_rois, most),
+            int(np.searchsorted(number, number[begin] + plan.whole_maps)),
+            int(np.searchsorted(owner, chunk_end)),
+        )
+        some = slice(begin, end)
+        images, rois = np.unique(owner[some], return_counts=True)
+        yield RoiBatch(
+            rows=selection.rows[some],
+            geometry=geometry[some],
+            images=images.tolist(),
+            rois=rois.tolist(),
+            windows=[],
+        )
+        begin = end
+
+
+def _of_parts(
+    plan: Plan, selection: Selection, geometry: Geometry, most: int
+) -> Iterator[RoiBatch]:
+    """Yield RoIs on parts of maps, small ones together."""
     held: list[RoiBatch] = []
     room = rois = 0
-    for batch in _batches(plan, task, most):
-        cost = region_bytes(plan.job, *(side.stop - side.start for side in batch.window))
+    for batch in _parts(plan, selection, geometry, most):
+        cost = region_bytes(plan.job, *(side.stop - side.start for side in batch.windows[0]))
         fits = cost < room and len(batch.rows) <= rois
-        if held and not (fits and plan.in_one_chunk(held[0].image, batch.image)):
-            yield held
+        if held and not (fits and plan.in_one_chunk(held[0].images[0], batch.images[0])):
+            yield RoiBatch.joined(held)
             held = []
         if not held:
             room, rois = plan.together, min(tuning.current.batch_rois, most)
         held.append(batch)
         room, rois = room - cost, rois - len(batch.rows)
     if held:
-        yield held
+        yield RoiBatch.joined(held)
 
 
-def _batches(plan: Plan, task: Task | None, most: int) -> Iterator[RoiBatch]:
-    """Yield the RoIs map by map, and part by part where a map is read in parts."""
-    part, parts = (0, 1) if task is None else (task.part, task.parts)
-    for images in plan.groups(None if task is None else task.images):
-        selections = select(plan.job.rois, plan.survey, images, plan.selected)
-        for some in _several(selection.part(part, parts) for selection in selections):
-            owner = np.repeat([each.image for each in some], [len(each.rows) for each in some])
-            geometry = plan.job.lay_out(np.concatenate([each.boxes for each in some]), owner)
-            end = 0
-            for image, rows, _ in some:
-                end += len(rows)
-                yield from _parts(plan, image, rows, geometry[end - len(rows) : end], most)
-
-
-def _several(selections: Iterable[Selection]) -> Iterator[list[Selection]]:
-    """Yield selections, small ones together."""
-    held: list[Selection] = []
-    rois = 0
-    for selection in selections:
-        if not len(selection.rows):  # a part of fewer RoIs than parts
-            continue
-        held.append(selection)
-        rois += len(selection.rows)
-        if rois >= tuning.current.batch_rois:
-            yield held
-            held, rois = [], 0
-    if rois:
-        yield held
-
-
-def _parts(plan: Plan, image: int, rows: Rows, geometry: Geometry, most: int) -> Iterator[RoiBatch]:
-    """Yield the RoIs of an image, those together that are cut out of one part of its map."""
-    for some, window in plan.regions(geometry):
-        its, own = geometry[some], rows[some]
-        for start in range(0, len(own), most):
-            now = slice(start, start + most)
-            yield RoiBatch(image=image, rows=own[now], geometry=its[now], window=window)
+def _parts(plan: Plan, selection: Selection, geometry: Geometry, most: int) -> Iterator[RoiBatch]:
+    """Yield the RoIs map by map, those together that are cut out of one part of it."""
+    owner = selection.images
+    edges = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+    for begin, end in pairwise(edges):
+        rows, on_map, image = selection.rows[begin:end], geometry[begin:end], int(owner[begin])
+        for some, window in plan.regions(on_map):
+            its, own = on_map[some], rows[some]
+            for start in range(0, len(own), most):
+                now = slice(start, start + most)
+                yield RoiBatch(own[now], its[now], [image], [len(own[now])], [window])

@@ -64,6 +64,7 @@ class Plan:
     region: int  # bytes that a part of a map may take, with what is made of it
     together: int  # bytes that several may take together
     images: int  # images read at once: more than one where chunks of the file hold more
+    whole_maps: int  # maps worked on at once that are read as a whole; 0 where they are not small
     memory: int  # bytes that a process may hold
     jobs: int = 1  # processes
 
@@ -179,6 +180,7 @@ def _plan(
         # What comes from a pipe goes on as soon as it can.
         together=0 if job.features.sequential else together,
         images=_images_at_once(job, region, together),
+        whole_maps=_whole_maps(job, together),
         memory=memory,
         jobs=jobs,
     )
@@ -221,6 +223,16 @@ def _images_at_once(job: Job, region: int, together: int) -> int:
     work = max(region_bytes(job, height, width), together)
     map_bytes = channels * read_bytes(job.features, height * width)
     return max(min(chunks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
+
+
+def _whole_maps(job: Job, together: int) -> int:
+    """Return how many maps to work on at once as a whole; 0 if not."""
+    maps, now = job.features, tuning.current
+    alike = maps.in_one_array and maps.images > len(maps.sizes) == 1 and not maps.has_holes
+    if not alike or maps.map_bytes > now.small_map_bytes:
+        return 0
+    between = 0 if maps.mapped else now.seek_bytes  # of others that are read along
+    return together // (region_bytes(job, *maps.shape[2:]) + between)
 
 
 def _largest_window(job: Job, survey: Survey) -> int:

@@ -55,17 +55,20 @@ class Survey:
 
 
 class Selection(NamedTuple):
-    """Some RoIs of one image."""
+    """Some RoIs, image by image."""
 
-    image: int
-    rows: NDArray[np.intp]  # their rows in the table, ascending
+    images: NDArray[np.int64]  # (k,) ascending
+    rows: NDArray[np.intp]  # (k,) their rows in the table, ascending on each image
     boxes: NDArray[np.float64]  # (k, 4)
+
+    def some(self, part: slice) -> "Selection":
+        """Return some of the RoIs."""
+        return Selection(self.images[part], self.rows[part], self.boxes[part])
 
     def part(self, number: int, parts: int) -> "Selection":
         """Return one of so many parts of about equal size."""
         begin, end = (len(self.rows) * each // parts for each in (number, number + 1))
-        rows, boxes = self.rows[begin:end], self.boxes[begin:end]
-        return Selection(image=self.image, rows=rows, boxes=boxes)
+        return self.some(slice(begin, end))
 
 
 def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
@@ -98,7 +101,7 @@ def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
 
 
 def select(source: RoiSource, survey: Survey, images: range, most: int) -> Iterator[Selection]:
-    """Yield the RoIs of a range of images that are to be done, image by image, ascending.
+    """Yield the RoIs of a range of images that are to be done.
 
     The range has at most `most` RoIs, or is one image: that comes in several selections.
     """
@@ -117,12 +120,9 @@ def select(source: RoiSource, survey: Survey, images: range, most: int) -> Itera
 
 
 def _in_order(held: list[tuple[NDArray[np.intp], RoiTable]]) -> Iterator[Selection]:
-    """Yield the held rows image by image, no more at once than a slice has."""
-    if not held:
-        return
-    rows = np.concatenate([rows for rows, _ in held])
-    table = RoiTable.joined([table for _, table in held])
-    for image, mine in table.by_image():
-        for start in range(0, len(mine), tuning.current.slice_rows):
-            some = mine[start : start + tuning.current.slice_rows]
-            yield Selection(image=image, rows=rows[some], boxes=table.boxes[some])
+    """Yield the held rows, if there are any, image by image."""
+    if held:
+        rows = np.concatenate([rows for rows, _ in held])
+        table = RoiTable.joined([table for _, table in held])
+        order = np.argsort(table.batch_index, kind="stable")
+        yield Selection(table.batch_index[order], rows[order], table.boxes[order])

@@ -38,6 +38,7 @@ class Features:
     ids: list[str] | None = None  # what the file or its user calls the images, where that is known
     ids_from: str = ""  # 'argument', 'names' that match, 'files' or 'dataset NAME'
     mapped: bool = False  # whether reading copies nothing into memory of its own
+    in_one_array: bool = False  # whether several may be read at once
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
     chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a chunk of storage
     missing_chunks: int = 0  # that were never written
@@ -57,6 +58,11 @@ class Features:
         """N, C and the height and width of the largest map."""
         height, width = self.sizes.max(axis=0).tolist() if len(self.sizes) else (1, 1)
         return self.images, self.channels, height, width
+
+    @property
+    def map_bytes(self) -> int:
+        """The size of the largest map."""
+        return self.dtype.itemsize * math.prod(self.shape[1:])
 
     @property
     def chunk_bytes(self) -> int:
@@ -108,6 +114,8 @@ class Features:
 
 class Maps(Features):
     """All maps in one array."""
+
+    in_one_array = True
 
     def __init__(self, source: Source, axes: Axes, given: Ids | None = None) -> None:
         super().__init__(axes)

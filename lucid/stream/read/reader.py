@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from lucid.stream import tuning
 from lucid.stream.read.maps import Features
 from lucid.stream.types import Array
 
@@ -26,18 +28,41 @@ class Reader:
 
     def read(self, image: int, rows: slice, cols: slice) -> Array:
         """Return (C, h, w) of an image; what was read last is not read again."""
-        first = image - image % self._images
-        this = first if self._images > 1 else (image, rows, cols)
-        if this != self._last:
+        if self._images > 1:
+            first, maps = self._chunk(image)
+            return maps[image - first, :, rows, cols]
+        if (this := (image, rows, cols)) != self._last:
             self._held = np.empty(0)  # never two at a time
-            if self._images > 1:
-                self._held = self._features.read_several(slice(first, first + self._images))
-            else:
-                self._held = self._features.read(image, rows, cols)
-            self._last = this
+            self._held, self._last = self._features.read(*this), this
             if self._features.has_holes:
-                self._count(first, rows, cols)
-        return self._held[image - first, :, rows, cols] if self._images > 1 else self._held
+                self._count(*this)
+        return self._held
+
+    def _chunk(self, image: int) -> tuple[int, Array]:
+        """Return the maps that are in one chunk with an image, and which is the first of them."""
+        first = image - image % self._images
+        if first != self._last:
+            self._held = np.empty(0)
+            self._held = self._features.read_several(slice(first, first + self._images))
+            self._last = first
+            if self._features.has_holes:
+                self._holes += sum(int(np.isnan(one).sum()) for one in self._held)
+        return first, self._held
+
+    def read_maps(self, images: Sequence[int]) -> Iterator[Array]:
+        """Yield whole maps (C, H, W) of ascending images, which may be of one chunk.
+
+        Those between them are read along where that is less work than to go elsewhere.
+        """
+        if self._images > 1:
+            first, maps = self._chunk(images[0])
+            yield from (maps[image - first] for image in images)
+            return
+        far = np.diff(images) * self._features.map_bytes > tuning.current.seek_bytes
+        for run in np.split(images, np.flatnonzero(far) + 1):
+            first, last = int(run[0]), int(run[-1])
+            maps = self._features.read_several(slice(first, last + 1))
+            yield from (maps[image - first] for image in run.tolist())
 
     def take_holes(self) -> int:
         """Return how many cells without a value were read since this was last asked."""
@@ -46,9 +71,6 @@ class Reader:
 
     def _count(self, image: int, rows: slice, cols: slice) -> None:
         """Count the cells without a value among those that were read."""
-        if self._images > 1:
-            self._holes += sum(int(np.isnan(one).sum()) for one in self._held)
-            return
         if image != self._image:
             sizes = self._features.sizes
             self._image = image

@@ -13,7 +13,6 @@ from lucid.errors import DTypeError
 from lucid.roi.compound import engine_for
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import engine_named
-from lucid.roi.geometry import Geometry
 from lucid.roi.reduction import mean_of_bins
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
@@ -32,33 +31,36 @@ def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Done, Arra
     buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
     bins = np.empty((most, *job.bins_shape[1:]), job.compute_dtype) if job.reduce else None
     with working_threads(1) as workers:
-        for batches in batches_of(plan, task, most):
-            rows, crops = np.concatenate([batch.rows for batch in batches]), next(buffers)
+        for batch in batches_of(plan, task, most):
+            rows, crops = batch.rows, next(buffers)
             order = np.argsort(rows)  # so that neighbours in the file are written at once
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
             with _told_of_range(job):
-                _pool(batches, reader, crops if bins is None else bins, place, job, workers)
+                _pool(batch, reader, crops if bins is None else bins, place, job, workers)
                 if bins is not None:
                     mean_of_bins(bins[: len(rows)], crops[: len(rows)])
             yield Done(rows[order], reader.take_holes()), crops[: len(rows)]
 
 
 def _pool(
-    batches: list[RoiBatch],
-    reader: Reader,
-    crops: Array,
-    place: Rows,
-    job: Job,
-    workers: Workers[Any],
+    batch: RoiBatch, reader: Reader, crops: Array, place: Rows, job: Job, workers: Workers[Any]
 ) -> None:
-    regions = []
-    for image, rows, _, (down, across) in batches:
-        features = reader.read(image, down, across)
-        regions.append(Region(features, len(rows), (down.start, across.start)))
-    geometry = Geometry.joined([batch.geometry for batch in batches])
-    rois = PlacedRois(regions=regions, geometry=geometry, rows=place, dtype=job.compute_dtype)
+    rois = PlacedRois(
+        regions=list(_regions(batch, reader)),
+        geometry=batch.geometry,
+        rows=place,
+        dtype=job.compute_dtype,
+    )
     engine_for(job.operator, engine_named(job.engine)).pool(rois, crops, workers)
+
+
+def _regions(batch: RoiBatch, reader: Reader) -> Iterator[Region]:
+    """Yield what the RoIs of a batch lie on."""
+    if not batch.windows:
+        yield from map(Region, reader.read_maps(batch.images), batch.rois)
+    for image, rois, (down, across) in zip(batch.images, batch.rois, batch.windows, strict=False):
+        yield Region(reader.read(image, down, across), rois, (down.start, across.start))
 
 
 @contextmanager
