@@ -77,10 +77,11 @@ class Settings:
         vars(settings)["engine"] = self.engine or engine
         return settings
 
-    def with_read(self, read: dict[str, Any]) -> Self:
-        """Return the same settings with what was read already instead of where it is."""
+    def for_maps(self) -> Self:
+        """Return what others need that open the maps alone: no array of RoIs in memory."""
         settings = copy(self)
-        vars(settings).update(read)
+        held = {name for name, value in vars(self).items() if isinstance(value, Held)}
+        vars(settings).update(dict.fromkeys(held))
         return settings
 
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
@@ -132,7 +133,7 @@ class Settings:
         yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
         yield (
             self.jobs not in {"auto", 1} and not self.can_share,
-            "pipes and arrays in memory use one process; drop {jobs}",
+            "pipes and maps in memory use one process; drop {jobs}",
         )
 
     def _of_frames(self) -> Iterator[tuple[bool, str]]:
@@ -194,8 +195,9 @@ class Settings:
 
     @property
     def can_share(self) -> bool:
-        """Whether several processes could work on a run: each opens the inputs by itself."""
-        return self.can_resume and not any(isinstance(one, Held) for one in vars(self).values())
+        """Whether several processes could work on a run: each opens the maps by itself."""
+        of_maps = (self.features, self.grid, self.ids)
+        return self.can_resume and not any(isinstance(one, Held) for one in of_maps)
 
 
 def _operators() -> Any:

@@ -60,7 +60,7 @@ def test_a_run_on_other_values_is_not_gone_on_with(files):
 
 
 def test_what_cannot_be_shared_or_is_no_array_is_refused(files):
-    with pytest.raises(ValueError, match="arrays in memory use one process; drop jobs"):
+    with pytest.raises(ValueError, match="maps in memory use one process; drop jobs"):
         lucid.extract(files.features, "r.npy", "c.npy", jobs=2)
     with pytest.raises(lucid.ShapeError, match=r"rois must have shape"):
         lucid.extract(files.features, files.rois[:, :3], "c.npy")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -17,7 +18,7 @@ import lucid
 from lucid import MemoryLimitError, SinkError, SourceError
 from lucid.stream import tuning
 from lucid.stream.plan import plan
-from lucid.stream.plan.partition import tasks
+from lucid.stream.plan.partition import cuts
 
 COMMAND = [str(Path(sys.executable).parent / "lucid-roialign"), "extract"]
 
@@ -48,14 +49,12 @@ def test_the_rois_of_one_image_are_shared_and_invalid_rows_are_zeros(files, rng)
     assert not np.load("c.npy")[[5, 700]].any()
 
 
-class Survey:
-    def __init__(self, counts):
-        self.counts = np.array(counts)
-
-
-class Plan:
-    def __init__(self, counts, jobs, images=1):
-        self.survey, self.jobs, self.images = Survey(counts), jobs, images
+def plan_of(counts, jobs, images=1, row_bytes=1):
+    survey, job = (
+        SimpleNamespace(counts=np.array(counts, int)),
+        SimpleNamespace(row_bytes=row_bytes),
+    )
+    return SimpleNamespace(survey=survey, job=job, jobs=jobs, images=images)
 
 
 @pytest.mark.parametrize("images", [1, 4])
@@ -63,11 +62,18 @@ class Plan:
 def test_tasks_cover_every_roi_once_and_leave_chunks_whole(rng, jobs, images):
     for counts in ([], [0, 0], [5], [10**6], [0, 3, 10**5, 0, 7], rng.poisson(3, 1000)):
         done = np.zeros(len(counts))
-        for images_of, part, parts in tasks(Plan(counts, jobs, images)):
+        for images_of, part, parts in cuts(plan_of(counts, jobs, images)):
             assert 0 <= part < parts
             done[images_of.start : images_of.stop] += 1 / parts
             assert images_of.start % images == 0 or not np.any(counts[: images_of.start])
         np.testing.assert_allclose(done[np.array(counts, int) > 0], 1)
+
+
+def test_a_task_has_a_bounded_size(rng, tuned):
+    tuned(task_bytes=1 << 20)
+    counts = np.r_[rng.integers(0, 100, 500), 5000]
+    for images, _, parts in cuts(plan_of(counts, 1, row_bytes=1 << 12)):
+        assert counts[images.start : images.stop].sum() <= 256 * parts
 
 
 def test_a_process_that_meets_an_error_says_it_and_nothing_is_left(files):
@@ -92,7 +98,7 @@ def test_memory_is_that_of_all_processes_together(files):
     [
         (["--rois", "r.npy", "--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--rois", "r.npy", "--jobs", "some"], "jobs must be a whole number or 'auto', got some"),
-        (["--rois", "-", "--jobs", "2"], "pipes and arrays in memory use one process; drop --jobs"),
+        (["--rois", "-", "--jobs", "2"], "pipes and maps in memory use one process; drop --jobs"),
     ],
 )
 def test_usage_errors(files, arguments, message):

@@ -17,18 +17,24 @@ from lucid.stream.plan.memory import (
 )
 from lucid.stream.read.axes import Axes
 from lucid.stream.read.features import open_features
+from lucid.stream.read.maps import Features
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.read.scale import find_scale
 from lucid.stream.settings import Settings
 
 
-def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
-    """Open the inputs and return the job, and where its scale is from."""
-    trust = settings.trust_input
-    axes = Axes.of(settings)
+def open_maps(settings: Settings, opened: ExitStack) -> Features:
+    """Open the feature maps."""
+    axes, trust = Axes.of(settings), settings.trust_input
     maps = open_features(settings.features, axes, settings.grid, settings.ids, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
+    return maps
+
+
+def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
+    """Open the inputs and return the job, and where its scale is from."""
+    maps = open_maps(settings, opened)
     scale = find_scale(settings, maps.words)
     table = RoiSource(settings, maps, scale, settings.memory)
     opened.callback(table.close)

@@ -1,4 +1,4 @@
-"""How a run is cut: into tasks for its processes, and those into RoIs worked on at once."""
+"""How a run is cut: into parts for its tasks, and those into RoIs worked on at once."""
 
 from __future__ import annotations
 
@@ -16,37 +16,39 @@ from lucid.stream.plan.survey import Selection, select
 from lucid.stream.types import Rows
 
 
-class Task(NamedTuple):
-    """A part of a run: images, and of their RoIs one part of so many."""
+class Cut(NamedTuple):
+    """A part of a run for one task: images, and of their RoIs one part of so many."""
 
     images: range
     part: int = 0
     parts: int = 1
 
 
-def tasks(plan: Plan) -> Iterator[Task]:
-    """Yield a run in tasks, several for each of its processes so that all end at one time.
+def cuts(plan: Plan) -> Iterator[Cut]:
+    """Yield a run in parts, several for each of its workers so that all end at one time.
 
     An image of which there are too many RoIs for that is shared by its RoIs, and read by all.
     """
-    counts, jobs = plan.survey.counts, plan.jobs
-    most = max(-(-int(counts.sum()) // (tuning.current.tasks_per_worker * jobs)), 1)
+    counts, jobs, now = plan.survey.counts, plan.jobs, tuning.current
+    at_once = max(now.task_bytes // max(plan.job.row_bytes, 1), 1)
+    most = max(min(-(-int(counts.sum()) // (now.tasks_per_worker * jobs)), at_once), 1)
     begin = held = 0
     for image in np.flatnonzero(counts).tolist():
         first = image - image % plan.images  # those of one chunk stay together
-        if held >= most and first > begin:
-            yield Task(images=range(begin, first))
+        count = int(counts[image])
+        if held and held + count > most and first > begin:
+            yield Cut(images=range(begin, first))
             begin, held = first, 0
-        if counts[image] > most * tuning.current.tasks_per_worker and plan.images == 1:
+        if count > min(most * now.tasks_per_worker, at_once) and plan.images == 1:
             if held:
-                yield Task(images=range(begin, image))
-            this = range(image, image + 1)
-            yield from (Task(images=this, part=part, parts=jobs) for part in range(jobs))
+                yield Cut(images=range(begin, image))
+            this, parts = range(image, image + 1), max(jobs, -(-count // at_once))
+            yield from (Cut(images=this, part=part, parts=parts) for part in range(parts))
             begin, held = image + 1, 0
         else:
-            held += int(counts[image])
+            held += count
     if held:
-        yield Task(images=range(begin, len(counts)))
+        yield Cut(images=range(begin, len(counts)))
 
 
 class RoiBatch(NamedTuple):
@@ -70,27 +72,31 @@ class RoiBatch(NamedTuple):
         )
 
 
-def batches_of(plan: Plan, task: Task | None, most: int) -> Iterator[RoiBatch]:
-    """Yield the RoIs of a task, or of all, in batches of at most so many."""
+def batches_of(plan: Plan, selections: Iterator[Selection], most: int) -> Iterator[RoiBatch]:
+    """Yield selected RoIs in batches of at most so many."""
     cut = _of_whole_maps if plan.whole_maps else _of_parts
-    for selection in _selected(plan, task):
+    for selection in _of_images(selections):
         geometry = plan.job.lay_out(selection.boxes, selection.images)
         yield from cut(plan, selection, geometry, most)
 
 
-def _selected(plan: Plan, task: Task | None) -> Iterator[Selection]:
+def all_selections(plan: Plan) -> Iterator[Selection]:
+    """Yield all RoIs of a run, as its table has them."""
+    for images in plan.groups():
+        yield from select(plan.job.rois, plan.survey, images, plan.selected)
+
+
+def _of_images(selections: Iterator[Selection]) -> Iterator[Selection]:
     """Yield whole images until they have some RoIs; of one that has many, so many at once."""
-    part, parts = (0, 1) if task is None else (task.part, task.parts)
     now = tuning.current
-    for images in plan.groups(None if task is None else task.images):
-        for held in select(plan.job.rois, plan.survey, images, plan.selected):
-            own, begin = held.part(part, parts), 0
-            while begin < len(own.rows):
-                last = own.images[begin : begin + now.batch_rois][-1]
-                end = int(np.searchsorted(own.images, last, side="right"))
-                end = min(end, begin + now.slice_rows)
-                yield own.some(slice(begin, end))
-                begin = end
+    for own in selections:
+        begin = 0
+        while begin < len(own.rows):
+            last = own.images[begin : begin + now.batch_rois][-1]
+            end = int(np.searchsorted(own.images, last, side="right"))
+            end = min(end, begin + now.slice_rows)
+            yield own.some(slice(begin, end))
+            begin = end
 
 
 def _of_whole_maps(

@@ -65,11 +65,6 @@ class Selection(NamedTuple):
         """Return some of the RoIs."""
         return Selection(self.images[part], self.rows[part], self.boxes[part])
 
-    def part(self, number: int, parts: int) -> "Selection":
-        """Return one of so many parts of about equal size."""
-        begin, end = (len(self.rows) * each // parts for each in (number, number + 1))
-        return self.some(slice(begin, end))
-
 
 def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
     """Read the table once and return what it holds; `done` (K,) says which rows are done."""

@@ -6,9 +6,8 @@ per image, or by being padded to a number per image. Files of text say it in eac
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -61,8 +60,6 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
         If they must be held as a whole, and that is more than `memory`.
     """
     spec = settings.rois
-    if isinstance(spec, TextBoxes):  # that another process has read
-        return spec.again(opened)
     if PLACE in str(spec):
         return BoxesPerImage(settings, features, opened)
     if spec == PIPE:
@@ -207,22 +204,10 @@ class TextBoxes:
         self.named = named._replace(images=None, kept=None)
         self.dtype, self.shape, self.rois = rows.boxes.dtype, rows.boxes.shape, len(rows.boxes)
         self._boxes, self.roi_ids = rows.boxes, rows.roi_ids
-        self.input = Input("rois", path, None, self.shape, str(self.dtype))
-        self.again(opened)
-
-    def again(self, opened: Opened) -> Self:
-        """Note that this is held by a run."""
         held = [self._boxes, self.index, *([] if self.roi_ids is None else [self.roi_ids])]
-        opened.inputs.append(self.input)
-        opened.held_bytes += 2 * sum(each.nbytes for each in held)  # twice while they are sent
+        opened.inputs.append(Input("rois", path, None, self.shape, str(self.dtype)))
+        opened.held_bytes += sum(each.nbytes for each in held)
         opened.held_bytes += NAME_BYTES * len(self.pictures.ids if self.pictures else [])
-        return self
-
-    def without_pictures(self) -> Self:
-        """Return the boxes without what the file says about images."""
-        boxes = copy(self)
-        boxes.pictures = None
-        return boxes
 
     def read(self, start: int, stop: int) -> tuple[Array | None, Array]:
         """Return the images (k,) and the boxes (k, 4)."""

@@ -44,10 +44,22 @@ class Input(NamedTuple):
         there = [path for path in self._all_files() if os.path.exists(path)]  # noqa: PTH110
         return max((os.stat(path).st_mtime_ns for path in there), default=0)  # noqa: PTH116
 
+    def seen(self) -> tuple[int, int]:
+        """Return the size of the file, or of all files, and when one was last modified.
+
+        Of a folder, which may hold very many, neither is looked at.
+        """
+        states = [os.stat(path) for path in self._top_files() if os.path.isfile(path)]  # noqa: PTH113, PTH116
+        newest = max((state.st_mtime_ns for state in states), default=0)
+        return sum(state.st_size for state in states), newest
+
+    def _top_files(self) -> tuple[PathLike, ...]:
+        return self.files or ((self.path,) if self.path else ())
+
     def _all_files(self) -> list[PathLike]:
         """Return the files, with those of folders; one of an image need not be there."""
         found: list[PathLike] = []
-        for path in self.files or ((self.path,) if self.path else ()):
+        for path in self._top_files():
             is_folder = os.path.isdir(path)  # noqa: PTH112
             within = sorted(Path(path).rglob("*")) if is_folder else []
             found += [each for each in within if each.is_file()] if is_folder else [path]

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from lucid.stream.checks import Held
 from lucid.stream.read.box_rows import Floats
-from lucid.stream.read.boxes import TextBoxes, open_boxes
+from lucid.stream.read.boxes import open_boxes
 from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.frames import find_frames, of_images
@@ -49,16 +47,6 @@ class RoiSource:
         self.form, self.rois, self.named = self._boxes.form, self._boxes.rois, self._boxes.named
         self.roi_ids = self._boxes.roi_ids
         self.reading = self.named.reading
-
-    @property
-    def read_already(self) -> dict[str, Any]:
-        """What was read of text, by option, so that other processes need not read it again."""
-        read: dict[str, Any] = {}
-        if isinstance(self._boxes, TextBoxes):
-            read["rois"] = self._boxes.without_pictures()
-        if self._sizes is not None and len(self._sizes) == self.images:
-            read["image_size"] = Held(self._sizes)
-        return read
 
     @property
     def held_bytes(self) -> int:

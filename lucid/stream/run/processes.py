@@ -26,11 +26,11 @@ from typing import Self
 
 from lucid.errors import SinkError
 from lucid.stream import tuning
-from lucid.stream.plan.partition import Task, tasks
 from lucid.stream.plan.plan import Plan
-from lucid.stream.run.worker import Setup
+from lucid.stream.run.setup import Setup, handed_out
 from lucid.stream.settings import Settings
 from lucid.stream.types import Done
+from lucid.stream.write.pending import Task
 from lucid.stream.write.sinks import FileSink
 
 SERVE = "import sys; sys.path[:] = {!r}; from lucid.stream.run.worker import serve; serve({})"
@@ -48,8 +48,10 @@ def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Do
     SinkError
         If one of them was ended or stopped.
     """
-    setup = Setup.of(settings, plan, sink.place)
-    with closing(_answers(setup, tasks(plan), plan.jobs)) as answers:
+    with (
+        handed_out(plan, settings, sink) as (setup, tasks),
+        closing(_answers(setup, iter(tasks), plan.jobs)) as answers,
+    ):
         for done in answers:
             sink.mark(done.rows)
             yield done

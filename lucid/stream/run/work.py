@@ -17,21 +17,24 @@ from lucid.roi.reduction import mean_of_bins
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.partition import RoiBatch, Task, batches_of
+from lucid.stream.plan.partition import RoiBatch, batches_of
 from lucid.stream.plan.plan import Plan
+from lucid.stream.plan.survey import Selection
 from lucid.stream.read.reader import Reader
 from lucid.stream.types import Array, Done, Rows
 
 
-def crops_of(plan: Plan, task: Task | None = None) -> Generator[tuple[Done, Array], None, None]:
-    """Yield crops of a task, or of all, and which they are; each overwrites the last but one."""
+def crops_of(
+    plan: Plan, selections: Iterator[Selection]
+) -> Generator[tuple[Done, Array], None, None]:
+    """Yield crops of selected RoIs, and which they are; each overwrites the last but one."""
     job = plan.job
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
     buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
     bins = np.empty((most, *job.bins_shape[1:]), job.compute_dtype) if job.reduce else None
     with working_threads(1) as workers:
-        for batch in batches_of(plan, task, most):
+        for batch in batches_of(plan, selections, most):
             rows, crops = batch.rows, next(buffers)
             order = np.argsort(rows)  # so that neighbours in the file are written at once
             place = np.empty_like(order)

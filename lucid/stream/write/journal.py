@@ -1,9 +1,10 @@
 """What an unfinished run has done: a file beside its output that a kill at any moment leaves true.
 
-A first line says in JSON which job it is, a second one which start of the machine wrote it. Two
-tables of one bit per row follow: rows that were written, and rows that are safe on the disk. A row
-is marked after its crop is written. The system keeps what a killed process wrote, but may lose it
-when it goes down itself: after a restart of the machine only the second table counts.
+A first line says in JSON which job it is and ends in the number of the run that is going on, new
+each time; a second one says which start of the machine wrote it. Two tables of one bit per row
+follow: rows that were written, and rows that are safe on the disk. A row is marked after its crop
+is written. The system keeps what a killed process wrote, but may lose it when it goes down itself:
+after a restart of the machine only the second table counts.
 
 **How runs begin.** The journal is also the lock of its output. Any number of runs may begin at the
 same time, be planned on a state that others then change, and be killed at any step:
@@ -29,12 +30,19 @@ table is set back to the second before each sync, and both are written in full o
 the sync fails, or the process is killed during it, the journal is true as it stands. For the same
 reason the rows of an earlier run count only after a first sync by the run that resumes it, and a
 new run marks nothing until the file that it laid out is on the disk.
+
+**How late writers are kept away.** Others may write rows for a run, and still do so when it has
+ended and another one has begun. Therefore the number of a run stands in its journal before there is
+a file of its rows, and each of those writers first opens that file and then, before each write,
+looks whether the number is still that of its run. The file of an earlier run is never used again,
+but by one that resumes it, which writes the same.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -46,29 +54,15 @@ from lucid.errors import SinkError
 from lucid.stream import tuning
 from lucid.stream.write import disk
 from lucid.stream.write.rows import OpenRows
+from lucid.stream.write.sidecars import RUN_BYTES, RunMark, sidecar_paths
 
 FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BOOT_BYTES = 40  # of the second line
+AFTER_RUN = b'"}\n'  # what the first line ends in, behind the number of the run
 
 Job = dict[str, Any]
 Rows = NDArray[np.bool_]
-
-
-class Names(NamedTuple):
-    """The files that may stand beside an output while it is not complete."""
-
-    part: Path  # what becomes the output
-    rows: Path  # what a chunked output is packed from
-    packed: Path  # while it is packed
-    journal: Path
-
-
-def sidecar_paths(output: Path) -> Names:
-    """Return the names that a run uses until its output is complete."""
-    part = output.name + ".part"
-    endings = ("", ".rows", ".packed", ".journal")
-    return Names(*(output.with_name(part + ending) for ending in endings))
 
 
 class JournalState(NamedTuple):
@@ -83,6 +77,7 @@ class JournalState(NamedTuple):
 class _Parts(NamedTuple):
     """Where the parts of a journal begin and end."""
 
+    run: int
     boot: int
     written: int
     safe: int
@@ -92,7 +87,8 @@ class _Parts(NamedTuple):
     def after(cls, first: bytes, rows: int) -> _Parts:
         """Return the parts after a first line, of so many rows."""
         table, written = -(-rows // 8), len(first) + BOOT_BYTES
-        return cls(boot=len(first), written=written, safe=written + table, end=written + 2 * table)
+        run = len(first) - len(AFTER_RUN) - RUN_BYTES
+        return cls(run, len(first), written, written + table, written + 2 * table)
 
 
 class Journal:
@@ -110,6 +106,7 @@ class Journal:
         self.done = state.done
         self._path, self._state = path, state
         self._file = _open_locked(path)
+        self._number = secrets.token_hex(RUN_BYTES // 2).encode()
         self._safe = np.packbits(np.zeros_like(self.done)).tobytes()
         self._claimed = self._safe  # what the first table says
         self._marked = self._synced = time.monotonic()
@@ -118,22 +115,32 @@ class Journal:
                 raise SinkError(f"{path} changed since this run was planned; another run was here")
             if self.done.any():
                 self._parts = _parts_of(state.seen)
-                self._safe = state.seen[self._parts.safe :]
+                self._safe = state.seen[self._parts.safe : self._parts.end]
                 self._claimed = state.seen[self._parts.written : self._parts.safe]
         except BaseException:
             self.close()
             raise
         self._doubtful = True  # whether rows that are not safe may be lost
 
+    @property
+    def run(self) -> RunMark:
+        """What tells whether this run is still going on."""
+        return RunMark(self._path.absolute(), self._parts.run, self._number)
+
     def start(self) -> None:
         """Say that a run begins in which nothing is done."""
         header = {"format": FORMAT, "job": self._state.job, "replaces": self._state.replaces}
-        first = json.dumps(header | {"rows": len(self.done)}).encode() + b"\n"
+        header |= {"rows": len(self.done), "run": self._number.decode()}
+        first = json.dumps(header).encode() + b"\n"
         self._parts = _Parts.after(first, len(self.done))
         self._safe = self._claimed = bytes(self._parts.end - self._parts.safe)
         os.ftruncate(self._file, 0)
         disk.write_all(self._file, first + _boot() + 2 * self._safe, 0)
         os.fsync(self._file)
+
+    def go_on(self) -> None:
+        """Say that a run begins that goes on with what is done."""
+        disk.write_all(self._file, self._number, self._parts.run)
 
     def trust(self) -> None:
         """Believe from now on that what is written is there: the file laid out for it is safe."""
@@ -255,12 +262,12 @@ def finish(output: Path, state: JournalState) -> None:
 
 def _said(seen: bytes) -> JournalState:
     header = json.loads(seen.partition(b"\n")[0])
-    if header.get("format") != FORMAT:  # of another version, which alone knows what it says
-        known = {"format": header["job"]["format"]}
+    if header.get("format") != FORMAT or "run" not in header:
+        known = {"format": None}  # of another version, which alone knows what it says
         return JournalState(known, header["replaces"], np.zeros(header["rows"], bool), seen)
     parts, rows = _parts_of(seen), header["rows"]
     same = seen[parts.boot : parts.written] == _boot() != _boot_line("")
-    table = seen[parts.written if same else parts.safe :]
+    table = seen[parts.written if same else parts.safe : parts.end]
     done = np.unpackbits(np.frombuffer(table, np.uint8), count=rows).astype(bool)
     return JournalState(header["job"], header["replaces"], done, seen)
 

@@ -11,8 +11,10 @@ from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
+from lucid.errors import SinkError
 from lucid.stream.types import Array, Rows
 from lucid.stream.write import disk
+from lucid.stream.write.sidecars import RunMark
 
 MOST_OPEN = 16  # files of chunks
 
@@ -41,10 +43,16 @@ class Place(NamedTuple):
     begin: int = 0  # of the rows in a file
     chunk_rows: int = 0  # of a file of the folder
     chunk_name: str = ""  # of such a file, with '{}' for its number
+    run: RunMark | None = None  # which must be going on while others write rows for it
 
     def open(self) -> OpenRows:
         """Open the rows, to write them."""
-        return RowFiles(self) if self.chunk_rows else RowFile(self.path, self.begin)
+        return RowFiles(self) if self.chunk_rows else RowFile(self)
+
+    def require_run(self) -> None:
+        """Raise unless the run is going on."""
+        if self.run is not None and not self.run.stands():
+            raise SinkError(f"{self.path}: the run that this task is of has ended")
 
     def file(self, chunk: int) -> Path:
         """Return a file of the folder."""
@@ -54,13 +62,14 @@ class Place(NamedTuple):
 class RowFile:
     """Rows that lie in a file's own bytes, so that no library of its format is needed."""
 
-    def __init__(self, path: Path, begin: int) -> None:
-        self._begin = begin
-        self._file = os.open(path, os.O_WRONLY)
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._file = os.open(place.path, os.O_WRONLY)
 
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend."""
-        write_rows(self._file, self._begin, rows, crops)
+        self._place.require_run()
+        write_rows(self._file, self._place.begin, rows, crops)
 
     def sync(self, rows: Rows) -> None:
         """Bring all rows to the disk."""
@@ -88,7 +97,9 @@ class RowFiles:
         """Put crops (k, C, PH, PW) at their rows, which ascend."""
         for chunk, start, stop in self._by_chunk(rows):
             own = rows[start:stop] - chunk * self._place.chunk_rows
-            write_rows(self._file(chunk), 0, own, crops[start:stop])
+            file = self._file(chunk)  # opened before anything is asked of the run
+            self._place.require_run()
+            write_rows(file, 0, own, crops[start:stop])
 
     def sync(self, rows: Rows) -> None:
         """Bring the files of rows to the disk."""

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 
 from lucid.errors import LucidError, OutputExistsError, SinkError
 from lucid.stream.write import disk
-from lucid.stream.write.journal import Journal, JournalState, sidecar_paths
+from lucid.stream.write.journal import Journal, JournalState
 from lucid.stream.write.layout import Layout, Output
 from lucid.stream.write.npy import write_npy_header
 from lucid.stream.write.rows import OpenRows, Place, write_rows
+from lucid.stream.write.sidecars import sidecar_paths
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
@@ -43,14 +45,28 @@ class PlacedRows:
     """Rows that another process has laid out, to be written in place."""
 
     def __init__(self, place: Place) -> None:
-        self._path, self._rows = place.path, place.open()
+        self._place = place
+        with self._errors():
+            self._rows = place.open()  # before anything is asked of the run
 
     def write(self, rows: Rows, crops: Array) -> None:
-        """Put crops (k, C, PH, PW) at their rows, which ascend."""
-        try:
+        """Put crops (k, C, PH, PW) at their rows, which ascend, if the run is going on."""
+        with self._errors():
             self._rows.write(rows, crops)
+
+    def sync(self, rows: Rows) -> None:
+        """Bring rows, which ascend, to the disk."""
+        with self._errors():
+            self._rows.sync(rows)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except LucidError:
+            raise
         except OSError as error:
-            raise SinkError(f"{self._path} cannot be written: {_reason(error)}") from error
+            raise SinkError(f"{self._place.path} cannot be written: {_reason(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +89,7 @@ class FileSink:
         self.kept = False  # whether the run ended with something that another can go on with
 
     def __enter__(self) -> Self:
-        with self._errors():
+        with self.errors():
             journal = Journal(self._names.journal, self._start)
             try:
                 if not self._start.seen:
@@ -98,26 +114,28 @@ class FileSink:
 
     def _go_on(self, journal: Journal) -> None:
         """Take over the rows that are there, unless they are packed already."""
+        journal.go_on()
         if self._filled.exists():
-            journal.sync(self._open())
+            journal.sync(self._open(journal))
 
     def _start_over(self, journal: Journal) -> None:
         """Lay out a file in place of whatever the run before has left."""
         self._remove()
         journal.start()
         self._output.lay_out(self._filled)
-        self._open().sync(np.arange(0))  # or else marks would count whose file is not there
+        self._open(journal).sync(np.arange(0))  # or else marks would count whose file is not there
         disk.sync_names(self._filled.parent)
         journal.trust()
 
-    def _open(self) -> OpenRows:
-        self.place = self._output.place(self._filled)
-        self._rows = self.place.open()
+    def _open(self, journal: Journal) -> OpenRows:
+        place = self._output.place(self._filled.absolute())
+        self.place = place._replace(run=journal.run)
+        self._rows = place.open()
         return self._rows
 
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend; then mark them as done."""
-        with self._errors():
+        with self.errors():
             if self._rows is not None:
                 self._rows.write(rows, crops)
         self.mark(rows)
@@ -127,9 +145,14 @@ class FileSink:
         """Whether the output is made from the rows when all are there."""
         return self._output.packs
 
+    @property
+    def table(self) -> Path:
+        """Where a table of the RoIs that are to be done may stand, for as long as the run goes."""
+        return self._names.table.absolute()
+
     def mark(self, rows: Rows) -> None:
         """Note that rows were written."""
-        with self._errors():
+        with self.errors():
             if self._journal is not None and self._rows is not None:
                 self._journal.mark(rows, self._rows)
 
@@ -138,13 +161,13 @@ class FileSink:
         journal = self._journal
         if journal is None:
             return
-        with self._errors():
+        with self.errors():
             if self._rows is not None:
                 journal.sync(self._rows)
             if self._output.packs and not self._names.part.exists():
                 self._pack()
             self._require_free()
-            for left in (self._names.rows, self._names.packed):
+            for left in (self._names.rows, self._names.packed, self._names.table):
                 disk.remove(left)
             self._output.publish(self._names.part)
             disk.sync_names(self._path.parent)
@@ -183,11 +206,12 @@ class FileSink:
             journal.withdraw()
 
     def _remove(self) -> None:
-        for path in (self._names.part, self._names.rows, self._names.packed):
-            disk.remove(path)
+        for path in self._names:
+            if path != self._names.journal:
+                disk.remove(path)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
         """Raise errors of the system and of HDF5 as ones about the file that the caller named."""
         try:
             yield

@@ -29,11 +29,11 @@ from lucid.stream.write.journal import (
     JournalState,
     finish,
     read_journal,
-    sidecar_paths,
 )
 from lucid.stream.write.layout import DATASET, Output
 from lucid.stream.write.npz import said_by as said_by_npz
 from lucid.stream.write.safetensors import said_by as said_by_safetensors
+from lucid.stream.write.sidecars import sidecar_paths
 from lucid.stream.write.zarr import said_by as said_by_zarr
 
 SAID_BY = {

@@ -24,9 +24,9 @@ from lucid.stream.types import Array
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
 from lucid.stream.write.hdf5 import AXES
-from lucid.stream.write.journal import sidecar_paths
 from lucid.stream.write.layout import DATASET, Layout, OneFile, RowsApart
 from lucid.stream.write.rows import Place
+from lucid.stream.write.sidecars import sidecar_paths
 
 ABOUT = "zarr.json"  # what says in each folder what is there
 CHUNK_BYTES = 4 << 20  # of crops, where no number of rows is asked for

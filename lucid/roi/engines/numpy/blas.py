@@ -16,6 +16,15 @@ def thread_count() -> tuple[Callable[[], int], Callable[[int], Any]]:
     return (get, put) if get and put else (lambda: 1, lambda threads: None)
 
 
+@cache
+def kernel_name() -> str:
+    """Return which of its kernels OpenBLAS uses on this machine, '' of another BLAS."""
+    if ask := look_up("openblas_get_corename"):
+        ask.restype = ctypes.c_char_p
+        return str(ask().decode())
+    return ""
+
+
 def look_up(name: str) -> Any:
     """Return a function of NumPy's BLAS, or None."""
     try:  # symbols of a library are found with those of the libraries that it is linked to

@@ -1,0 +1,133 @@
+"""What a worker must know of a run to do its tasks, and what it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from lucid import __version__
+from lucid.errors import SinkError, SourceError
+from lucid.roi.engines.numpy.blas import kernel_name
+from lucid.stream.plan.inputs import open_maps
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.partition import cuts
+from lucid.stream.plan.plan import Plan
+from lucid.stream.read.fingerprint import Input
+from lucid.stream.run.work import crops_of
+from lucid.stream.settings import Settings
+from lucid.stream.types import Done
+from lucid.stream.write import disk
+from lucid.stream.write.pending import PendingRois, Task, tasks_of
+from lucid.stream.write.rows import Place
+from lucid.stream.write.sinks import FileSink, PlacedRows
+
+
+class Count(NamedTuple):
+    """What a job is told of RoIs that others have read: how many there are."""
+
+    rois: int
+
+
+class Seen(NamedTuple):
+    """An input as it was when a run was planned."""
+
+    name: str
+    nbytes: int
+    microseconds: int  # when it was last modified
+
+    @classmethod
+    def of(cls, one: Input) -> Seen:
+        """Look at the file of an input, or at its files."""
+        nbytes, modified = one.seen()
+        return cls(str(one.path), nbytes, modified // 1000)
+
+    def require(self, now: Seen) -> None:
+        """Raise unless the input that a worker sees is the same."""
+        if now[1:] != self[1:]:
+            what = "size" if now.nbytes != self.nbytes else "time"
+            raise SourceError(
+                f"{now.name} on {os.uname().nodename} differs by its {what} from what the run was "
+                "planned with; all workers must see the same files, and nothing may change them"
+            )
+
+
+class Maker(NamedTuple):
+    """What makes crops; where it is not the same everywhere, their bits may differ."""
+
+    version: str
+    engine: str
+    kernel: str  # of BLAS, where that computes
+
+    @classmethod
+    def of(cls, engine: str) -> Maker:
+        """Return what makes crops here, or would."""
+        return cls(__version__, engine, kernel_name() if engine == "numpy" else "")
+
+    def require(self, now: Maker) -> None:
+        """Raise unless the same makes them on a worker."""
+        if now != self:
+            raise SinkError(
+                f"{os.uname().nodename} has lucid-roialign {' '.join(now)}, and the run was "
+                f"planned with {' '.join(self)}; all workers must have the same, or their crops "
+                "would differ"
+            )
+
+
+class Setup(NamedTuple):
+    """All that a worker needs to know to do tasks of a run; it can be sent anywhere."""
+
+    place: Place
+    rois: PendingRois
+    settings: Settings
+    plan: Plan  # without its job and its survey
+    job: Job  # without its features and its RoIs
+    held: Count
+    maker: Maker
+    seen: Sequence[Seen]
+
+    @classmethod
+    def of(cls, plan: Plan, settings: Settings, place: Place, rois: PendingRois) -> Setup:
+        """Return the setup for a run that was planned here."""
+        job = plan.job
+        return cls(
+            place=place,
+            rois=rois,
+            settings=settings,
+            plan=replace(plan, job=None, survey=None),  # type: ignore[arg-type]
+            job=replace(job, features=None, rois=None),  # type: ignore[arg-type]
+            held=Count(job.rois.rois),
+            maker=Maker.of(job.engine),
+            seen=[Seen.of(one) for one in job.features.inputs],
+        )
+
+    def opened(self, stack: ExitStack) -> Plan:
+        """Open the maps, and return the plan for them; raise if they or this are not the same."""
+        self.maker.require(Maker.of(self.job.engine))
+        maps = open_maps(self.settings, stack)
+        for before, now in zip(self.seen, map(Seen.of, maps.inputs), strict=True):
+            before.require(now)
+        job = replace(self.job, features=maps, rois=self.held)  # type: ignore[arg-type]
+        return replace(self.plan, job=job)
+
+    def rows_written(self, plan: Plan, file: PlacedRows, task: Task) -> Iterator[Done]:
+        """Write the rows of a task in their place, and yield which of each batch are there."""
+        for done, crops in crops_of(plan, self.rois.selections(task, plan.selected)):
+            file.write(done.rows, crops)
+            yield done
+
+
+@contextmanager
+def handed_out(
+    plan: Plan, settings: Settings, sink: FileSink
+) -> Iterator[tuple[Setup, Sequence[Task]]]:
+    """Write the RoIs that are to be done where workers read them; yield the setup and the tasks."""
+    ranges, tasks = tasks_of(plan, list(cuts(plan)))
+    with sink.errors():
+        rois = PendingRois.written(sink.table, plan, ranges)
+    try:
+        yield Setup.of(plan, settings.for_maps(), sink.place, rois), tasks
+    finally:
+        disk.remove(sink.table)

@@ -1,0 +1,45 @@
+"""The files beside an output that is not complete yet, and what tells whether its run goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+RUN_BYTES = 32  # of the number of a run
+
+
+class Names(NamedTuple):
+    """The files that may stand beside an output while it is not complete."""
+
+    part: Path  # what becomes the output
+    rows: Path  # what a chunked output is packed from
+    packed: Path  # while it is packed
+    journal: Path
+    table: Path  # of the RoIs that are to be done, where several processes do them
+
+
+def sidecar_paths(output: Path) -> Names:
+    """Return the names that a run uses until its output is complete."""
+    part = output.name + ".part"
+    endings = ("", ".rows", ".packed", ".journal", ".table")
+    return Names(*(output.with_name(part + ending) for ending in endings))
+
+
+class RunMark(NamedTuple):
+    """The number of a run, and where it stands as long as the run goes on."""
+
+    journal: Path
+    place: int
+    number: bytes
+
+    def stands(self) -> bool:
+        """Return whether the run is going on."""
+        try:
+            file = os.open(self.journal, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return os.pread(file, RUN_BYTES, self.place) == self.number
+        finally:
+            os.close(file)
