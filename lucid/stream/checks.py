@@ -289,3 +289,11 @@ def as_jobs(value: SupportsIndex | str) -> int | str:
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {value}")
     return jobs
+
+
+def as_patience(value: float | str) -> float:
+    """Return a number of seconds to wait."""
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"patience must be a number of seconds > 0, got {value}")
+    return seconds

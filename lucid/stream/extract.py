@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from typing import Any, Unpack
 from warnings import warn
@@ -23,13 +24,15 @@ from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.report import ExtractReport
+from lucid.stream.run.executors import require_executor, workers_of
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
 from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.journal import JournalState
 from lucid.stream.write.layout import Layout, Output
 from lucid.stream.write.outputs import output_of
-from lucid.stream.write.sinks import FileSink, Sink, StreamSink
+from lucid.stream.write.sinks import FileSink, Sink
+from lucid.stream.write.stream import StreamSink
 from lucid.stream.write.unfinished import engine_of, keep_inputs, resume_state
 
 Array = NDArray[Any]
@@ -43,6 +46,7 @@ def extract(
     *,
     dry_run: bool = False,
     on_progress: Progress | None = None,
+    executor: Executor | None = None,
     **options: Unpack[Options],
 ) -> ExtractReport:
     """Write the crops of RoIs on feature maps, from files or arrays, to a file.
@@ -77,6 +81,11 @@ def extract(
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
         Is told the number of rows done, after every batch.
+    executor : concurrent.futures.Executor, optional
+        Whose workers do the run, in this process, in others or on other machines; it is not shut
+        down. All must see inputs and output under the same paths. `jobs` then says for how many
+        workers to cut the run, 'auto' for as many as the executor says it has, and `memory` is that
+        of each.
     **options
         The options of the command, with the same names and defaults:
 
@@ -109,14 +118,16 @@ def extract(
     (12, 24, 7, 7)
     """
     settings = Settings(features=features, rois=rois, output=output, **options)
-    with prepare(settings) as extraction:
+    with prepare(settings, executor) as extraction:
         for fact in extraction.warnings:
             warn(spelled(fact, str), FrameWarning, stacklevel=2)
         return extraction.report if dry_run else extraction.run(on_progress)
 
 
-def prepare(settings: Settings) -> Extraction:
+def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
+    if executor is not None:
+        require_executor(executor, settings)
     begun_with = engine_of(settings.output) if settings.resume else None
     settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
@@ -129,18 +140,23 @@ def prepare(settings: Settings) -> Extraction:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])
         start = _start(job, output, settings, known)
         found = _survey(job, settings, start)
-        plan = _plan(job, found, settings, output.packing_bytes if output else 0)
+        plan = _plan(job, found, settings, output.packing_bytes if output else 0, executor)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
         if output is None:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
             sink = FileSink(output, start, keep=settings.can_resume)
-        return Extraction(plan, report, sink, settings, opened.pop_all())
+        return Extraction(plan, report, sink, settings, opened.pop_all(), executor)
 
 
-def _plan(job: Job, found: Survey, settings: Settings, packing: int) -> Plan:
-    """Return how to do a job, on as many processes as were asked for or are worth it."""
+def _plan(
+    job: Job, found: Survey, settings: Settings, packing: int, executor: Executor | None
+) -> Plan:
+    """Return how to do a job, on as many workers as were asked for, are there or are worth it."""
+    if executor is not None:
+        jobs = workers_of(executor) if settings.jobs == "auto" else int(settings.jobs)
+        return make_plan(job, found, settings.memory, packing, [jobs], is_of_each=True)
     if settings.jobs != "auto":
         return make_plan(job, found, settings.memory, packing, [int(settings.jobs)])
     most = jobs_worth(job, found) if settings.can_share else 1

@@ -1,15 +1,16 @@
-"""A run that is checked and planned, on one process or several."""
+"""A run that is checked and planned, on one process, several, or an executor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import Executor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Self
 
 from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
-from lucid.stream.run import local, processes
+from lucid.stream.run import executors, local, processes
 from lucid.stream.settings import Settings
 from lucid.stream.types import Done
 from lucid.stream.write.sinks import FileSink, Sink
@@ -27,12 +28,13 @@ class Extraction:
         sink: Sink | None,
         settings: Settings,
         opened: ExitStack,
+        executor: Executor | None = None,
     ) -> None:
         self.report = report
         self.warnings = tuple(plan.survey.coverage.warnings())  # to be `spelled`
         self.rows_done = int(plan.survey.done.sum())
         self._plan, self._settings = plan, settings
-        self._sink, self._opened = sink, opened
+        self._sink, self._opened, self._executor = sink, opened, executor
 
     def run(self, on_progress: Progress | None = None) -> ExtractReport:
         """Write the crops; tell `on_progress` after each batch how many rows are done in all."""
@@ -63,6 +65,8 @@ class Extraction:
 
     def _written(self, sink: Sink) -> Generator[Done, None, None]:
         """Write the crops batch by batch, here or in other processes, and yield which are there."""
+        if self._executor is not None and isinstance(sink, FileSink):
+            return executors.rows_written(self._plan, self._settings, sink, self._executor)
         if self._plan.jobs > 1 and isinstance(sink, FileSink):
             return processes.rows_written(self._plan, self._settings, sink)
         return local.rows_written(self._plan, sink)

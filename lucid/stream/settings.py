@@ -1,5 +1,6 @@
 """What a caller asks of a run, checked before any file is opened."""
 
+import os
 from collections.abc import Iterator
 from copy import copy
 from importlib import import_module
@@ -82,6 +83,17 @@ class Settings:
         settings = copy(self)
         held = {name for name, value in vars(self).items() if isinstance(value, Held)}
         vars(settings).update(dict.fromkeys(held))
+        return settings
+
+    def from_anywhere(self) -> Self:
+        """Return the same settings with paths of maps that do not depend on the current folder."""
+        settings = copy(self)
+        for name in ("features", "grid", "ids"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                vars(settings)[name] = _absolute(value)
+            elif isinstance(value, tuple) and isinstance(value[0], str):
+                vars(settings)[name] = tuple(map(_absolute, value))
         return settings
 
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
@@ -203,3 +215,8 @@ class Settings:
 def _operators() -> Any:
     """Return the operators; they need NumPy, which takes long to import."""
     return import_module("lucid.roi.operators")
+
+
+def _absolute(path: str) -> str:
+    """Return a path, which may have wildcards or name a dataset, from the root on."""
+    return path if "://" in path or os.path.isabs(path) else os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118 - the rest stays as written

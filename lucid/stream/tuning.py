@@ -25,7 +25,6 @@ class Tuning:
     tasks_per_worker: int = 4  # at least, so that all end at one time
     task_bytes: int = 256 << 20  # of crops of a task at most: so much is done again if it is lost
     look_seconds: float = 5.0  # of silence, after which processes are looked at (by choice)
-    patience_seconds: float = 600.0  # of silence, before a warning names them (by choice)
     mark_seconds: float = 0.5  # so much work is lost to a kill at most (by choice)
     sync_seconds: float = 30.0  # and so much to a power cut (by choice)
 

@@ -282,9 +282,9 @@ def test_a_process_that_is_stopped_ends_the_run(files, tuned):
 
 def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, tuned):
     at_start("import time; time.sleep(0.5)")
-    tuned(look_seconds=0.05, patience_seconds=0.1)
+    tuned(look_seconds=0.05)
     with pytest.warns(UserWarning, match=r"no process of the run has answered .* at work are \d+"):
-        run("c.npy", 2)
+        run("c.npy", 2, patience=0.1)
 
 
 def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkeypatch):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from lucid.stream.checks import as_bytes, as_engine, as_flag, as_jobs
+from lucid.stream.checks import as_bytes, as_engine, as_flag, as_jobs, as_patience
 from lucid.stream.options.option import RUN, Option, Recorded
 
 
@@ -50,5 +50,16 @@ class RunOptions(TypedDict, total=False):
             check=as_jobs,
             default="auto",
             metavar="N|auto",
+        ),
+    ]
+    patience: Annotated[
+        float,
+        Option(
+            group=RUN,
+            help="Seconds without an answer from any worker, after which a warning says so; tasks "
+            "of an executor are then sent once more.",
+            check=as_patience,
+            default=600.0,
+            metavar="SECONDS",
         ),
     ]

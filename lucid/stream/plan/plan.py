@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -133,9 +133,15 @@ class Plan:
 
 
 def make_plan(
-    job: Job, survey: Survey, memory: int, packing: int = 0, among: Sequence[int] = (1,)
+    job: Job,
+    survey: Survey,
+    memory: int,
+    packing: int = 0,
+    among: Sequence[int] = (1,),
+    *,
+    is_of_each: bool = False,
 ) -> Plan:
-    """Return how to do a job on processes that hold `memory` bytes together.
+    """Return how to do a job on workers that hold `memory` bytes together, or each of them.
 
     Their number is the first one listed that this is enough for. `packing` is what the output
     takes at the end.
@@ -146,6 +152,8 @@ def make_plan(
         If it is not enough for the last either; it says the least that is.
     """
     largest = cache(lambda: _largest_window(job, survey))  # reads the table: at most once
+    if is_of_each:
+        return replace(_plan(job, survey, memory, packing, 1, largest), jobs=among[-1])
     *rather, last = among
     for jobs in rather:
         with suppress(MemoryLimitError):

@@ -6,8 +6,8 @@ nor do they import the caller's script, as those of `multiprocessing` do. The ca
 the journal: a row is marked when the process that wrote it says so.
 
 A process that ends before its time ends the run at once, one that is stopped (SIGSTOP) after some
-seconds. One that is only silent is waited for, since a disk may be slow: after ten minutes without
-a word from anybody, a warning names those that are still at work.
+seconds. One that is only silent is waited for, since a disk may be slow: when nobody has answered
+for longer than the run has patience, a warning names those that are still at work.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Do
     """
     with (
         handed_out(plan, settings, sink) as (setup, tasks),
-        closing(_answers(setup, iter(tasks), plan.jobs)) as answers,
+        closing(_answers(setup, iter(tasks), plan.jobs, settings.patience)) as answers,
     ):
         for done in answers:
             sink.mark(done.rows)
             yield done
 
 
-def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Done, None, None]:
+def _answers(
+    setup: Setup, work: Iterator[Task], jobs: int, patience: float
+) -> Generator[Done, None, None]:
     """Start processes, give each a task whenever it asks, and yield what they have written."""
     with ExitStack() as ended:
         started = [ended.enter_context(Process(setup)) for _ in range(jobs)]
@@ -65,7 +67,7 @@ def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Done, N
         silence = 0.0
         while waiting:
             ready = wait(waiting, tuning.current.look_seconds)
-            silence = 0.0 if ready else _look_after(waiting.values(), silence)
+            silence = 0.0 if ready else _look_after(waiting.values(), silence, patience)
             for channel, process in [item for item in waiting.items() if item[0] in ready]:
                 done = process.hear()
                 if done is not None:
@@ -74,12 +76,12 @@ def _answers(setup: Setup, work: Iterator[Task], jobs: int) -> Generator[Done, N
                     del waiting[channel]
 
 
-def _look_after(waiting: Collection[Process], silence: float) -> float:
+def _look_after(waiting: Collection[Process], silence: float, patience: float) -> float:
     """Look at processes after some time of silence, and return how long that has been now."""
     for process in waiting:
         process.require_awake()
     now = silence + tuning.current.look_seconds
-    if silence < tuning.current.patience_seconds <= now:
+    if silence < patience <= now:
         warnings.warn(
             f"no process of the run has answered for {now / 60:.0f} minutes; still at work are "
             f"{', '.join(str(process.pid) for process in waiting)}",

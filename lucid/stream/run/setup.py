@@ -22,6 +22,7 @@ from lucid.stream.types import Done
 from lucid.stream.write import disk
 from lucid.stream.write.pending import PendingRois, Task, tasks_of
 from lucid.stream.write.rows import Place
+from lucid.stream.write.sidecars import RunMark
 from lucid.stream.write.sinks import FileSink, PlacedRows
 
 
@@ -79,6 +80,7 @@ class Maker(NamedTuple):
 class Setup(NamedTuple):
     """All that a worker needs to know to do tasks of a run; it can be sent anywhere."""
 
+    run: RunMark
     place: Place
     rois: PendingRois
     settings: Settings
@@ -89,11 +91,12 @@ class Setup(NamedTuple):
     seen: Sequence[Seen]
 
     @classmethod
-    def of(cls, plan: Plan, settings: Settings, place: Place, rois: PendingRois) -> Setup:
+    def of(cls, plan: Plan, settings: Settings, sink: FileSink, rois: PendingRois) -> Setup:
         """Return the setup for a run that was planned here."""
         job = plan.job
         return cls(
-            place=place,
+            run=sink.run,
+            place=sink.place,
             rois=rois,
             settings=settings,
             plan=replace(plan, job=None, survey=None),  # type: ignore[arg-type]
@@ -128,6 +131,6 @@ def handed_out(
     with sink.errors():
         rois = PendingRois.written(sink.table, plan, ranges)
     try:
-        yield Setup.of(plan, settings.for_maps(), sink.place, rois), tasks
+        yield Setup.of(plan, settings.for_maps(), sink, rois), tasks
     finally:
         disk.remove(sink.table)

@@ -142,6 +142,10 @@ class Journal:
         """Say that a run begins that goes on with what is done."""
         disk.write_all(self._file, self._number, self._parts.run)
 
+    def end(self) -> None:
+        """Say that no run is going on."""
+        disk.write_all(self._file, bytes(RUN_BYTES).replace(b"\0", b"-"), self._parts.run)
+
     def trust(self) -> None:
         """Believe from now on that what is written is there: the file laid out for it is safe."""
         self._doubtful = False

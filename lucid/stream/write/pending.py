@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.errors import SinkError
 from lucid.roi.table import RoiTable
 from lucid.stream.plan.partition import Cut
 from lucid.stream.plan.plan import Plan
@@ -71,7 +72,10 @@ class PendingRois(NamedTuple):
     def _read(self, span: Span) -> NDArray[Any]:
         entry = _entry(self.columns)
         start, stop = (each * entry.itemsize for each in span)
-        file = os.open(self.path, os.O_RDONLY)
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError as error:
+            raise SinkError(f"{self.path}: the run that this task is of has ended") from error
         try:
             return np.frombuffer(disk.read_all(file, stop - start, start), entry)
         finally:

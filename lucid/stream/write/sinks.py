@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +14,9 @@ from numpy.typing import NDArray
 from lucid.errors import LucidError, OutputExistsError, SinkError
 from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState
-from lucid.stream.write.layout import Layout, Output
-from lucid.stream.write.npy import write_npy_header
-from lucid.stream.write.rows import OpenRows, Place, write_rows
-from lucid.stream.write.sidecars import sidecar_paths
+from lucid.stream.write.layout import Output
+from lucid.stream.write.rows import OpenRows, Place
+from lucid.stream.write.sidecars import RunMark, sidecar_paths
 from lucid.stream.write.unfinished import require_no_strangers
 
 Array = NDArray[Any]
@@ -53,6 +49,11 @@ class PlacedRows:
         """Put crops (k, C, PH, PW) at their rows, which ascend, if the run is going on."""
         with self._errors():
             self._rows.write(rows, crops)
+
+    def require_run(self) -> None:
+        """Raise unless the run is going on."""
+        with self._errors():
+            self._place.require_run()
 
     def sync(self, rows: Rows) -> None:
         """Bring rows, which ascend, to the disk."""
@@ -146,6 +147,13 @@ class FileSink:
         return self._output.packs
 
     @property
+    def run(self) -> RunMark:
+        """What tells whether the run is going on, once the sink is open."""
+        if self._journal is None:
+            raise SinkError(f"{self._path} is not open")
+        return self._journal.run
+
+    @property
     def table(self) -> Path:
         """Where a table of the RoIs that are to be done may stand, for as long as the run goes."""
         return self._names.table.absolute()
@@ -191,6 +199,7 @@ class FileSink:
             unfinished = journal.is_there  # or else others may have begun by now
             self.kept = self._keep and unfinished and journal.keeps
             if self.kept:
+                journal.end()
                 journal.flush()
             elif unfinished:  # nothing to be resumed
                 self._remove()
@@ -219,70 +228,6 @@ class FileSink:
             raise
         except (OSError, RuntimeError, KeyError) as error:
             raise SinkError(f"{self._path} cannot be written: {_reason(error)}") from error
-
-
-class StreamSink:
-    """A .npy stream on standard output, in the order of rows.
-
-    Rows that are ready too early wait in a temporary file, which exists only if there are any.
-    """
-
-    def __init__(self, layout: Layout, done: NDArray[np.bool_]) -> None:
-        self._layout, self._done = layout, done  # what was done, or needs no work
-        if sys.stdout is None:
-            raise SinkError("standard output is closed")
-        self._out: BinaryIO = sys.stdout.buffer
-        self._next = 0
-        self._early: BinaryIO | None = None
-
-    def __enter__(self) -> Self:
-        write_npy_header(self._out, self._layout.shape, self._layout.dtype)
-        self._forward()
-        return self
-
-    def write(self, rows: Rows, crops: Array) -> None:
-        """Send crops (k, C, PH, PW) if it is their turn, and what waited for them."""
-        self._done[rows] = True
-        if len(rows) and rows[0] == self._next and rows[-1] - rows[0] == len(rows) - 1:
-            self._send(crops)
-            self._next += len(rows)
-        else:
-            self._keep(rows, crops)
-        self._forward()
-
-    def _keep(self, rows: Rows, crops: Array) -> None:
-        """Put rows aside until it is their turn."""
-        try:
-            if self._early is None:
-                self._early = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-            write_rows(self._early.fileno(), 0, rows, crops)
-        except OSError as error:
-            raise SinkError(f"rows that wait for their turn cannot be kept: {error}") from error
-
-    def _forward(self) -> None:
-        """Send the rows whose turn it is now."""
-        size, step = self._layout.row_bytes, max((1 << 20) // max(self._layout.row_bytes, 1), 1)
-        while self._next < len(self._done) and self._done[self._next]:
-            ready = self._done[self._next : self._next + step]
-            count = len(ready) if ready.all() else int(ready.argmin())
-            waiting = b"" if self._early is None else os.pread(
-                self._early.fileno(), count * size, self._next * size
-            )  # fmt: skip
-            self._out.write(waiting.ljust(count * size, b"\0"))
-            self._next += count
-        self._out.flush()
-
-    def _send(self, crops: Array) -> None:
-        self._out.write(crops.reshape(-1).view(np.uint8).data)
-
-    def commit(self) -> None:
-        """Say that all rows were written; those that were not are zeros."""
-        self._done[:] = True
-        self._forward()
-
-    def __exit__(self, *reason: object) -> None:
-        if self._early is not None:
-            self._early.close()
 
 
 def _reason(error: Exception) -> str:
