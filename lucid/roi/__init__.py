@@ -6,6 +6,7 @@ in by `pooling`, files by `lucid.stream`. The docstring of `lucid.roi.engines.nu
 from boxes to crops.
 """
 
+from lucid.roi import operators
 from lucid.roi.engines.selection import get_engine, set_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype, crop_dtype
@@ -28,6 +29,7 @@ __all__ = [
     "get_engine",
     "get_num_threads",
     "lay_out",
+    "operators",
     "pool",
     "pool_adjoint",
     "set_engine",

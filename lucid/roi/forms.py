@@ -30,6 +30,41 @@ class BoxForm(NamedTuple):
         for size in self.sizes:
             yield f"{size} < 0", column[size] < 0
 
+    def expanded(self, boxes: Floats, factor: float) -> Floats:
+        """Return boxes (k, B) that are so many times as large, about their centres."""
+        if factor == 1:
+            return boxes
+        larger, beyond = boxes.copy(), (factor - 1) / 2
+        for low, high in self._ends_at():
+            with np.errstate(over="ignore", invalid="ignore"):
+                more = boxes[:, high] * beyond - boxes[:, low] * beyond
+                larger[:, low] -= more
+                larger[:, high] += more
+        for at in self._sizes_at():
+            with np.errstate(over="ignore"):
+                larger[:, at] *= factor
+        largest = np.finfo(np.float64).max
+        return np.where(np.isfinite(boxes), np.clip(larger, -largest, largest), boxes)
+
+    def of_smaller(self, gradient: Floats, factor: float) -> Floats:
+        """Return the gradient of boxes (k, B) from that of expanded ones."""
+        if factor == 1:
+            return gradient
+        pulled, beyond = gradient.copy(), (factor - 1) / 2
+        for low, high in self._ends_at():
+            more = (gradient[:, high] - gradient[:, low]) * beyond
+            pulled[:, low] -= more
+            pulled[:, high] += more
+        for at in self._sizes_at():
+            pulled[:, at] *= factor
+        return pulled
+
+    def _ends_at(self) -> list[tuple[int, int]]:
+        return [(self.columns.index(low), self.columns.index(high)) for low, high in self.ends]
+
+    def _sizes_at(self) -> list[int]:
+        return [self.columns.index(size) for size in self.sizes]
+
     def facts(self, box: Array) -> Iterator[tuple[str, str]]:
         """Yield what a box must be and what it is, by kind of defect."""
         shown = {name: shortly(value) for name, value in zip(self.columns, box, strict=True)}

@@ -59,15 +59,69 @@ def _pair(value: Any, name: str) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def as_sampling_ratio(value: SupportsIndex) -> int:
-    """Return the samples per bin and axis; every value <= 0 means adaptive and becomes -1."""
+def as_sampling_ratio(value: SupportsIndex | float) -> int | float:
+    """Return the samples per bin and axis; every value <= 0 means adaptive and becomes -1.
+
+    Infinity stays what it is: the limit of more and more of them.
+    """
+    if isinstance(value, (float, np.floating)) and math.isinf(value) and value > 0:
+        return math.inf
     try:
-        ratio = index(value)
+        ratio = index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"sampling_ratio must be an int, got {value!r}") from None
+        raise TypeError(f"sampling_ratio must be an int or inf, got {value!r}") from None
     if ratio > MAX_SAMPLING_RATIO:
         raise ValueError(f"sampling_ratio must be at most {MAX_SAMPLING_RATIO}, got {value}")
     return ratio if ratio > 0 else -1
+
+
+def as_max_samples(value: SupportsIndex | None) -> int | None:
+    """Return the most samples per bin and axis, None for as many as are counted."""
+    if value is None:
+        return None
+    most = index(value)
+    if most < 1:
+        raise ValueError(f"max_samples must be at least 1, got {value}")
+    return most
+
+
+def as_expand(value: float) -> float:
+    """Return how many times as large boxes are taken."""
+    try:
+        factor = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"expand must be a number, got {value!r}") from None
+    if not (math.isfinite(factor) and factor > 0):
+        raise ValueError(f"expand must be finite and > 0, got {value}")
+    return factor
+
+
+def as_channels(value: slice | None, channels: int) -> slice:
+    """Return the channels that are taken, of so many; None means all."""
+    if value is None:
+        return slice(0, channels, 1)
+    if not isinstance(value, slice):
+        raise TypeError(f"channels must be a slice, got {value!r}")
+    some = slice(*value.indices(channels))
+    if some.step < 1 or (channels and not range(channels)[some]):
+        raise ValueError(f"channels must be some of {channels}, in order, got {value}")
+    return some
+
+
+def as_mode(value: str) -> str:
+    """Return what becomes of the samples of a bin: 'avg' or 'max'."""
+    return _one_of("mode", value, "avg", "max")
+
+
+def as_outside(value: str) -> str:
+    """Return what becomes of samples out of range: 'zero' or 'renormalize'."""
+    return _one_of("outside", value, "zero", "renormalize")
+
+
+def _one_of(name: str, value: str, *choices: str) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+    return value
 
 
 def as_aligned(value: Any) -> bool:
@@ -79,9 +133,7 @@ def as_aligned(value: Any) -> bool:
 
 def as_invalid(value: str) -> str:
     """Return what is to become of an invalid RoI: 'raise' or 'zero'."""
-    if value not in ("raise", "zero"):
-        raise ValueError(f"invalid must be 'raise' or 'zero', got {value!r}")
-    return value
+    return _one_of("invalid", value, "raise", "zero")
 
 
 def crop_dtype(features: DTypeLike, name: str = "features") -> np.dtype[Any]:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from lucid.roi.types import Bools, Floats, Ints
 
 
@@ -19,6 +21,14 @@ class Taps(NamedTuple):
     cell: Ints  # (n,) the first that is read
     weights: Floats  # (T, n)
     slopes: tuple[Floats, ...]  # (T, n) each: d weights / d start, end in input coordinates; or ()
+
+    def sums(self, values: Floats, pooled: tuple[int, int], rois: int) -> Floats:
+        """Return the sums of values (T, n) of the bins of all lines, (2K, most bins)."""
+        bins = max(pooled)
+        owner = self.line * bins + self.bin
+        each: Floats = values.sum(axis=0)
+        total: Floats = np.bincount(owner, each, 2 * rois * bins).astype(np.float64, copy=False)
+        return total.reshape(2 * rois, bins)
 
 
 class Grids(NamedTuple):

@@ -220,6 +220,16 @@ def as_layout(text: str) -> str:
     return text
 
 
+def as_slice(value: Any) -> slice:
+    """Return a slice of channels, in ascending order."""
+    if not isinstance(value, slice):
+        raise TypeError(f"channels must be a slice, got {value!r}")
+    step = 1 if value.step is None else index(value.step)
+    if step < 1:
+        raise ValueError(f"channels must be in ascending order, got a step of {step}")
+    return value
+
+
 def as_skipped(value: SupportsIndex) -> int:
     """Return a number of tokens."""
     number = index(value)

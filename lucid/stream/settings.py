@@ -1,5 +1,6 @@
 """What a caller asks of a run, checked before any file is opened."""
 
+import math
 import os
 from collections.abc import Iterator
 from copy import copy
@@ -101,6 +102,9 @@ class Settings:
         for name in OPTIONS:
             fact = f"{{{name}}} means nothing to {{operator}} {self.operator}"
             yield name in said and not self.means(name), fact
+        infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
+        yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
+        yield from _operators().contradictions(**self.operator_options)
         yield from self._of_ways_to_run()
         yield from self._of_frames()
         yield from self._of_box_files()

@@ -13,26 +13,27 @@ from lucid.errors import ShapeError
 Array = NDArray[Any]
 
 
-def boxes_by_image(rois: Any, images: int) -> Sequence[Operand] | None:
-    """Return the boxes (n, 4) of each image, None if RoIs are rows that name their image.
+def boxes_by_image(rois: Any, images: int, columns: int = 4) -> Sequence[Operand] | None:
+    """Return the boxes (n, B) of each image, None if RoIs are rows that name their image.
 
     Raises
     ------
     ShapeError
         If there are not as many lists of boxes as images, or one is no list of boxes.
     """
-    if images == 1 and len(shape := _shape(rois)) == 2 and shape[1] == 4:
+    if images == 1 and len(shape := _shape(rois)) == 2 and shape[1] == columns:
         return [rois]
     if not isinstance(rois, (list, tuple)) or not any(len(_shape(boxes)) == 2 for boxes in rois):
         return None
     if len(rois) != images:
         raise ShapeError(
-            f"rois must be boxes (n, 4) for each of {images} images, got {len(rois)} of them"
+            f"rois must be boxes (n, {columns}) for each of {images} images, got {len(rois)} of "
+            "them"
         )
     for image, boxes in enumerate(rois):
         shape = _shape(boxes)
-        if 0 not in shape and (len(shape) != 2 or shape[1] != 4):
-            raise ShapeError(f"rois of image {image} must be boxes (n, 4), got {shape}")
+        if 0 not in shape and (len(shape) != 2 or shape[1] != columns):
+            raise ShapeError(f"rois of image {image} must be boxes (n, {columns}), got {shape}")
     return rois
 
 
@@ -44,16 +45,16 @@ def _shape(values: Any) -> tuple[int, ...]:
         return ()
 
 
-def as_rows(boxes: Sequence[Operand]) -> Array:
-    """Return rows batch_index, x1, y1, x2, y2 of the boxes of each image."""
-    arrays = [np.reshape(np.asarray(one), (-1, 4)) for one in boxes]
+def as_rows(boxes: Sequence[Operand], columns: int = 4) -> Array:
+    """Return rows of a batch index and a box, of the boxes of each image."""
+    arrays = [np.reshape(np.asarray(one), (-1, columns)) for one in boxes]
     index = np.repeat(np.arange(len(arrays)), [len(one) for one in arrays])
     return np.column_stack([index, np.concatenate([one.astype(np.float64) for one in arrays])])
 
 
 def by_image(values: Array, boxes: Sequence[Operand]) -> list[Array]:
-    """Return rows (K, 4) as the boxes of each image have them."""
+    """Return rows (K, B) as the boxes of each image have them."""
     shapes = [np.shape(one) for one in boxes]
-    ends = np.cumsum([0, *(int(np.prod(shape)) // 4 for shape in shapes)]).tolist()
+    ends = np.cumsum([0, *(int(np.prod(shape)) // values.shape[1] for shape in shapes)]).tolist()
     parts = (values[start:stop] for start, stop in pairwise(ends))
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -1,16 +1,22 @@
 """`ROIAlign` and `roi_align`: the core for Tensors and arrays in memory."""
 
-from typing import Any, SupportsIndex, overload
+from typing import Any, SupportsIndex
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lucid import roi
-from lucid._tensor import Operand, Tensor, record
-from lucid.errors import ShapeError
-from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
+from lucid._tensor import Operand, Tensor
+from lucid.models.utils.apply import apply, typed_by_operands
 from lucid.nn.module import Module
-from lucid.roi.operator import OutputSize, SpatialScale, as_aligned, as_output_size
+from lucid.roi.operator import (
+    OutputSize,
+    SpatialScale,
+    as_aligned,
+    as_max_samples,
+    as_mode,
+    as_output_size,
+    as_outside,
+)
 
 Array = NDArray[Any]
 
@@ -25,6 +31,8 @@ class ROIAlign(Module):
     aligned : bool
         Whether half a cell is subtracted from coordinates, so that 0 is the outer edge of the
         first cell and not its centre; see `roi_align`.
+    mode, outside, max_samples
+        As in `roi_align`.
 
     Examples
     --------
@@ -39,47 +47,62 @@ class ROIAlign(Module):
     ROIAlign(output_size=(7, 7), aligned=False)
     """
 
-    def __init__(self, output_size: OutputSize, *, aligned: bool = False) -> None:
+    def __init__(
+        self,
+        output_size: OutputSize,
+        *,
+        aligned: bool = False,
+        mode: str = "avg",
+        outside: str = "zero",
+        max_samples: SupportsIndex | None = None,
+    ) -> None:
         self.output_size = as_output_size(output_size)
         self.aligned = as_aligned(aligned)
+        self.mode, self.outside = as_mode(mode), as_outside(outside)
+        self.max_samples = as_max_samples(max_samples)
 
     def forward(
         self,
         features: Operand,
         rois: Operand,
         spatial_scale: SpatialScale = 1.0,
-        sampling_ratio: SupportsIndex = -1,
+        sampling_ratio: SupportsIndex | float = -1,
     ) -> Any:
         """Return the crops (K, C, PH, PW); parameters and errors are those of `roi_align`."""
         return roi_align(
-            features, rois, self.output_size, spatial_scale, sampling_ratio, self.aligned
+            features,
+            rois,
+            self.output_size,
+            spatial_scale,
+            sampling_ratio,
+            self.aligned,
+            mode=self.mode,
+            outside=self.outside,
+            max_samples=self.max_samples,
         )
 
     def __repr__(self) -> str:
-        return f"ROIAlign(output_size={self.output_size}, aligned={self.aligned})"
+        defaults = {"mode": "avg", "outside": "zero", "max_samples": None}
+        more = {name: value for name, value in vars(self).items() if name in defaults}
+        said = [f", {name}={more[name]!r}" for name in defaults if more[name] != defaults[name]]
+        return f"ROIAlign(output_size={self.output_size}, aligned={self.aligned}{''.join(said)})"
 
 
-@overload
-def roi_align(
-    features: Tensor, rois: Operand, output_size: OutputSize, *more: Any, **options: Any
-) -> Tensor: ...
-@overload
-def roi_align(
-    features: Operand, rois: Tensor, output_size: OutputSize, *more: Any, **options: Any
-) -> Tensor: ...
-@overload
-def roi_align(
-    features: ArrayLike, rois: ArrayLike, output_size: OutputSize, *more: Any, **options: Any
-) -> Array: ...
+@typed_by_operands
 def roi_align(
     features: Operand,
     rois: Operand,
     output_size: OutputSize,
     spatial_scale: SpatialScale = 1.0,
-    sampling_ratio: SupportsIndex = -1,
+    sampling_ratio: SupportsIndex | float = -1,
     aligned: bool = False,
     *,
+    mode: str = "avg",
+    outside: str = "zero",
+    max_samples: SupportsIndex | None = None,
     invalid: str = "raise",
+    expand: float = 1.0,
+    channels: slice | None = None,
 ) -> Tensor | Array:
     """Return the crops of RoIs on feature maps.
 
@@ -97,15 +120,27 @@ def roi_align(
         Bins per crop, height before width; an int means a square.
     spatial_scale : float or (float, float)
         Cells per input pixel, 1/16 for maps of stride 16; a pair is (y, x).
-    sampling_ratio : int
-        Samples per bin and axis, at most 1024; <= 0 is adaptive: `ceil(bin size in cells)`.
+    sampling_ratio : int or math.inf
+        Samples per bin and axis, at most 1024; <= 0 is adaptive: `ceil(bin size in cells)`. With
+        `math.inf` a bin is the exact mean that more and more samples come to.
     aligned : bool
         True: subtract half a cell, so that coordinate 0 is the outer edge of the first cell. False,
         the original behaviour: coordinate 0 is its centre, and boxes are at least one cell wide
         and high.
+    mode : {'avg', 'max'}
+        Whether a bin is the mean of its samples, or the largest of them.
+    outside : {'zero', 'renormalize'}
+        What a sample farther out than one cell is: 0, or none at all, so that a bin is the mean
+        (or maximum) of those that are left, and 0 without any.
+    max_samples : int, optional
+        The most samples per bin and axis where their number is adaptive.
     invalid : {'raise', 'zero'}
         What to do about an invalid RoI: one with a coordinate that is not finite, with x2 < x1 or
         y2 < y1, or with a batch index that is not a whole number in [0, N).
+    expand : float
+        How many times as large boxes are taken, about their centres.
+    channels : slice, optional
+        The channels that are pooled; all others have a gradient of 0.
 
     Returns
     -------
@@ -138,30 +173,13 @@ def roi_align(
     array([[[[ 9., 10.],
              [14., 15.]]]])
     """
-    maps = roi.check_features(_array(features, "features"))
-    operator = roi.RoiAlign.checked(output_size, spatial_scale, sampling_ratio, aligned)
-    boxes = boxes_by_image(rois, len(maps))
-    rows = _array(rois, "rois") if boxes is None else as_rows(boxes)
-    table = roi.as_rois(rows, len(maps), invalid=invalid)
-    crops = roi.pool(maps, table, operator)
-    operands = (features, *([rois] if boxes is None else boxes))
-    if not any(isinstance(operand, Tensor) for operand in operands):
-        return crops
-
-    def pull(g: Array, wanted: list[bool]) -> list[Array | None]:
-        for_features = roi.pool_adjoint(g, maps, table, operator) if wanted[0] else None
-        if not any(wanted[1:]):
-            return [for_features] + [None] * len(wanted[1:])
-        slopes = roi.box_gradient(g, maps, table, operator)
-        if boxes is None:
-            return [for_features, np.column_stack([np.zeros(len(slopes)), slopes])]
-        return [for_features, *by_image(slopes, boxes)]
-
-    return record(crops, operands, pull)
-
-
-def _array(data: Operand, name: str) -> Array:
-    try:
-        return np.asarray(data)
-    except ValueError as error:  # rows of different lengths
-        raise ShapeError(f"{name} must be a regular array: {error}") from None
+    operator = roi.operators.roi_align_of(
+        output_size,
+        spatial_scale,
+        sampling_ratio,
+        aligned,
+        mode=mode,
+        outside=outside,
+        max_samples=max_samples,
+    )
+    return apply(operator, features, rois, invalid=invalid, expand=expand, channels=channels)

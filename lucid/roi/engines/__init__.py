@@ -42,6 +42,9 @@ class WorkingBytes(NamedTuple):
 class Engine(Protocol):
     """What makes crops and gradients of RoIs; workers have a workspace of the engine's own."""
 
+    def __hash__(self) -> int:
+        """Tell engines apart."""
+
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
         """Write crops into their rows.
 

@@ -10,8 +10,20 @@ from typing import Any, NamedTuple
 from lucid.roi.forms import UPRIGHT, BoxForm
 from lucid.roi.geometry import Operator
 from lucid.roi.operators.align import RoiAlign
+from lucid.roi.operators.family import contradictions, roi_align_of
+from lucid.roi.operators.integral import PrRoiPool
 
-__all__ = ["OPERATORS", "Entry", "RoiAlign", "as_operator", "of_some", "operator_of"]
+__all__ = [
+    "OPERATORS",
+    "Entry",
+    "PrRoiPool",
+    "RoiAlign",
+    "as_operator",
+    "contradictions",
+    "of_some",
+    "operator_of",
+    "roi_align_of",
+]
 
 
 class Entry(NamedTuple):
@@ -23,10 +35,16 @@ class Entry(NamedTuple):
     aligned: bool = False  # where it is not said
 
 
-SAMPLED = frozenset({"spatial_scale", "sampling_ratio", "aligned"})
+SAMPLED = frozenset(
+    {
+        *("spatial_scale", "sampling_ratio", "inf", "aligned"),
+        *("mode", "outside", "coverage", "max_samples"),
+    }
+)
 
 OPERATORS = {
-    "roi-align": Entry(RoiAlign.checked, SAMPLED),
+    "roi-align": Entry(roi_align_of, SAMPLED),
+    "prroi-pool": Entry(PrRoiPool.checked, frozenset({"spatial_scale"})),
 }
 
 

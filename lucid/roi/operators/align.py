@@ -21,15 +21,15 @@ from lucid.roi.types import Array, Floats, Ints
 
 FLOAT64 = np.dtype(np.float64)
 FAR_CELLS = 2.0**1020  # positions are held inside, so that sums of them stay finite
-MAX_BIN_SAMPLES = 2.0**40  # a bin of more averages to zero on any map that can exist
+MAX_BIN_SAMPLES = 2**40  # a bin of more averages to zero on any map that can exist
 
 
 class Samples(NamedTuple):
-    """Samples in range, (n,) each."""
+    """Samples in range, (n,) each; those of a bin are averaged."""
 
     line: Ints
     bin: Ints
-    per_bin: Ints  # samples of its bin, in range or not
+    per_bin: Array  # samples of its bin, in range or not: one has a weight of 1 / per_bin
     bins_from_start: Floats
     position: Floats  # in cells
     last: Ints  # cell of the map
@@ -45,6 +45,7 @@ class RoiAlign:
     spatial_scale: tuple[float, float]
     sampling_ratio: int
     aligned: bool
+    max_samples: int = MAX_BIN_SAMPLES  # of a bin along an axis, where they are counted
 
     @classmethod
     def checked(
@@ -64,7 +65,7 @@ class RoiAlign:
         return cls(
             as_output_size(output_size),
             as_spatial_scale(spatial_scale),
-            as_sampling_ratio(sampling_ratio),
+            int(as_sampling_ratio(sampling_ratio)),
             as_aligned(aligned),
         )
 
@@ -89,7 +90,7 @@ class RoiAlign:
         """The least extent in cells; no valid box has one below 0."""
         return 0 if self.aligned else 1
 
-    def grids(self, geometry: Geometry) -> tuple[Grids, tuple[float, float]]:
+    def grids(self, geometry: Geometry) -> tuple[Grids, tuple[float, float]] | None:
         """Return the grids of samples, of none where none is in range, and the spatial scale."""
         grids = Grids._make(geometry.windows.notes)
         return grids._replace(samples=grids.samples * (geometry.count > 0)), self.spatial_scale
@@ -112,7 +113,7 @@ class RoiAlign:
         _, extent = self._extent(edges, dtype)
         pooled = as_column(self.output_size).astype(dtype)
         samples = np.ceil(np.maximum(extent, dtype.type(self._least_extent)) / pooled)
-        counts: Ints = np.minimum(samples, MAX_BIN_SAMPLES).astype(np.int64)
+        counts: Ints = np.minimum(samples, self.max_samples).astype(np.int64)
         return counts
 
     def most_taps(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -144,7 +145,7 @@ class RoiAlign:
 
     def taps(self, geometry: Geometry, slopes: bool) -> Taps:
         """Return the samples in range; each reads two cells."""
-        samples = self._in_range(geometry)
+        samples = self.samples(geometry)
         clamped, share = clip(samples.position, 0, samples.last), 1 / samples.per_bin
         cell = clamped.astype(np.int64)
         fraction = clamped - cell
@@ -156,9 +157,16 @@ class RoiAlign:
             slopes=self._slopes(geometry, samples) if slopes else (),
         )
 
-    def _in_range(self, geometry: Geometry) -> Samples:
+    def coverage(self, geometry: Geometry) -> Floats:
+        """Return how much of each bin is on the map, (K, PH, PW): samples in range of all."""
+        taps, (PH, PW), K = self.taps(geometry, False), self.output_size, len(geometry)
+        rows, cols = np.split(taps.sums(taps.weights, (PH, PW), K), 2)
+        covered: Floats = rows[:, :PH, None] * cols[:, None, :PW]
+        return covered
+
+    def samples(self, geometry: Geometry) -> Samples:
         """Return the samples in range of all RoIs, sorted by line and position."""
-        line, number = _numbered(*(column.ravel() for column in self._near(geometry)))
+        line, number = numbered(*(column.ravel() for column in self._near(geometry)))
         grids = Grids._make(column.ravel() for column in geometry.windows.notes)
         per_bin, size = grids.samples[line], geometry.size.ravel()[line]
         of_bin = number // per_bin
@@ -179,17 +187,21 @@ class RoiAlign:
 
     def _slopes(self, geometry: Geometry, samples: Samples) -> tuple[Floats, Floats]:
         """Return what weights gain per input coordinate of the start, and of the end."""
-        line, position, K = samples.line, samples.position, len(geometry)
+        line, position = samples.line, samples.position
         moves = (position >= 0) & (position < samples.last)  # not clamped
-        rise = np.repeat(self.spatial_scale, K)[line] * moves / samples.per_bin
-        min_extent = Grids._make(geometry.windows.notes).min_extent.ravel()[line]
-        along = samples.bins_from_start / np.repeat(self.output_size, K)[line]
-        by_end = np.where(min_extent, 0, rise * along)
+        rise = np.repeat(self.spatial_scale, len(geometry))[line] * moves / samples.per_bin
+        by_end = rise * self._end_share(geometry, line, samples.bins_from_start)
         by_start = rise - by_end
         return np.array([-by_start, by_start]), np.array([-by_end, by_end])
 
+    def _end_share(self, geometry: Geometry, line: Ints, bins_from_start: Floats) -> Floats:
+        """Return how far points of lines move if the end does by one, the start staying."""
+        along = bins_from_start / np.repeat(self.output_size, len(geometry))[line]
+        share: Floats = np.where(geometry.windows.notes[2].ravel()[line], 0, along)
+        return share
 
-def _numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+
+def numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
     """Return the lines of samples, and their numbers: so many on each from a first one on."""
     line = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count

@@ -4,12 +4,19 @@ from typing import TYPE_CHECKING, Annotated, SupportsIndex, TypedDict
 
 from lucid.stream.checks import (
     as_flag,
+    as_slice,
     as_stride,
     by_core,
     optional,
 )
 from lucid.stream.options.option import OPERATOR, Option, Recorded
-from lucid.stream.options.readers import read_int, read_scale, read_size
+from lucid.stream.options.readers import (
+    read_int,
+    read_ratio,
+    read_scale,
+    read_size,
+    read_slice,
+)
 
 if TYPE_CHECKING:
     from lucid.roi.operator import OutputSize, SpatialScale
@@ -64,14 +71,15 @@ class OperatorOptions(TypedDict, total=False):
         ),
     ]
     sampling_ratio: Annotated[
-        SupportsIndex,
+        SupportsIndex | float,
         Option(
             group=OPERATOR,
-            help="Samples per bin along each axis; <= 0: adaptive, ceil(bin size in cells).",
+            help="Samples per bin along each axis; <= 0: adaptive, ceil(bin size in cells); inf: "
+            "the exact mean that more and more come to.",
             check=by_core("as_sampling_ratio"),
             default=-1,
-            metavar="N",
-            read=read_int,
+            metavar="N|inf",
+            read=read_ratio,
             recorded=Recorded.ALWAYS,
         ),
     ]
@@ -85,6 +93,63 @@ class OperatorOptions(TypedDict, total=False):
             unset="no-aligned",
             recorded=Recorded.ALWAYS,
             negative=True,
+        ),
+    ]
+    mode: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="Whether a bin is the mean of its samples, or the largest.",
+            check=by_core("as_mode"),
+            default="avg",
+            metavar="avg|max",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    outside: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="Whether samples outside the map are 0, or are left out of the mean.",
+            check=by_core("as_outside"),
+            default="zero",
+            metavar="zero|renormalize",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    max_samples: Annotated[
+        SupportsIndex | None,
+        Option(
+            group=OPERATOR,
+            help="Most samples per bin along each axis where sampling is adaptive.",
+            check=optional(by_core("as_max_samples")),
+            unset="no bound",
+            metavar="N",
+            read=read_int,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    expand: Annotated[
+        float,
+        Option(
+            group=OPERATOR,
+            help="Take boxes so many times as large, about their centres.",
+            check=by_core("as_expand"),
+            default=1.0,
+            metavar="FACTOR",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    channels: Annotated[
+        slice | None,
+        Option(
+            group=OPERATOR,
+            help="Channels of the maps that are read, as Python slices them.",
+            check=optional(as_slice),
+            unset="all",
+            metavar="START:STOP[:STEP]",
+            read=read_slice,
+            recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
     invalid: Annotated[

@@ -1,5 +1,6 @@
 """Values of options from the texts that a command line has."""
 
+import math
 import re
 
 
@@ -9,6 +10,26 @@ def read_int(text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"must be a whole number, got {text}") from None
+
+
+def read_ratio(text: str) -> int | float:
+    """Return a whole number, or infinity from 'inf'."""
+    return math.inf if text.strip().lower() == "inf" else read_int(text)
+
+
+def read_slice(text: str) -> slice:
+    """Return what is meant by '3', '0:256', '0:256:2', as Python means it."""
+    parts = text.split(":")
+    try:
+        numbers = [int(part) if part.strip() else None for part in parts]
+    except ValueError:
+        numbers = []
+    if not 0 < len(numbers) <= 3 or numbers == [None]:
+        raise ValueError(f"must be START:STOP or START:STOP:STEP, got {text}")
+    if len(numbers) == 1:
+        only = numbers[0] or 0
+        return slice(only, only + 1 or None)
+    return slice(*numbers)
 
 
 def read_size(text: str) -> tuple[int, int]:

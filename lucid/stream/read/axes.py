@@ -29,16 +29,20 @@ class Axes:
         Tokens before those of the grid.
     stored_as : str, optional
         'bfloat16' if values without a kind are such.
+    channels : slice
+        Those that are read, if not all.
     """
 
     layout: str = IN_ORDER
     skipped: int = 0
     stored_as: str | None = None
+    channels: slice | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Axes:
         """Return what a run's options say."""
-        return cls(settings.layout, settings.skip_tokens, settings.features_dtype)
+        stored_as, channels = settings.features_dtype, settings.channels
+        return cls(settings.layout, settings.skip_tokens, stored_as, channels)
 
     @property
     def of_all(self) -> str:
@@ -74,6 +78,15 @@ class Axes:
         """Return what values of a kind are called."""
         return BFLOAT16 if self._is_halves(stored) else kind
 
+    def taken(self, channels: int, name: str) -> int:
+        """Return how many of so many channels are read."""
+        if self.channels is None:
+            return channels
+        count = len(range(channels)[self.channels])
+        if channels and not count:
+            raise ShapeError(f"{name} has {channels} channels, and none in {self.channels}")
+        return count
+
     def require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         """Raise unless an array holds maps, or one map."""
         if len(shape) == 5:
@@ -108,7 +121,12 @@ class Axes:
     def part(self, array: Any, images: int | slice, rows: slice, cols: slice, width: int) -> Array:
         """Return (..., C, h, w) of maps, or of the one map, of an array; maps are `width` wide."""
         letters = self.letters(array.shape)
-        keys: dict[str, Any] = {"n": images, "c": slice(None), "h": rows, "w": cols}
+        keys: dict[str, Any] = {
+            "n": images,
+            "c": self.channels or slice(None),
+            "h": rows,
+            "w": cols,
+        }
         if self.is_tokens:
             begin, end = (None if k is None else self.skipped + k * width
                           for k in (rows.start or 0, rows.stop))  # fmt: skip

@@ -46,7 +46,8 @@ class ManyMaps(Features):
         sizes: list[tuple[int, ...]] = []
         counts: list[int] = []
         said: list[tuple[Said, Said]] = []
-        self.channels, self.dtype, self.kind = 0, np.dtype(np.float32), ""
+        self.channels = self._all_channels = 0
+        self.dtype, self.kind = np.dtype(np.float32), ""
         before: object = None
         for source in sources:
             if before != (before := (source.shape, source.dtype)):  # of many files most are alike
@@ -77,14 +78,15 @@ class ManyMaps(Features):
 
     def _take_from_the_first(self, source: Source, channels: int) -> None:
         """Take down what all arrays must have."""
-        self.channels, self.dtype = channels, self._axes.dtype(source.dtype)
+        self._all_channels, self.dtype = channels, self._axes.dtype(source.dtype)
+        self.channels = self._axes.taken(channels, source.name)
         self.kind = self._axes.kind(source.dtype, source.info.kind)
 
     def _require_like_the_first(self, source: Source, channels: int) -> None:
         """Raise unless an array has the channels and the dtype of the first."""
-        if (channels, self._axes.dtype(source.dtype)) != (self.channels, self.dtype):
+        if (channels, self._axes.dtype(source.dtype)) != (self._all_channels, self.dtype):
             raise ShapeError(
-                f"{source.name} must have {self.channels} channels of {self.dtype} "
+                f"{source.name} must have {self._all_channels} channels of {self.dtype} "
                 f"as the first map has, got {channels} of {source.dtype}"
             )
 

@@ -120,7 +120,9 @@ class Maps(Features):
     def __init__(self, source: Source, axes: Axes, given: Ids | None = None) -> None:
         super().__init__(axes)
         self._source, self.name = source, source.name
-        self.images, self.channels, *size = axes.in_order(source.shape)
+        shape = axes.in_order(source.shape)
+        self.images, channels, *size = shape
+        self.channels = axes.taken(channels, self.name)
         self.sizes = np.array([size], np.int64)
         self.dtype, self.kind = axes.dtype(source.dtype), axes.kind(source.dtype, source.info.kind)
         self.mapped = source.mapped and self.dtype == source.dtype
@@ -134,7 +136,7 @@ class Maps(Features):
             self.close()
             raise
         self.words = Words(self.name, self.images, {**others, **own})
-        this = source.as_input("features")._replace(shape=self.shape)
+        this = source.as_input("features")._replace(shape=shape)
         self.inputs = [this, *(given.inputs if given else [])]
         self.paths = [one.path for one in self.inputs if one.path]
 
@@ -165,7 +167,8 @@ class PipedMaps(Features):
         axes.require(header.shape, header.dtype, self.name)
         axes.require_forwards(header.shape, self.name)
         self._map_shape = header.shape[-len(axes.of_one) :]
-        self.images, self.channels, *size = axes.in_order(header.shape)
+        self.images, channels, *size = axes.in_order(header.shape)
+        self.channels = axes.taken(channels, self.name)
         self.words = Words(self.name, self.images)
         self.sizes, self.dtype = np.array([size], np.int64), axes.dtype(header.dtype)
         self.kind = axes.kind(header.dtype, str(self.dtype))

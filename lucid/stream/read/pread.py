@@ -15,8 +15,9 @@ from lucid.stream.types import Array
 class PreadArray:
     """An array in a file: `array[key]` reads a part.
 
-    A key has slices without steps, whole numbers, and nothing else. All that lies in one piece is
-    read at once: of a part of a map, whole rows channel by channel, from which columns are cut.
+    A key has slices, at most one of them with a step, whole numbers, and nothing else. All that
+    lies in one piece is read at once: of a part of a map, whole rows channel by channel, from which
+    columns are cut.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class PreadArray:
             return part
         cut = max((k for k, each in enumerate(ranges) if len(each) < shape[k]), default=0)
         axis = min(cut, max(len(shape) - 2, 0))  # from which on a piece is read at once
-        inner = tuple(slice(each.start, each.stop) for each in ranges[axis + 1 :])
+        axis += ranges[axis].step > 1
+        inner = tuple(slice(each.start, each.stop, each.step) for each in ranges[axis + 1 :])
         for outer in np.ndindex(part.shape[:axis]):
             first = [each[k] for each, k in zip(ranges[:axis], outer, strict=True)]
             place = np.ravel_multi_index([*first, ranges[axis].start], shape[: axis + 1])

@@ -35,6 +35,7 @@ class RoiSource:
         self.box_form = settings.entry.form  # the columns of the rows that are read
         self._opened = Opened(trust=settings.trust_input)
         self._normalized, self._index_by = settings.normalized, settings.index_by
+        self._expand = settings.expand
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
@@ -98,11 +99,13 @@ class RoiSource:
         """Return rows (k, 5), in input coordinates or, if not `framed`, in those of pictures."""
         frames = self.frames if framed else None
         index, rows = self._boxes.read(start, stop)
-        if index is None and self.form == "xyxy" and not self._normalized and frames is None:
+        moved = self._normalized or frames is not None or self._expand != 1
+        if index is None and self.form == "xyxy" and not moved:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             boxes = as_corners(rows.astype(np.float64), self.form)
+            boxes = self.box_form.expanded(boxes, self._expand) if framed else boxes
             if self._normalized and self._sizes is not None:
                 boxes *= of_images(self._sizes, index)[:, [1, 0, 1, 0]]
                 if not framed and len(self._sizes) > 1:  # of no image, there are no pixels

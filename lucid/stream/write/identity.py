@@ -1,6 +1,7 @@
 """What an output records about its job, and what must be the same to go on with one."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,18 @@ def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]
         "engine": job.engine,
     }
     return {
-        name: resolved.get(name, getattr(settings, name))
+        name: _plain(resolved.get(name, getattr(settings, name)))
         for name, option in OPTIONS.items()
         if option.recorded in kinds and settings.means(name)
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has, for values that it has not."""
+    if isinstance(value, slice):
+        parts = (value.start, value.stop, value.step)
+        return ":".join("" if part is None else str(part) for part in parts)
+    return "inf" if value == math.inf else value
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,173 @@
+"""The relatives of RoIAlign as plain loops, each as it is defined; slow, and independent."""
+
+import math
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+from oracles import bilinear, side
+
+
+def weights_of(box, size, output_size, axis_weights, **options):
+    """Return the row weights (PH, H) and column weights (PW, W) of a box."""
+    x1, y1, x2, y2 = box
+    ends = ((y1, y2), (x1, x2))
+    return [
+        axis_weights(*each, cells, bins, **options)
+        for each, cells, bins in zip(ends, size, output_size, strict=True)
+    ]
+
+
+def separable(features, rois, output_size, axis_weights, **options):
+    """Return crops from the weights that cells have along each axis."""
+    maps = features.astype(np.float64)
+    crops = np.zeros((len(rois), maps.shape[1], *output_size))
+    for k, (image, *box) in enumerate(np.asarray(rois, np.float64).tolist()):
+        rows, cols = weights_of(box, maps.shape[2:], output_size, axis_weights, **options)
+        crops[k] = rows @ maps[int(image)] @ cols.T
+    return crops
+
+
+def share(cell, position, size, tapers):
+    """Return the part of a cell in the reading at a position."""
+    if not -1 <= position <= size:
+        return 0
+    if not tapers:
+        position = min(max(position, 0), size - 1)
+    return max(0, 1 - abs(position - cell))
+
+
+def integral(low, high, size, bins, scale=1.0, aligned=False, tapers=False):
+    """Return the exact means of cells' shares over bins, by fractions."""
+    scale, offset = Fraction(scale), Fraction(1, 2) * aligned
+    start, end = (Fraction(each) * scale - offset for each in (low, high))
+    extent = end - start if aligned or tapers else max(end - start, Fraction(1))
+    found = np.zeros((bins, size))
+    for p, cell in product(range(bins), range(size)):
+        a = start + p * extent / bins
+        b = a + extent / bins
+        if a == b:
+            found[p, cell] = 0 if tapers else share(cell, a, size, tapers)
+            continue
+        pieces = [(max(a, i), min(b, i + 1)) for i in range(-1, size)]
+        whole = sum((e - s) * share(cell, (s + e) / 2, size, tapers) for s, e in pieces if s < e)
+        found[p, cell] = whole / (b - a)
+    return found
+
+
+def samples(low, high, size, bins, scale, ratio, aligned, kind, most=None):
+    """Return the positions of the samples of each bin."""
+    start, length, grid = side(low, high, scale, bins, ratio, aligned, kind)
+    grid = grid if most is None else min(grid, most)
+    return [[start + (p + (i + 0.5) / grid) * length for i in range(grid)] for p in range(bins)]
+
+
+def sampled(low, high, size, bins, *, renormalize=False, **options):
+    """Return the mean shares of cells in the samples of bins, of all or of those in range."""
+    found = np.zeros((bins, size))
+    for p, own in enumerate(samples(low, high, size, bins, **options)):
+        counted = [at for at in own if -1 <= at <= size] if renormalize else own
+        for at, cell in product(counted, range(size)):
+            found[p, cell] += share(cell, at, size, tapers=False) / len(counted)
+    return found
+
+
+def normalized(low, high, size, bins, **options):
+    """Return exact means over what is on the map."""
+    found = integral(low, high, size, bins, **options)
+    total = found.sum(axis=1, keepdims=True)
+    return np.divide(found, total, out=np.zeros_like(found), where=total > 0)
+
+
+def maxima(features, rois, output_size, *, renormalize=False, **options):
+    """Return the largest sample of each bin."""
+    maps = features.astype(np.float64)
+    height, width = maps.shape[2:]
+    crops = np.zeros((len(rois), maps.shape[1], *output_size))
+    for k, (image, x1, y1, x2, y2) in enumerate(np.asarray(rois, np.float64).tolist()):
+        ys = samples(y1, y2, height, output_size[0], **options)
+        xs = samples(x1, x2, width, output_size[1], **options)
+        for c, p, q in np.ndindex(crops.shape[1:]):
+            points = list(product(ys[p], xs[q]))
+            if renormalize:
+                points = [(y, x) for y, x in points if -1 <= y <= height and -1 <= x <= width]
+            read = [bilinear(maps[int(image), c], y, x) for y, x in points]
+            crops[k, c, p, q] = max(read, default=0)
+    return crops
+
+
+def away(value):
+    """Round halves away from 0."""
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+
+
+def roi_pool_bins(low, high, size, bins, scale, kind):
+    """Return the cells of each bin, begin and end."""
+    start, end = (away(float(kind(each) * kind(scale))) for each in (low, high))
+    length = kind(max(end - start + 1, 1)) / kind(bins)
+    edges = [
+        (math.floor(kind(p) * length) + start, math.ceil(kind(p + 1) * length) + start)
+        for p in range(bins)
+    ]
+    return [tuple(min(max(edge, 0), size) for edge in pair) for pair in edges]
+
+
+def roi_pool(features, rois, output_size, scale=1.0):
+    """Return the largest cell of each bin, 0 of a bin without any."""
+    kind = np.float64 if features.dtype == np.float64 else np.float32
+    maps = features.astype(np.float64)
+    crops = np.zeros((len(rois), maps.shape[1], *output_size))
+    for k, (image, x1, y1, x2, y2) in enumerate(np.asarray(rois, np.float64).tolist()):
+        ys = roi_pool_bins(y1, y2, maps.shape[2], output_size[0], scale, kind)
+        xs = roi_pool_bins(x1, x2, maps.shape[3], output_size[1], scale, kind)
+        for p, q in np.ndindex(*output_size):
+            cells = maps[int(image), :, slice(*ys[p]), slice(*xs[q])]
+            crops[k, :, p, q] = cells.max(axis=(1, 2)) if cells.size else 0
+    return crops
+
+
+def whole_cells(low, high, size, bins, scale, kind):
+    """Return the weights of position-sensitive pooling: means of whole cells."""
+    start = kind(away(float(kind(low)))) * kind(scale)
+    end = kind(away(float(kind(high))) + 1) * kind(scale)
+    length = max(end - start, kind(0.1)) / kind(bins)
+    found = np.zeros((bins, size))
+    for p in range(bins):
+        begin = math.floor(kind(p) * length + start)
+        until = math.ceil(kind(p + 1) * length + start)
+        begin, until = (min(max(edge, 0), size) for edge in (begin, until))
+        found[p, begin:until] = 1 / max(until - begin, 1)
+    return found
+
+
+def position_sensitive(features, rois, output_size, axis_weights, **options):
+    """Return crops of which bin (p, q) of channel c is read in channel (c PH + p) PW + q."""
+    whole = separable(features, rois, output_size, axis_weights, **options)
+    (PH, PW), (K, channels) = output_size, whole.shape[:2]
+    crops = np.zeros((K, channels // (PH * PW), PH, PW))
+    for c, p, q in np.ndindex(crops.shape[1:]):
+        crops[:, c, p, q] = whole[:, (c * PH + p) * PW + q, p, q]
+    return crops
+
+
+def resize_position(low, high, size, bins, p):
+    """Return where bin p is read, in cells."""
+    start, end = low * (size - 1), high * (size - 1)
+    t = 0.5 if bins == 1 else p / (bins - 1)
+    return start * (1 - t) + end * t
+
+
+def crop_and_resize(features, rois, output_size, *, method="bilinear", extrapolation_value=0.0):
+    """Return one reading for each bin, a value for those out of range."""
+    maps = features.astype(np.float64)
+    height, width = maps.shape[2:]
+    crops = np.full((len(rois), maps.shape[1], *output_size), float(extrapolation_value))
+    for k, (image, x1, y1, x2, y2) in enumerate(np.asarray(rois, np.float64).tolist()):
+        for c, p, q in np.ndindex(crops.shape[1:]):
+            y = resize_position(y1, y2, height, output_size[0], p)
+            x = resize_position(x1, x2, width, output_size[1], q)
+            if 0 <= y <= height - 1 and 0 <= x <= width - 1:
+                plane = maps[int(image), c]
+                nearest = plane[math.floor(y + 0.5), math.floor(x + 0.5)]
+                crops[k, c, p, q] = bilinear(plane, y, x) if method == "bilinear" else nearest
+    return crops

@@ -1,0 +1,289 @@
+"""What holds for every operator, on both engines.
+
+An operator more is one entry more in `OPERATORS`: a function of features and RoIs, and its oracle.
+"""
+
+import math
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import operator_oracles as oracles
+import pytest
+
+from lucid import RoiError, Tensor
+from lucid.models import utils
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+class Case(NamedTuple):
+    """An operator with its options, and how it differs from others."""
+
+    pool: object
+    oracle: object
+    channels: int = 3
+    is_fraction: bool = False  # whether boxes are fractions of maps
+    has_box_gradient: bool = True
+    is_linear: bool = True
+
+
+def counted(oracle, **options):
+    """Return an oracle that counts in the dtype of the features."""
+
+    def call(features, rois):
+        kind = np.float64 if features.dtype == np.float64 else np.float32
+        return oracle(features, rois, kind=kind, **options)
+
+    return call
+
+
+SIZE = (2, 3)
+SCALE = 0.75
+SAMPLED = {"output_size": SIZE, "scale": SCALE}
+align = partial(utils.roi_align, output_size=SIZE, spatial_scale=SCALE)
+exact = partial(oracles.separable, axis_weights=oracles.integral, **SAMPLED)
+means = partial(oracles.separable, axis_weights=oracles.sampled, aligned=False, **SAMPLED)
+OPERATORS = {
+    "limit": Case(partial(align, sampling_ratio=math.inf), exact),
+    "limit, aligned": Case(
+        partial(align, sampling_ratio=math.inf, aligned=True), partial(exact, aligned=True)
+    ),
+    "limit, renormalized": Case(
+        partial(align, sampling_ratio=math.inf, outside="renormalize"),
+        partial(exact, axis_weights=oracles.normalized),
+    ),
+    "prroi_pool": Case(
+        partial(utils.prroi_pool, output_size=SIZE, spatial_scale=SCALE),
+        partial(exact, tapers=True),
+    ),
+    "renormalized": Case(
+        partial(align, sampling_ratio=3, outside="renormalize"),
+        counted(means, ratio=3, renormalize=True),
+    ),
+    "most samples": Case(partial(align, max_samples=2), counted(means, ratio=-1, most=2)),
+}
+BOXES = [
+    (1.13, 0.77, 6.41, 5.93),  # inside
+    (-3.2, 1.1, 4.3, 12.4),  # across borders
+    (5.1, -2.3, 14.7, 3.9),
+    (20.1, 20.2, 22.3, 24.4),  # outside
+    (-9.3, -8.1, -4.2, -3.3),
+    (-4.1, -4.3, 15.2, 14.9),  # around the map
+    (3.11, 2.37, 3.52, 6.81),  # less than a cell wide
+    (4.4, 2.2, 4.4 + 1e-9, 3.1),
+    (3.3, 2.1, 3.3, 6.1),  # a line, and points
+    (4.7, 4.2, 4.7, 4.2),
+    (4.0, 4.0, 4.0, 4.0),
+    (-1e4, -1e5, 1e4, 2e5),
+    (2.4, 3.6, 1e7, 1e7),
+]
+
+
+@cache
+def expected_of(case, dtype):
+    """Return what the oracle says of the RoIs that tests of both engines are about."""
+    return case.oracle(*made(case, np.random.default_rng(2017), dtype))
+
+
+@pytest.fixture(params=OPERATORS)
+def case(request):
+    return OPERATORS[request.param]
+
+
+def made(case, rng, dtype=np.float64):
+    """Return maps and RoIs for an operator."""
+    features = rng.standard_normal((2, case.channels, 8, 9)).astype(dtype)
+    boxes = np.array(BOXES) / ([8, 7, 8, 7] if case.is_fraction else 1)
+    return features, np.column_stack([np.arange(len(boxes)) % 2, boxes])
+
+
+class TestEveryOperator:
+    @pytest.mark.parametrize(("dtype", "error"), [(np.float64, 1e-10), (np.float32, 2e-6)])
+    def test_agrees_with_plain_loops(self, case, rng, dtype, error):
+        features, rois = made(case, rng, dtype)
+        expected = expected_of(case, dtype)
+        scale = max(1, np.abs(features).max())
+        crops = case.pool(features, rois)
+        assert crops.dtype == dtype
+        np.testing.assert_allclose(crops, expected, rtol=0, atol=error * scale)
+
+    def test_a_roi_alone_has_the_same_bits_as_among_others(self, case, rng):
+        features, rois = made(case, rng, np.float32)
+        together = case.pool(features, rois)
+        alone = [case.pool(features, rois[k : k + 1])[0] for k in range(len(rois))]
+        np.testing.assert_array_equal(together, alone)
+
+    def test_the_gradient_of_features_is_the_adjoint(self, case, rng):
+        """<g, Av> == <A'g, v>, at the same winners where there are some."""
+        features, rois = made(case, rng)
+        maps = Tensor(features, requires_grad=True)
+        crops = case.pool(maps, rois)
+        g = rng.standard_normal(crops.shape)
+        crops.backward(g)
+        if case.is_linear:
+            assert np.vdot(g, crops) == pytest.approx(np.vdot(maps.grad, features), abs=1e-10)
+            return
+        step = 1e-7 * rng.standard_normal(features.shape)
+        moved = case.pool(features + step, rois) - crops.data
+        assert np.vdot(g, moved) == pytest.approx(np.vdot(maps.grad, step), abs=1e-12)
+
+    def test_the_gradient_of_boxes_is_what_finite_differences_say(self, case, rng):
+        features, rois = made(case, rng)
+        rois = rois[:7]
+        table = Tensor(rois, requires_grad=True)
+        crops = case.pool(features, table)
+        g = rng.standard_normal(crops.shape)
+        crops.backward(g)
+        step = 1e-6
+        for k, column in np.ndindex(len(rois), 5):
+            moved = np.zeros_like(rois)
+            moved[k, column] = step * (column > 0)
+            there, back = (case.pool(features, rois + sign * moved) for sign in (1, -1))
+            slope = np.vdot(g, there - back) / (2 * step) if case.has_box_gradient else 0
+            assert table.grad[k, column] == pytest.approx(slope, abs=2e-6), (BOXES[k], column)
+
+    def test_invalid_rows_are_zeros_or_an_error(self, case, rng):
+        features, rois = made(case, rng)
+        rois[3, 0], rois[5, 2] = 7, np.nan
+        with pytest.raises(RoiError, match="at row 3"):
+            case.pool(features, rois)
+        crops = case.pool(features, rois, invalid="zero")
+        np.testing.assert_array_equal(crops[0], case.pool(features, rois[:1])[0])
+        assert not crops[[3, 5]].any()
+
+    def test_no_rois_give_no_crops(self, case, rng):
+        features, _ = made(case, rng)
+        crops = case.pool(features, np.empty((0, 5)))
+        assert crops.shape[0] == 0
+        assert crops.shape[2:] == SIZE
+
+    def test_some_channels_are_as_if_there_were_no_others(self, case, rng):
+        features, rois = made(case, rng)
+        wider = np.concatenate([features, features + 1], axis=1)
+        some = slice(0, case.channels)
+        maps = Tensor(wider, requires_grad=True)
+        crops = case.pool(maps, rois, channels=some)
+        np.testing.assert_array_equal(crops, case.pool(features, rois))
+        crops.sum().backward()
+        assert not maps.grad[:, case.channels :].any()
+
+    def test_expanded_boxes_are_larger_ones_and_so_are_their_gradients(self, case, rng):
+        features, rois = made(case, rng)
+        rois = rois[:7]
+        centre, half = (rois[:, 3:] + rois[:, 1:3]) / 2, (rois[:, 3:] - rois[:, 1:3]) / 2
+        larger = np.column_stack([rois[:, :1], centre - 1.5 * half, centre + 1.5 * half])
+        ours, theirs = Tensor(rois, requires_grad=True), Tensor(larger, requires_grad=True)
+        crops, expected = case.pool(features, ours, expand=1.5), case.pool(features, theirs)
+        np.testing.assert_allclose(crops, expected, atol=1e-10)
+        crops.sum().backward()
+        expected.sum().backward()
+        g = theirs.grad
+        np.testing.assert_allclose(
+            ours.grad[:, 1:], 1.25 * g[:, 1:] - 0.25 * g[:, [3, 4, 1, 2]], atol=1e-8
+        )
+
+
+def cells(text):
+    """Return rows of numbers, such as '9 10 / 14 15', as a crop."""
+    return np.array([[[float(value) for value in row.split()] for row in text.split("/")]])
+
+
+ONES = np.ones((1, 1, 5, 5))
+LIMIT, ALIGNED = {"sampling_ratio": math.inf}, {"aligned": True}
+PUBLISHED = [
+    ("prroi_pool", {}, "a5", (1, 1, 3, 3), 2, "9 10 / 14 15"),
+    ("prroi_pool", {}, "ones", (-2, -2, 2, 2), 2, ".0625 .25 / .25 1"),
+    ("prroi_pool", {}, "ones", (3, 3, 7, 7), 2, ".5625 0 / 0 0"),
+    ("prroi_pool", {}, "ones", (0, 0, 5, 5), 1, ".81"),
+    ("prroi_pool", {}, "a5", (1.25, 1.25, 1.5, 1.5), 1, "8.25"),
+    ("prroi_pool", {}, "a5", (2, 2, 2, 2), 1, "0"),
+    ("prroi_pool", {}, "a5", (1, 2, 3, 2), 1, "0"),
+    ("roi_align", LIMIT, "ones", (-2, -2, 2, 2), 2, ".25 .5 / .5 1"),
+    ("roi_align", LIMIT | ALIGNED, "ones", (-1, -1, 1, 1), 2, ".25 .5 / .5 1"),
+    ("roi_align", LIMIT, "a5", (0, 0, 5, 5), 1, "14.4"),
+    ("roi_align", LIMIT, "a5", (3, 3, 3, 3), 1, "21"),
+    ("roi_align", LIMIT | ALIGNED, "a5", (3, 3, 3, 3), 1, "15"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options", "on", "box", "size", "expected"), PUBLISHED)
+def test_published_cases(a5, name, options, on, box, size, expected):
+    maps = {"a5": a5, "ones": ONES, "negative": -a5 - 1}[on]
+    crops = getattr(utils, name)(maps, [[0, *box]], size, **options)
+    np.testing.assert_allclose(crops[0], cells(expected), atol=1e-10)
+
+
+def test_published_gradients_of_precise_pooling(a5):
+    maps = Tensor(np.array([[[[1.0, 2], [3, 4]]]]), requires_grad=True)
+    rois = Tensor(np.array([[0.0, 0, 0, 1, 1]]), requires_grad=True)
+    utils.prroi_pool(maps, rois, 2).sum().backward()
+    np.testing.assert_allclose(maps.grad[0, 0], np.ones((2, 2)))
+    np.testing.assert_allclose(rois.grad, [[0, 2, 4, 2, 4]])
+    rois = Tensor(np.array([[0, 1.25, 1.25, 1.5, 1.5]]), requires_grad=True)
+    utils.prroi_pool(a5, rois, 1).backward()
+    np.testing.assert_allclose(rois.grad, [[0, 0.5, 2.5, 0.5, 2.5]])
+    for box in ((2, 2, 2, 2), (1, 2, 3, 2)):
+        maps = Tensor(a5, requires_grad=True)
+        rois = Tensor(np.array([[0.0, *box]]), requires_grad=True)
+        utils.prroi_pool(maps, rois, 1).backward()
+        assert not maps.grad.any()
+        assert not rois.grad.any()
+
+
+@pytest.mark.parametrize("extent", [1e-6, 1e-4, 0.1])
+@pytest.mark.parametrize("name", ["limit", "prroi_pool"])
+def test_slopes_of_small_boxes_are_exact(name, extent):
+    """On v = x y the mean over a box is the product of its centres."""
+    y, x = np.mgrid[0:8.0, 0:9.0]
+    limit = partial(utils.roi_align, sampling_ratio=math.inf, aligned=True)
+    pool, offset = (limit, 0.5) if name == "limit" else (utils.prroi_pool, 0)
+    corner = np.array([2.999999, 4.3])
+    rois = Tensor(np.r_[0, corner, corner + extent][None], requires_grad=True)
+    pool((x * y)[None, None], rois, 1).backward()
+    centre = corner + extent / 2 - offset
+    np.testing.assert_allclose(rois.grad[0, 1:], np.tile(centre[::-1] / 2, 2), rtol=1e-6)
+
+
+def test_at_a_point_the_limit_has_the_slope_to_the_right(a5):
+    rois = Tensor(np.array([[0, 2.5, 2.5, 2.5, 2.5]]), requires_grad=True)
+    utils.roi_align(a5, rois, 1, 1.0, math.inf, aligned=True).backward()
+    np.testing.assert_allclose(rois.grad, [[0, 0.5, 2.5, 0.5, 2.5]])
+
+
+def test_the_limit_is_what_many_samples_come_to(rng):
+    features, rois = made(OPERATORS["limit"], rng)
+    few, many = (utils.roi_align(features, rois[:7], 3, 1.0, ratio) for ratio in (256, 1024))
+    limit = utils.roi_align(features, rois[:7], 3, 1.0, math.inf)
+    assert np.abs(many - limit).max() < 2e-3
+    assert np.abs(many - limit).max() < np.abs(few - limit).max() / 2
+
+
+def test_coverage_is_the_crop_of_a_map_of_ones(rng):
+    _, rois = made(OPERATORS["limit"], rng)
+    for ratio, aligned in ((2, False), (-1, True), (math.inf, False)):
+        options = (SIZE, SCALE, ratio, aligned)
+        expected = utils.roi_align(np.ones((2, 1, 8, 9)), rois, *options)[:, 0]
+        found = utils.coverage(rois, (8, 9), *options, dtype="float64")
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(
+        utils.coverage([[-4, -4, 4, 4]], 5, 2, 1.0, 4), cells(".0625 .25 / .25 1")
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "max", "sampling_ratio": math.inf}, "mode max has no limit"),
+        ({"max_samples": 2, "sampling_ratio": 2}, "sampling_ratio must be -1 with it, got 2"),
+        ({"max_samples": 2, "sampling_ratio": math.inf}, "sampling_ratio must be -1 with it"),
+        ({"max_samples": 0}, "max_samples must be at least 1, got 0"),
+        ({"mode": "min"}, "mode must be 'avg' or 'max', got 'min'"),
+        ({"outside": "clamp"}, "outside must be 'zero' or 'renormalize', got 'clamp'"),
+        ({"expand": 0}, "expand must be finite and > 0, got 0"),
+        ({"channels": slice(5, 9)}, "channels must be some of 1"),
+    ],
+)  # fmt: skip
+def test_what_means_nothing_is_refused(a5, options, message):
+    with pytest.raises(ValueError, match=message):
+        utils.roi_align(a5, [[0, 1, 1, 3, 3]], 2, **options)
