@@ -34,6 +34,17 @@ LAYOUTS = {"".join(sorted(letters)) for letters in ("nchw", "chw", "ncl", "cl")}
 CROP_DTYPES = ("float16", "float32", "float64")
 
 
+def is_url(path: PathLike) -> bool:
+    """Return whether a path is the URL of a file, such as s3://bucket/features.zarr.
+
+    Examples
+    --------
+    >>> is_url("https://example.org/f.npy"), is_url("f.h5::x")
+    (True, False)
+    """
+    return re.match("[A-Za-z][A-Za-z0-9+.-]+://", str(path)) is not None
+
+
 class Held:
     """An array that a caller passes instead of the path of one."""
 

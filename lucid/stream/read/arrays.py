@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike
+from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike, is_url
 from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.missing import not_opened
@@ -20,6 +20,7 @@ from lucid.stream.read.npz import Npz
 from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
 from lucid.stream.read.torch_file import Torch
+from lucid.stream.read.url import as_path
 from lucid.stream.read.zarr_file import Zarr
 
 FORMATS: tuple[type[Container], ...] = (Npy, Torch, Zarr, Npz, Hdf5, Safetensors)
@@ -105,7 +106,7 @@ def list_arrays(path: PathLike, trust: bool = False) -> list[ArrayInfo]:
     SourceError
         If there is no such file, or it is damaged or of no format that is read.
     """
-    container = open_container(Path(path), trust)
+    container = open_container(as_path(path), trust)
     try:
         return container.infos()
     finally:
@@ -124,17 +125,18 @@ def split(spec: PathLike) -> tuple[Path, str | None]:
     """Take PATH::DATASET apart; a file whose name has '::' in it is a file."""
     text = os.fspath(spec)
     path, mark, dataset = text.rpartition("::")
-    if not mark or Path(text).exists():
-        return Path(text), None
+    if not mark or (not is_url(text) and Path(text).exists()):
+        return as_path(text), None
     if not (path and dataset):
         raise SourceError(f"{text} must be PATH or PATH::DATASET")
-    return Path(path), dataset
+    return as_path(path), dataset
 
 
 def _format_of(path: Path) -> type[Container]:
     """Tell the format of a file by what it holds; raise if none claims it."""
     try:
-        if path.is_dir() and (found := _claimed(path, b"")):
+        may_be_folder = path.is_dir() or (is_url(path) and not path.is_file())
+        if may_be_folder and (found := _claimed(path, b"")):
             return found
         if path.is_dir():
             there = {each.suffix for each in path.iterdir()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from glob import glob
 from pathlib import Path
 
 from lucid.errors import MissingFileError
@@ -17,6 +16,7 @@ from lucid.stream.read.image_ids import Ids, read_ids
 from lucid.stream.read.maps import FEATURES, Features, Maps, PipedMaps
 from lucid.stream.read.maps_of_files import MapsOfFiles
 from lucid.stream.read.maps_per_image import MapPerImage
+from lucid.stream.read.url import as_path, globbed
 
 
 def open_features(
@@ -75,9 +75,9 @@ def _globbed(spec: str) -> list[str] | None:
     """Return what a path with wildcards stands for, in natural order; None if it has none."""
     path, mark, dataset = spec.rpartition("::")
     path = path or spec
-    if not set("*?[") & set(path) or Path(spec).exists() or Path(path).exists():
+    if not set("*?[") & set(path) or Path(spec).exists() or as_path(path).exists():
         return None
-    found = sorted(glob(path, recursive=True), key=natural)  # noqa: PTH207 - paths stay as written
+    found = sorted(globbed(path), key=natural)
     if not found:
         raise MissingFileError(f"{path} matches no file", path)
     return [f"{one}{mark}{dataset}" if mark else one for one in found]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lucid.errors import SourceError
-from lucid.stream.checks import PathLike
+from lucid.stream.checks import PathLike, is_url
+from lucid.stream.read.url import ROOTS, Url, UrlStream, as_path, fact_of
 
 BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
 SMALL_BLOCK_BYTES = 4 << 10  # of each of many files
@@ -35,14 +36,18 @@ class Input(NamedTuple):
             return fingerprint_of_array(self.values)
         if self.known:
             return self.known
-        if self.files or self.path.is_dir():
+        if self.files:
+            return fingerprint_of_many(self._all_files())
+        if isinstance(self.path, Url):
+            return fingerprint_of_url(self.path)
+        if self.path.is_dir():
             return fingerprint_of_many(self._all_files())
         return fingerprint(self.path)
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
-        there = [path for path in self._all_files() if os.path.exists(path)]  # noqa: PTH110
-        return max((os.stat(path).st_mtime_ns for path in there), default=0)  # noqa: PTH116
+        there = [path for path in map(as_path, self._all_files()) if path.exists()]
+        return max((path.stat().st_mtime_ns for path in there), default=0)
 
     def seen(self) -> tuple[int, int]:
         """Return the size of the file, or of all files, and when one was last modified.
@@ -91,6 +96,33 @@ def fingerprint(path: Path) -> str:
     return f"{'whole' if whole else SAMPLED}:{size}:{digest.hexdigest()}"
 
 
+def fingerprint_of_url(url: Url) -> str:
+    """Return a text that changes when a store says that a file, or one in a folder, has changed.
+
+    Of a file of which the store says but the size, the first and the last bytes are read; of a
+    folder that it does not list, what says that it is one of zarr.
+    """
+    try:
+        if url.is_dir():
+            facts = [f"{name} {fact_of(info)}" for name, info in sorted(url.files().items())]
+        elif url.is_file():
+            about = url.stat()
+            facts = [f"{about.st_size} {about.tag or _ends_of(url)}"]
+        else:
+            facts = [f"{root} {_ends_of(url / root)}" for root in ROOTS if (url / root).is_file()]
+    except OSError as error:
+        raise SourceError(f"{url} cannot be read: {error}") from error
+    return f"url:{blake2b(repr(facts).encode(), digest_size=16).hexdigest()}"
+
+
+def _ends_of(url: Url) -> str:
+    """Return what a file begins and ends with, as a number."""
+    stream: UrlStream = url.open()
+    last = max(stream.size - BLOCK_BYTES, 0)
+    ends = stream.pread(BLOCK_BYTES, 0) + stream.pread(BLOCK_BYTES, last)
+    return blake2b(ends, digest_size=16).hexdigest()
+
+
 def fingerprint_of_array(values: Any) -> str:
     """Return a text that changes with the values of an array."""
     digest = blake2b(digest_size=16)
@@ -115,9 +147,9 @@ class FilesSeen:
         self.count += 1
         return start, size
 
-    def add_missing(self) -> None:
-        """Take down that a file is not there."""
-        self._digest.update(b"\xff" * 8)
+    def add_text(self, known: str) -> None:
+        """Take down the fingerprint of a file, or that it is not there."""
+        self._digest.update(known.encode() or b"\xff" * 8)
         self.count += 1
 
     def text(self) -> str:
@@ -134,10 +166,13 @@ def fingerprint_of_many(paths: Sequence[PathLike]) -> str:
     """
     seen = FilesSeen()
     for path in paths:
+        if is_url(path):
+            seen.add_text(fingerprint_of_url(Url(path)) if Url(path).exists() else "")
+            continue
         try:
             file = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
-            seen.add_missing()
+            seen.add_text("")
             continue
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error

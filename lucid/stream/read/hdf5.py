@@ -18,13 +18,14 @@ import h5py
 
 from lucid.errors import LucidError, SourceError
 from lucid.stream.read.filters import name_of, plugins_of
-from lucid.stream.read.hdf5_file import damaged, identity, open_hdf5
+from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_hdf5
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.ids import id_in
 from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
 from lucid.stream.read.place import Place
 from lucid.stream.read.source import ArrayInfo, Check, Source
 from lucid.stream.read.unpacked import Unpacked, unpacked
+from lucid.stream.read.url import Url
 from lucid.stream.read.ways_out import (
     is_open_ended,
     link_of,
@@ -44,6 +45,7 @@ class Hdf5:
 
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._trust = path, trust
+        self._leaves = trust and not isinstance(path, Url)  # whether links may lead out of the file
         self._file = open_hdf5(path)
         self._said: tuple[str, dict[str, Any]] | None = None  # by a group
         with _told_of(path):
@@ -52,7 +54,7 @@ class Hdf5:
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
         """Return whether a file is HDF5, which need not begin at its first byte."""
-        return bool(h5py.is_hdf5(path))
+        return start.startswith(SIGNATURE) if isinstance(path, Url) else bool(h5py.is_hdf5(path))
 
     def infos(self) -> list[ArrayInfo]:
         """Return what the file says about its datasets, in the order of their names.
@@ -134,7 +136,7 @@ class Hdf5:
     def _keys(self, name: str) -> list[str]:
         """Return the names in a group; bytes that are no text cannot be asked for."""
         with _told_of(self._path):
-            if not self._trust:
+            if not self._leaves:
                 require_inside(self._file, name, f"{self._path}::{name}")
             group = self._file.get(name or "/")
             return _texts(group) if isinstance(group, h5py.Group) else []
@@ -167,14 +169,14 @@ class Hdf5:
                 return self._checked(name)
             return None
         item = self._file.get(name)
-        if not self._trust and isinstance(item, h5py.Dataset) and is_open_ended(item):
+        if not self._leaves and isinstance(item, h5py.Dataset) and is_open_ended(item):
             return self._reached(name, True)
         return item
 
     def _checked(self, name: str) -> object:
         """Return what a name leads to; raise if that is out of the file, or not there."""
         where = f"{self._path}::{name}"
-        if not self._trust:
+        if not self._leaves:
             require_inside(self._file, name, where)
         item = self._file.get(name)
         if item is None and (link := link_of(self._file, name)) is not None:
@@ -220,8 +222,8 @@ class Hdf5Source(Source):
     @property
     def place(self) -> Place | None:
         """Where the values lie in the file, if they are in one piece there as NumPy has them."""
-        if self._array is not self._item:  # they are not stored as they are meant
-            return None
+        if self._array is not self._item or isinstance(self.path, Url):
+            return None  # they are not stored as they are meant, or there is nothing to map
         with _told_of(self.name):
             begin, kind = self._item.id.get_offset(), self._item.id.get_type()
             is_own = identity(self._item)[0] == self._file.number

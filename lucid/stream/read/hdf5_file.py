@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 
 from lucid.errors import SourceError
+from lucid.stream.read.url import Url
 
 # What file systems answer that have no locks, or not those that HDF5 asks for.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -25,6 +26,8 @@ def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
         If it is damaged, or being written.
     """
     try:
+        if isinstance(path, Url):
+            return h5py.File(path.open(), "r")
         try:
             return h5py.File(path, "r")
         except BlockingIOError as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lucid.errors import SourceError
 from lucid.stream.read.npy import Header
+from lucid.stream.read.pread import pread
 from lucid.stream.read.zip_file import Member, ZipFile
 from lucid.stream.types import Array
 
@@ -24,7 +25,7 @@ class Inflating(io.RawIOBase):
     """The bytes of a deflated member from front to back, never more than it says it has."""
 
     def __init__(self, file: ZipFile, member: Member) -> None:
-        self._file, self._at, self._member = file.stream.fileno(), file.place(member), member
+        self._file, self._at, self._member = file.stream, file.place(member), member
         self._left, self._wanted, self._checksum = member.stored, member.size, 0
         self._inflater, self._held = zlib.decompressobj(-zlib.MAX_WBITS), b""
 
@@ -53,7 +54,7 @@ class Inflating(io.RawIOBase):
         """Return packed bytes that come next."""
         if self._held:
             return self._held
-        piece = os.pread(self._file, min(PIECE_BYTES, self._left), self._at)
+        piece = pread(self._file, min(PIECE_BYTES, self._left), self._at)
         if not piece or self._inflater.eof:
             raise ValueError("it ends before the size that the zip file says")
         self._at, self._left = self._at + len(piece), self._left - len(piece)

@@ -17,8 +17,9 @@ from numpy.lib import format as npy
 from lucid.errors import SourceError
 from lucid.stream.read.fingerprint import FilesSeen
 from lucid.stream.read.place import Place
-from lucid.stream.read.pread import PreadArray
+from lucid.stream.read.pread import PreadArray, UrlArray, size_of
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.url import UrlStream
 from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
@@ -135,7 +136,7 @@ def map_npy(path: Path) -> Array | PreadArray:
     """
     with path.open("rb") as stream:
         header = read_header(stream, str(path))
-        begin, held = stream.tell(), os.fstat(stream.fileno()).st_size
+        begin, held = stream.tell(), size_of(stream)
         if held - begin < header.nbytes:
             raise SourceError(
                 f"{path} is truncated: its header promises {begin + header.nbytes} bytes, "
@@ -145,7 +146,7 @@ def map_npy(path: Path) -> Array | PreadArray:
 
 
 class FileValues:
-    """The values in a file: mapped into memory all at once, or read where that is refused."""
+    """The values in a file: mapped into memory all at once, or read where that cannot be."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -162,6 +163,8 @@ class FileValues:
         try:
             if size == 0:  # nothing can be mapped
                 return np.empty(shape, header.dtype)
+            if isinstance(self._stream, UrlStream):
+                return UrlArray(self._stream, begin, shape, header.dtype, header.fortran)
             values = self._mapped[begin : begin + size].view(header.dtype)
             return values.reshape(shape, order="F" if header.fortran else "C")
         except OSError:  # as on FUSE with direct I/O

@@ -17,6 +17,7 @@ from lucid.stream.read.npy import place_in_npy
 from lucid.stream.read.place import Place
 from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import Check, Container, Source
+from lucid.stream.read.url import Url, as_path
 
 
 class PerImage(Protocol):
@@ -67,7 +68,7 @@ def per_image(
     text = os.fspath(spec)
     path, _, dataset = text.rpartition("::")
     if path and PLACE not in path:
-        return DatasetPerImage(Path(path), dataset, ids, trust)
+        return DatasetPerImage(as_path(path), dataset, ids, trust)
     known = files_of(text) if ids is None else list(ids)
     specs = [text.replace(PLACE, one) for one in known]
     return FilePerImage(specs, known, names, check, trust, pattern=text)
@@ -172,7 +173,7 @@ class FilePerImage:
         self._places[image] = place = place_in_npy(spec, self._seen)
         if place is not None:
             return PlacedSource(spec, place)
-        if not os.path.exists(self._paths[image]):  # noqa: PTH110
+        if not as_path(self._paths[image]).exists():
             return None
         source = self.opened(image)
         self._places[image] = source.place
@@ -200,7 +201,7 @@ class FilePerImage:
     def as_input(self, role: str, shape: tuple[int, ...], dtype: str) -> Input:
         """Return what is recorded of all files."""
         path, _, dataset = (self._pattern or self._specs[0]).rpartition("::")
-        where = Path(path or dataset)
+        where = as_path(path or dataset)
         files, several = tuple(self._paths), self._pattern is None
         this = Input(role, where, dataset if path else None, shape, dtype, files, several)
         all_seen = None not in self._places and self._seen.count == len(files)
@@ -217,26 +218,35 @@ class FilePerImage:
             self._open = None
 
 
+def _names_in(folder: Path) -> list[str]:
+    """Return what is in a folder, but for what is hidden."""
+    try:
+        if isinstance(folder, Url):
+            names = [path.name for path in folder.iterdir()]
+        else:
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries]
+    except OSError as error:
+        raise not_opened(folder, error) from error
+    return [name for name in names if not name.startswith(".")]
+
+
 def files_of(pattern: str) -> list[str]:
     """Return the ids of the files that there are, in natural order.
 
     An id stays within one part of a path, and does not begin with a dot; anything else in the
     pattern is meant as it is written.
     """
-    parts = Path(pattern.rpartition("::")[0] or pattern).parts
-    level = next(k for k, part in enumerate(parts) if PLACE in part)
-    folder, below = Path(*parts[:level]), Path(*parts[level + 1 :])
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise not_opened(folder, error) from error
+    path = as_path(pattern.rpartition("::")[0] or pattern)
+    level = next(k for k, part in enumerate(path.parts) if PLACE in part)
+    folder, below = type(path)(*path.parts[:level]), Path(*path.parts[level + 1 :])
+    parts, names = path.parts, _names_in(folder)
     ids = {name: id_in(name, parts[level], PLACE) for name in names}
     found = [
         one
         for name, one in ids.items()
         if one is not None
-        and (below == Path() or Path(folder, name, str(below).replace(PLACE, one)).exists())
+        and (below == Path() or (folder / name / str(below).replace(PLACE, one)).exists())
     ]
     if not found:
         hint = "; wildcards beside {id} mean themselves" if set("*?") & set(pattern) else ""

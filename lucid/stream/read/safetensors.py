@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from lucid.errors import SourceError
 from lucid.stream.read.bfloat16 import BFLOAT16, Widened
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.npy import FileValues, Header
+from lucid.stream.read.pread import size_of
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.words import WORDS, Said
 
@@ -112,7 +112,7 @@ def read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Tensor], dict[st
 
 def _read(stream: BinaryIO) -> tuple[dict[str, Tensor], dict[str, str], int]:
     """Return what a header says, and where the values begin; raise a ValueError if it lies."""
-    held = os.fstat(stream.fileno()).st_size
+    held = size_of(stream)
     length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
     begin = LENGTH_BYTES + length
     if begin > held:

@@ -16,8 +16,10 @@ from pathlib import Path
 import h5py
 
 from lucid.errors import MissingFileError, SourceError
+from lucid.stream.checks import is_url
 from lucid.stream.read.filters import EXTRA, name_of, plugins_of, require_plugins
 from lucid.stream.read.hdf5_file import identity, open_hdf5
+from lucid.stream.read.url import as_path
 
 MOST_LINKS = 32  # that lead from one name to the next
 
@@ -62,9 +64,11 @@ def _require_whole(
         return
     if trust:
         require_plugins(dataset, where)
+    if trust and not is_url(where):
         _require_external_storage(dataset, where)
     else:
-        _require_own_storage(dataset, where)
+        _require_no_other_file(dataset, where)
+        _require_own_storage(dataset, where, trust)
     for name, source in _virtual_sources(dataset):
         through = f"{where} (through {source!r})"
         if not trust:
@@ -76,20 +80,24 @@ def _require_whole(
     checked.add(this)
 
 
-def _require_own_storage(dataset: h5py.Dataset, where: str) -> None:
-    """Raise unless the values of a dataset are in its file, and can be read without new code."""
+def _require_no_other_file(dataset: h5py.Dataset, where: str) -> None:
+    """Raise if a dataset leads to other files."""
     if dataset.external:
         raise _distrusted(where, f"stored in another file, {dataset.external[0][0]!r}")
     parts = dataset.virtual_sources() if dataset.is_virtual else []
     if any(part.file_name != "." or "%" in part.dset_name for part in parts):
         raise _distrusted(where, "a virtual dataset made of other files")
-    if plugins := plugins_of(dataset):
+
+
+def _require_own_storage(dataset: h5py.Dataset, where: str, trust: bool) -> None:
+    """Raise unless a file has the values that are promised, to be read without new code."""
+    if not trust and (plugins := plugins_of(dataset)):
         raise _distrusted(where, f"stored with {name_of(plugins[0])}, a plug-in", f" ({EXTRA})")
     space = dataset.id.get_create_plist()
     stored = space.get_layout() == h5py.h5d.CONTIGUOUS and dataset.id.get_storage_size()
     if stored is False:
         return
-    size, promised = Path(dataset.file.filename).stat().st_size, _stored_bytes(dataset)
+    size, promised = as_path(dataset.file.filename).stat().st_size, _stored_bytes(dataset)
     if min(stored, size) < promised:
         raise SourceError(
             f"{where} promises {promised} bytes, more than its file has or holds for it"
@@ -173,6 +181,8 @@ def _steps(name: str) -> list[str]:
 
 
 def _distrusted(where: str, what: str, how: str = "") -> SourceError:
+    if is_url(where) and not how:
+        return SourceError(f"{where} is {what}, which is never followed from a URL; copy the files")
     return SourceError(
         f"{where} is {what}; pass --trust-input{how} if you know where it comes from"
     )

@@ -11,8 +11,10 @@ from typing import Any
 
 from lucid.errors import SourceError
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.url import ROOTS, Url
 from lucid.stream.read.words import WORDS, Said, fits
-from lucid.stream.read.zarr_keys import ROOTS, Folder, Keys, Zipped
+from lucid.stream.read.zarr_keys import Folder, Keys, Zipped
+from lucid.stream.read.zarr_url import Remote
 from lucid.stream.read.zip_file import STARTS
 from lucid.stream.types import Array
 
@@ -63,7 +65,7 @@ class Zarr:
             raise SourceError(
                 f"{path} is zarr, for which a package is needed: pip install 'lucid-roialign[zarr]'"
             ) from None
-        self._keys: Keys = Folder(path, trust) if path.is_dir() else Zipped(path)
+        self._keys = _keys_of(path, trust)
         store = import_module("lucid.stream.read.zarr_store").KeysStore(self._keys)
         self._group_type = zarr.Group
         self.few_at_once = partial(zarr.config.set, {"async.concurrency": CHUNKS_AT_ONCE})
@@ -77,7 +79,7 @@ class Zarr:
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
         """Return whether a folder, or a file that begins with these bytes, is of this format."""
-        if path.is_dir():
+        if not start:
             return any((path / root).is_file() for root in ROOTS)
         first = start[30 : 30 + int.from_bytes(start[26:28], "little")]
         if not start.startswith(STARTS) or first.endswith(b".npy"):
@@ -174,6 +176,8 @@ class ZarrSource(Source):
     @property
     def missing_chunks(self) -> int:
         """How many chunks were never written, and read as zeros or what the store says."""
+        if isinstance(self.path, Url):  # where to list them may take long, or is not possible
+            return 0
         with _told_of(self.name):
             missing: int = self._array.nchunks - self._array.nchunks_initialized
         return missing
@@ -186,6 +190,14 @@ class ZarrSource(Source):
         """Return the words of the array's attributes, and those of its group and store."""
         group = (self._name or "").rpartition("/")[0]
         return said_by(self._array), self._store.said_in(group) if self._name else {}
+
+
+def _keys_of(path: Path, trust: bool) -> Keys:
+    """Return what gives the values of a store."""
+    if isinstance(path, Url):  # servers do not always tell a file from a folder
+        remote = Remote(path)
+        return remote if any(map(remote.has, ROOTS)) else Zipped(path)
+    return Folder(path, trust) if path.is_dir() else Zipped(path)
 
 
 def said_by(item: Any) -> Said:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from lucid.errors import SourceError
 from lucid.stream.read.inflated import Inflating, fill, require_plausible
+from lucid.stream.read.pread import pread
 from lucid.stream.read.zip_file import STORED, ZipFile
 
-ROOTS = ("zarr.json", ".zgroup", ".zarray")  # one of which a store has
 Range = tuple[int, int | None]  # from a byte on, from the end if it is below 0; and up to one
 
 
@@ -91,7 +91,7 @@ class Zipped:
         begin, end = _within(member.size, part)
         if member.method == STORED:
             place = self._file.place(member)
-            return os.pread(self._file.stream.fileno(), end - begin, place + begin)
+            return pread(self._file.stream, end - begin, place + begin)
         require_plausible(member, f"{self._file.path}::{key}")
         whole = bytearray(member.size)
         fill(Inflating(self._file, member), memoryview(whole))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,6 +11,7 @@ from struct import error as StructError  # noqa: N812 - as all errors are called
 from typing import BinaryIO, NamedTuple
 
 from lucid.errors import SourceError
+from lucid.stream.read.pread import pread, size_of
 
 STARTS = b"PK\x03\x04", b"PK\x05\x06"  # of files with members, and without
 STORED, DEFLATED = 0, 8  # methods
@@ -69,7 +69,7 @@ class ZipFile:
             raise SourceError(f"{where} is encrypted")
         if member.method not in {STORED, DEFLATED}:
             raise SourceError(f"{where} is packed by method {member.method}; save it deflated")
-        start = os.pread(self.stream.fileno(), LOCAL.size, member.begin)
+        start = pread(self.stream, LOCAL.size, member.begin)
         try:
             mark, _, _, method, *_, name, extra = LOCAL.unpack(start)
         except StructError as error:
@@ -83,7 +83,7 @@ class ZipFile:
         """Return the bytes of a small member that is not packed."""
         if member.method != STORED or not member.size == member.stored <= most:
             raise SourceError(f"{self.path}::{member.name} is packed, or longer than {most} bytes")
-        return os.pread(self.stream.fileno(), member.size, self.place(member))
+        return pread(self.stream, member.size, self.place(member))
 
     def close(self) -> None:
         """Close the file; what is mapped of it stays."""
@@ -95,7 +95,7 @@ def _directory(stream: BinaryIO, path: Path) -> list[Member]:
     begin, size, count = directory_of(stream)
     if size > MOST_DIRECTORY_BYTES or count * ENTRY.size > size:
         raise ValueError(f"its directory would have {count} members in {size} bytes")
-    directory, at, members = os.pread(stream.fileno(), size, begin), 0, []
+    directory, at, members = pread(stream, size, begin), 0, []
     for _ in range(count):
         member, at = _entry(directory, at)
         members.append(member)
@@ -116,10 +116,10 @@ def _directory(stream: BinaryIO, path: Path) -> list[Member]:
 
 def directory_of(stream: BinaryIO) -> tuple[int, int, int]:
     """Return where the directory is, its size, and how many members it has."""
-    length = os.fstat(stream.fileno()).st_size
+    length = size_of(stream)
     for reach in (COMMON_TAIL, END.size + MOST_COMMENT):
         start = max(length - reach, 0)
-        tail = os.pread(stream.fileno(), length - start, start)
+        tail = pread(stream, length - start, start)
         if (at := tail.rfind(END_MARK)) >= 0:
             break
     else:
@@ -128,7 +128,7 @@ def directory_of(stream: BinaryIO) -> tuple[int, int, int]:
     end = start + at
     if at >= LOCATOR.size and tail.startswith(LOCATOR_MARK, at - LOCATOR.size):
         _, _, end, _ = LOCATOR.unpack_from(tail, at - LOCATOR.size)
-        found = os.pread(stream.fileno(), END64.size, min(end, length))
+        found = pread(stream, END64.size, min(end, length))
         mark, *_, count, size, begin = END64.unpack(found)
         if mark != END64_MARK:
             raise ValueError("its zip64 directory is not where it should be")

@@ -10,6 +10,7 @@ from lucid import __version__
 from lucid.stream.options import ARRAY, OPTIONS, REQUIRED, Recorded
 from lucid.stream.plan.job import Job
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.url import Url, as_path, without_secrets
 from lucid.stream.settings import Settings
 from lucid.stream.write.journal import FORMAT
 
@@ -47,12 +48,14 @@ def _paths(one: Input, folder: str) -> str | tuple[str, ...]:
     if not one.several:
         return _relative(one.path, folder)
     more = len(one.files) - MOST_PATHS
-    seen = [_relative(Path(path), folder) for path in one.files[:MOST_PATHS]]
+    seen = [_relative(as_path(path), folder) for path in one.files[:MOST_PATHS]]
     return (*seen, *[f"and {more} more"] * (more > 0))
 
 
 def _relative(path: Path | None, folder: str) -> str:
     """Return the path of an input from a folder, what stands for one if it is in memory."""
+    if isinstance(path, Url):
+        return without_secrets(path)
     return printable(os.path.relpath(os.path.realpath(path), folder)) if path else IN_MEMORY
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from lucid.errors import SinkError, SourceError
 from lucid.stream.checks import ZARR_SUFFIX
-from lucid.stream.read.zarr_keys import ROOTS
+from lucid.stream.read.url import ROOTS
 from lucid.stream.types import Array
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
