@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from lucid.stream import ArrayInfo, ExtractReport
+    from lucid.viewer.scene import Scene
 
 
 def complain(message: str) -> None:
@@ -205,6 +206,21 @@ def _described(info: ArrayInfo) -> dict[str, Any]:
         "compression": info.compression,
         "roles": info.roles,
     }
+
+
+def show_drawn(scene: Scene) -> None:
+    """Print what was drawn, and where."""
+    images, rois = len(scene.images), sum(1 for _ in scene.rois)
+    what = f"{images} image{'s' * (images != 1)}, {rois} RoI{'s' * (rois != 1)}"
+    for kind, path in (("picture", scene.wishes.output), ("page", scene.wishes.html)):
+        if path is not None:
+            _say(_shown(f"{kind:<10}{path}  {what}, {_in_units(path.stat().st_size)}"))
+
+
+def put(data: bytes) -> None:
+    """Write bytes to standard output."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def _print_json(value: Any, to_stderr: bool = False) -> None:

@@ -14,6 +14,7 @@ from lucid.errors import LucidError
 from . import console
 from .extract import extract
 from .info import info
+from .preview import preview
 
 DATA_ERROR = 1  # something was looked at and found wrong; usage errors are click's 2
 
@@ -36,6 +37,7 @@ def commands() -> None:
 
 commands.add_command(extract)
 commands.add_command(info)
+commands.add_command(preview)
 
 
 def main() -> NoReturn:

@@ -1,7 +1,7 @@
 """The options of the command, made from the library's table."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import click
@@ -77,18 +77,20 @@ class GroupedCommand(StrictCommand):
                 formatter.write_dl(records)
 
 
-def from_table(*names: str) -> Callable[[Command], Command]:
-    """Return what gives a command options of the table; those that are not passed are None."""
+def from_table(
+    *names: str, table: Mapping[str, Option] = OPTIONS, required: Collection[str] = REQUIRED
+) -> Callable[[Command], Command]:
+    """Return what gives a command options of a table; those that are not passed are None."""
 
     def add(command: Command) -> Command:
         for name in reversed(names):
-            command = _decorator(name, OPTIONS[name])(command)
+            command = _decorator(name, table[name], name in required)(command)
         return command
 
     return add
 
 
-def _decorator(name: str, option: Option) -> Callable[[Command], Command]:
+def _decorator(name: str, option: Option, required: bool) -> Callable[[Command], Command]:
     flag = flag_of(name)
     more: dict[str, Any] = {"help": _help(name, option)}
     if option.metavar is None:
@@ -100,7 +102,7 @@ def _decorator(name: str, option: Option) -> Callable[[Command], Command]:
     flags = [option.short] * bool(option.short) + [flag]
     return click.option(
         *flags, name, cls=GroupedOption, group=option.group,
-        required=name in REQUIRED, **more,
+        required=required, **more,
     )  # fmt: skip
 
 
@@ -122,6 +124,7 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
     return click.option(*flags, cls=GroupedOption, group=group, is_flag=True, help=about, **more)
 
 
+quiet = flag("-q", "--quiet", group="Report", about="Print no report.")
 as_json = flag("--json", "as_json", group="Report", about="Print the report as JSON.")
 
 
@@ -131,5 +134,4 @@ def display(command: Command) -> Command:
         "--progress/--no-progress", group="Report", default=None,
         about="Draw a progress bar on stderr.  [default: if that is a terminal]",
     )  # fmt: skip
-    quiet = flag("-q", "--quiet", group="Report", about="Print no report.")
     return as_json(quiet(progress(command)))

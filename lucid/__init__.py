@@ -1,6 +1,7 @@
 """RoIAlign for feature maps on disk and in memory.
 
-`lucid.extract` reads feature maps and RoIs from files and writes the crops;
+`lucid.extract` reads feature maps and RoIs from files and writes the crops, `lucid.preview` draws
+what it would do;
 `lucid.models.utils.roi_align` and `ROIAlign` do the same for arrays and Tensors in memory.
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lucid.roi.engines.selection import get_engine, set_engine
     from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
+    from lucid.viewer.preview import preview
 
 __version__ = "0.1.0"
 
@@ -50,6 +52,7 @@ __all__ = [
     "models",
     "nn",
     "no_grad",
+    "preview",
     "random",
     "roi",
     "set_engine",
@@ -65,6 +68,7 @@ _HOMES = {
     "get_engine": "lucid.roi.engines.selection",
     "get_num_threads": "lucid.roi.threads",
     "no_grad": "lucid._graph",
+    "preview": "lucid.viewer.preview",
     "set_engine": "lucid.roi.engines.selection",
     "set_num_threads": "lucid.roi.threads",
     "show_config": "lucid._config",

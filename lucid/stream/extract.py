@@ -16,8 +16,8 @@ from lucid.roi.engines.selection import get_engine
 from lucid.stream.checks import PathLike, SourceLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
-from lucid.stream.plan.coverage import Coverage, Placement
-from lucid.stream.plan.inputs import plan_inputs
+from lucid.stream.plan.coverage import Coverage
+from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
 from lucid.stream.plan.survey import Survey, survey
@@ -167,7 +167,7 @@ def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
     table = job.rois
     done = np.ones(table.rois, bool) if start is None else start.done
-    found = survey(table, done, Coverage(_placement(job, settings), table.named.warnings))
+    found = survey(table, done, Coverage(placement_of(job, settings), table.named.warnings))
     require_batch_index(found.report, table)
     if settings.unmatched == "zero" and table.named.unmatched:
         found.report.forgive("no such image")  # positions that were ids are all of images
@@ -187,23 +187,6 @@ def _hint(found: Survey, table: RoiSource) -> str:
     if found.coverage.are_misordered:
         return "; half of the rows are like it, as if boxes were xywh"
     return table.named.hint if "no such image" in found.report.defects else ""
-
-
-def _placement(job: Job, settings: Settings) -> Placement:
-    """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
-    _, channels, height, width = job.features.shape
-    others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
-    return Placement(
-        sizes=job.features.sizes,
-        scale=job.operator.spatial_scale,
-        offset=job.operator.offset,
-        boxes=job.rois.form,
-        other_layout=others.get(settings.layout),
-        normalized=settings.normalized,
-        frame=job.rois.frame_of_features,
-        input_sizes=job.rois.input_sizes[0],
-        is_exact=job.rois.input_sizes[1],
-    )
 
 
 def _require_frame(coverage: Coverage, strict: bool) -> None:

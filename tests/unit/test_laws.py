@@ -116,6 +116,17 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not left
 
 
+def test_the_viewer_is_imported_by_nobody_below():
+    below = [path for path in within("lucid") if path not in within("lucid/viewer")]
+    below.remove(ROOT / "lucid" / "__init__.py")  # which offers what it has to offer
+    assert not broken(lambda path: imports_any(path, "lucid.viewer"), below)
+
+
+def test_the_viewer_imports_no_command_and_no_tensor():
+    others = ("click", "lucid_cli", "lucid._tensor", "lucid.models", "lucid.nn")
+    assert not broken(lambda path: imports_any(path, *others), within("lucid/viewer"))
+
+
 def test_the_library_neither_draws_nor_prints_nor_knows_the_command():
     def heard(path):
         return imports_any(path, "click", "tqdm", "cli", "lucid_cli") | calls(path) & {"print"}
@@ -172,16 +183,16 @@ def loaded_after(code):
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_importing_lucid_loads_neither_h5py_nor_click_nor_tqdm():
+def test_importing_lucid_loads_neither_h5py_nor_click_nor_tqdm_nor_matplotlib():
     everything = "import lucid; lucid.Tensor, lucid.nn, lucid.random, lucid.models.utils.roi_align"
     loaded = loaded_after(everything)
     assert "numpy" in loaded
-    assert not {"h5py", "click", "tqdm"} & loaded
+    assert not {"h5py", "click", "tqdm", "matplotlib"} & loaded
 
 
 HELP = """
 from lucid_cli.main import main
-for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"]):
+for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"], ["preview", "--help"]):
     try:
         main()
     except SystemExit:
@@ -192,4 +203,4 @@ for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"]):
 def test_help_loads_neither_numpy_nor_h5py():
     loaded = loaded_after(HELP)
     assert "click" in loaded
-    assert not {"numpy", "h5py", "tqdm"} & loaded
+    assert not {"numpy", "h5py", "tqdm", "matplotlib"} & loaded

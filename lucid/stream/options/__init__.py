@@ -6,7 +6,7 @@ the same as before. To add an option is to add an entry here, and to use it. Not
 NumPy, so that the command can show its help fast.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from textwrap import fill
 from typing import Any, TypeVar, get_args
@@ -51,17 +51,20 @@ REQUIRED = Paths.__required_keys__
 ALIASES = {option.alias: name for name, option in OPTIONS.items() if option.alias}
 
 
-def documented(function: Function) -> Function:
+def documented(
+    function: Function, kinds: Any = Options, table: Mapping[str, Option] = OPTIONS
+) -> Function:
     """Give a function that takes `**options` the table's signature, and its help in the docstring.
 
     Static tools know the keywords by `Unpack[Options]`; this is for `help` and `inspect`.
     """
     keywords = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=OPTIONS[name].default, annotation=kind)
-        for name, annotation in Options.__annotations__.items()
+        Parameter(name, Parameter.KEYWORD_ONLY, default=table[name].default, annotation=kind)
+        for name, annotation in kinds.__annotations__.items()
+        if name in table
         for kind in get_args(annotation)[:1]
     ]
-    about = "\n".join(_about(each.name, OPTIONS[each.name]) for each in keywords)
+    about = "\n".join(_about(each.name, table[each.name]) for each in keywords)
     function.__doc__ = (function.__doc__ or "").replace("{options}", about.lstrip())
     plain = signature(function)
     *own, _ = plain.parameters.values()

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from lucid.roi.engines.selection import get_engine
 from lucid.roi.operator import crop_dtype
 from lucid.roi.operators import operator_of
+from lucid.stream.plan.coverage import Placement
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.memory import (
     chunk_bytes,
@@ -53,3 +54,20 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     # Before the RoIs are read, for what files say about themselves need not be true.
     require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))
     return job, scale.origin if scale.is_single else "images"
+
+
+def placement_of(job: Job, settings: Settings) -> Placement:
+    """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
+    _, channels, height, width = job.features.shape
+    others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
+    return Placement(
+        sizes=job.features.sizes,
+        scale=job.operator.spatial_scale,
+        offset=job.operator.offset,
+        boxes=job.rois.form,
+        other_layout=others.get(settings.layout),
+        normalized=settings.normalized,
+        frame=job.rois.frame_of_features,
+        input_sizes=job.rois.input_sizes[0],
+        is_exact=job.rois.input_sizes[1],
+    )

@@ -66,12 +66,12 @@ def _open(
         return PipedMaps(open_stdin("features"), axes, given)
     if PLACE in text:
         return MapPerImage(text, axes, given, trust)
-    if (files := _globbed(text)) is not None:
+    if (files := files_matching(text)) is not None:
         return MapsOfFiles(files, text, axes, given, trust)
     return Maps(open_source(text, FEATURES, axes.require, trust=trust), axes, given)
 
 
-def _globbed(spec: str) -> list[str] | None:
+def files_matching(spec: str) -> list[str] | None:
     """Return what a path with wildcards stands for, in natural order; None if it has none."""
     path, mark, dataset = spec.rpartition("::")
     path = path or spec

@@ -1,0 +1,48 @@
+"""A run's arguments as options of the command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from shlex import quote
+from typing import Any
+
+from lucid.stream.checks import Held
+from lucid.viewer.options import UNDERSTOOD
+
+FEATURES = "features"  # which may be several, each with a flag of its own
+IN_MEMORY = "ARRAY.npy"  # stands for an array that is none in a file
+
+
+def options_of(arguments: Mapping[str, Any], without: tuple[str, ...] = ()) -> list[str]:
+    """Return the words of a command line that says these arguments, quoted for a shell."""
+    return [
+        quote(word)
+        for name, value in arguments.items()
+        if name in UNDERSTOOD and name not in without and value is not None
+        for word in _words(name, value)
+    ]
+
+
+def _words(name: str, value: Any) -> Iterator[str]:
+    flag = "--" + name.replace("_", "-")
+    option = UNDERSTOOD[name]
+    if option.metavar is None:
+        if option.negative or value:
+            yield flag if value else flag.replace("--", "--no-", 1)
+        return
+    several = value if option.several and isinstance(value, (list, tuple)) else [value]
+    for one in several:
+        yield from (flag, _text(name, one))
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, (str, os.PathLike)):
+        return os.fspath(value)
+    if isinstance(value, (tuple, list)) and not any(
+        isinstance(one, (list, tuple)) for one in value
+    ):
+        sign = "x" if "HxW" in str(UNDERSTOOD[name].metavar) else ","
+        return sign.join(map(str, value))
+    is_array = isinstance(value, (Held, list, tuple)) or hasattr(value, "__array__")
+    return IN_MEMORY if is_array else str(value)

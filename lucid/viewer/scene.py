@@ -1,0 +1,284 @@
+"""What is to be seen, in arrays: images with their maps, the RoIs on them, and crops.
+
+Positions are in cells, y before x; the centre of the first cell is at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.errors import FrameError, RoiError, ShapeError, SinkError, SourceError
+from lucid.roi.forms import UPRIGHT
+from lucid.roi.table import examine
+from lucid.stream.checks import spelled
+from lucid.stream.plan.coverage import Coverage
+from lucid.stream.plan.inputs import placement_of, plan_inputs
+from lucid.stream.plan.job import Job
+from lucid.stream.plan.plan import make_plan
+from lucid.stream.plan.survey import survey
+from lucid.stream.read.ids import match
+from lucid.stream.read.maps import Features
+from lucid.stream.report import ExtractReport
+from lucid.stream.run import local
+from lucid.stream.settings import Settings
+from lucid.stream.types import Array, Rows
+from lucid.stream.write.identity import printable
+from lucid.viewer.choice import MOST_IMAGES, Choice, choose
+from lucid.viewer.photos import Backdrop, Photos
+from lucid.viewer.planes import Reduction, plane_of, reduction_of, size_of
+from lucid.viewer.wishes import Wishes
+
+Floats = NDArray[np.float64]
+
+MOST_CELLS = 1 << 18  # of a map that are drawn
+PAGE_OPERATOR = "roi-align"
+CELLS_OF_PAGE = 20 << 16  # of all planes of a page, which has them as numbers
+
+
+class Grid(NamedTuple):
+    """Where the operator samples a RoI, along y and x."""
+
+    start: tuple[float, float]  # in cells
+    bin: tuple[float, float]  # length of a bin
+    samples: tuple[int, int]  # per bin
+
+    def edges(self, axis: int, bins: int) -> Floats:
+        """Return the borders of bins along an axis."""
+        edges: Floats = self.start[axis] + self.bin[axis] * np.arange(bins + 1.0)
+        return edges
+
+    def positions(self, axis: int, bins: int) -> Floats:
+        """Return where samples lie along an axis."""
+        count = self.samples[axis]
+        along: Floats = (np.arange(bins * count) + 0.5) / max(count, 1)
+        return self.start[axis] + self.bin[axis] * along
+
+
+@dataclass(slots=True)
+class Roi:
+    """A RoI as it is drawn."""
+
+    row: int
+    box: tuple[float, ...]  # as in its file: x1, y1, x2, y2 of the picture
+    cells: tuple[float, float, float, float]  # y1, x1, y2, x2 as the operator has it
+    input_box: tuple[float, ...]  # x1, y1, x2, y2 in input coordinates
+    grid: Grid | None  # None if it is invalid, or there is none
+    name: str = ""  # what it is called, if it is
+    kinds: tuple[str, ...] = ()  # why it is among the worst
+    fact: str = ""  # why it is invalid
+    crop: Floats | None = None  # (PH, PW) or (PH, PW, 3)
+
+
+@dataclass(slots=True)
+class Image:
+    """A map as it is drawn, and RoIs on it."""
+
+    number: int
+    name: str  # its id, '' if it has none
+    size: tuple[int, int]  # cells
+    plane: Floats  # (h, w) or (h, w, 3)
+    step: int = 1  # cells from one of its values to the next
+    backdrop: Backdrop | None = None  # a photograph
+    rois: list[Roi] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is drawn."""
+
+    images: list[Image]
+    strays: list[Roi]  # RoIs of no image
+    report: ExtractReport
+    warnings: tuple[str, ...]  # to be `spelled`
+    left_out: int  # RoIs that were asked for and are not drawn
+    wishes: Wishes
+    arguments: Mapping[str, Any]  # of the run
+    compute_dtype: np.dtype[Any]  # what bins are weighted in
+
+    @property
+    def rois(self) -> Iterator[Roi]:
+        """All RoIs on images."""
+        return (roi for image in self.images for roi in image.rois)
+
+
+def make_scene(wishes: Wishes) -> Scene:
+    """Open the inputs and return what is to be seen of them.
+
+    Raises
+    ------
+    SourceError, ShapeError, DTypeError, RoiError, MemoryLimitError
+        As `lucid.extract`, but for invalid RoIs, which are drawn.
+    """
+    arguments = wishes.arguments()
+    settings = Settings(**arguments)
+    with ExitStack() as opened:
+        job, scale_from = plan_inputs(settings, opened)
+        job = replace(job, reduce=None)
+        _require_drawable(job, settings, wishes)
+        wanted = _images_asked_for(job.features, wishes)
+        placement = placement_of(job, settings)
+        choice = choose(job.rois, wishes, wanted, placement)
+        done = np.ones(job.rois.rois, bool)
+        done[choice.rows] = False
+        found = survey(job.rois, done, Coverage(placement, job.rois.named.warnings))
+        plan = make_plan(job, found, settings.memory)
+        numbers, rois, strays = _rois_of(job, choice)
+        numbers = _numbers(numbers, wanted, job.features.images)
+        shown = reduction_of(wishes.show, job.features, numbers, settings.memory // 4)
+        images = list(_images(job, numbers, rois, shown, settings, wishes))
+        for _ in local.rows_written(plan, _Crops(images, shown)):
+            pass
+        report = ExtractReport.of(plan, settings, scale_from)
+        warnings = tuple(found.coverage.warnings())
+        if warnings and settings.strict:
+            raise FrameError(spelled(warnings[0], str))
+    return Scene(
+        images=images,
+        strays=strays,
+        report=report,
+        warnings=warnings,
+        left_out=choice.left_out,
+        wishes=wishes,
+        arguments=arguments,
+        compute_dtype=job.compute_dtype,
+    )
+
+
+def _require_drawable(job: Job, settings: Settings, wishes: Wishes) -> None:
+    """Raise unless boxes are upright and, in a page, pooled as the page does it."""
+    if job.rois.box_form.columns != UPRIGHT.columns:
+        raise ShapeError(f"preview draws upright boxes, and {settings.operator} has others")
+    if wishes.html is not None and settings.operator != PAGE_OPERATOR:
+        raise SinkError(f"a page pools as {PAGE_OPERATOR}, not as {settings.operator}; pass -o")
+
+
+def _images_asked_for(features: Features, wishes: Wishes) -> list[int] | None:
+    """Return the numbers of the images that are asked for by id or number, None for any."""
+    if wishes.image is None:
+        return None
+    found = []
+    for one in wishes.image:
+        number = int(match([one], features.ids).images[0]) if features.ids else -1
+        if number < 0 and one.isdecimal() and int(one) < features.images:
+            number = int(one)
+        if number < 0:
+            known = f"ids such as {features.ids[0]!r}" if features.ids else "no ids"
+            raise SourceError(
+                f"{features.name} has no image {one!r}: its {features.images} images have {known} "
+                "and numbers from 0"
+            )
+        found.append(number)
+    return list(dict.fromkeys(found))
+
+
+def _numbers(numbers: list[int], wanted: list[int] | None, images: int) -> list[int]:
+    """Return which images are drawn, also if none of them has a RoI."""
+    shown = wanted or numbers or [0][:images]
+    if len(shown) > MOST_IMAGES:
+        raise RoiError(
+            f"these RoIs lie on {len(shown)} images, and {MOST_IMAGES} can be drawn at once; "
+            "choose fewer with --rows, --image or --random"
+        )
+    return shown
+
+
+def _rois_of(job: Job, choice: Choice) -> tuple[list[int], dict[int, list[Roi]], list[Roi]]:
+    """Return the images that chosen rows lie on, the RoIs of each, and those of none."""
+    by_image: dict[int, list[Roi]] = {}
+    strays: list[Roi] = []
+    for row in choice.rows.tolist():
+        image, roi = _roi(job, row, tuple(choice.kinds.get(row, ())))
+        (strays if image is None else by_image.setdefault(image, [])).append(roi)
+    return sorted(by_image), by_image, strays
+
+
+def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:
+    """Return the image of a row, None if there is no such image, and the RoI."""
+    source, offset = job.rois, job.operator.offset
+    values = source.read(row, row + 1)
+    own = source.read(row, row + 1, framed=False)
+    table, report = examine(values, source.images, row, source.box_form)
+    named, x1, y1, x2, y2 = (float(value) for value in values[0, :5])
+    sy, sx = job.operator.spatial_scale
+    roi = Roi(
+        row=row,
+        box=tuple(float(value) for value in own[0, 1:5]),
+        cells=(y1 * sy - offset, x1 * sx - offset, y2 * sy - offset, x2 * sx - offset),
+        input_box=(x1, y1, x2, y2),
+        grid=None,
+        name="" if source.roi_ids is None else printable(str(source.roi_ids[row])),
+        kinds=kinds,
+        fact="".join(defect.fact for defect in report.defects.values()),
+    )
+    if table.valid[0]:
+        _lay_out(roi, job, table.boxes, int(table.batch_index[0]))
+        return int(named), roi
+    is_image = named.is_integer() and 0 <= named < source.images
+    return int(named) if is_image else None, roi
+
+
+def _lay_out(roi: Roi, job: Job, boxes: Floats, image: int) -> None:
+    """Put in where an operator samples a RoI, which may be more than its box."""
+    geometry = job.lay_out(boxes, image)
+    found = job.operator.grids(geometry)
+    if found is None:
+        return
+    start, bins, _, samples = (values[:, 0].tolist() for values in found[0])
+    roi.grid = Grid(start=tuple(start), bin=tuple(bins), samples=tuple(samples))
+    end = [s + b * n for s, b, n in zip(start, bins, geometry.pooled, strict=True)]
+    roi.cells = (start[0], start[1], end[0], end[1])
+
+
+def _images(
+    job: Job,
+    numbers: list[int],
+    rois: dict[int, list[Roi]],
+    shown: Reduction,
+    settings: Settings,
+    wishes: Wishes,
+) -> Iterator[Image]:
+    """Yield images with their maps, photographs and RoIs."""
+    features = job.features
+    photos = Photos(job, settings, wishes)
+    most_cells = MOST_CELLS
+    if wishes.html is not None:
+        planes = len(numbers) * (3 if wishes.show == "pca" else 1)
+        most_cells = min(MOST_CELLS, CELLS_OF_PAGE // planes)
+    for number in numbers:
+        plane, step = plane_of(features, number, shown, most_cells, settings.memory // 4)
+        yield Image(
+            number=number,
+            name=printable(features.ids[number]) if features.ids else "",
+            size=size_of(features, number),
+            plane=plane,
+            step=step,
+            backdrop=photos.of(number, len(numbers)),
+            rois=rois.get(number, []),
+        )
+
+
+class _Crops:
+    """A sink: what is drawn of crops goes to their RoIs."""
+
+    def __init__(self, images: list[Image], shown: Reduction) -> None:
+        self._rois = {roi.row: roi for image in images for roi in image.rois}
+        self._shown = shown
+
+    def write(self, rows: Rows, crops: Array) -> None:
+        """Take in crops (k, C, PH, PW), which are overwritten afterwards."""
+        for row, crop in zip(rows.tolist(), crops, strict=True):
+            self._rois[row].crop = self._shown(crop)
+
+    def commit(self) -> None:
+        """Do nothing: all of them are there."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None: ...

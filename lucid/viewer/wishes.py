@@ -1,0 +1,95 @@
+"""What a caller asks to see, checked before any file is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lucid.errors import SinkError
+from lucid.stream.checks import PIPE, ArgumentError
+from lucid.stream.settings import Settings
+from lucid.stream.write.recorded import arguments_of, read_recorded
+from lucid.viewer.options import CROPS, SEEN, UNDERSTOOD
+
+NOT_INSTALLED = "preview draws with matplotlib: pip install 'lucid-roialign[preview]'"
+NOT_OF_INTEREST = ("engine", "reduce", "dtype", "invalid")  # of what crops were made with
+
+
+class Wishes:
+    """The checked arguments of a preview beside those of a run, each an attribute.
+
+    Parameters
+    ----------
+    **arguments
+        Options by name; one that is not given has its default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such option, one has no meaning, or two contradict each other.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        self.crops = CROPS.check(arguments.pop("crops", None))
+        for name, option in SEEN.items():
+            setattr(self, name, option.check(arguments.pop(name, option.default)))
+        for name in arguments:
+            if name not in UNDERSTOOD:
+                raise TypeError(f"preview() got an unexpected keyword argument {name!r}")
+        self.understood = {name: value for name, value in arguments.items() if value is not None}
+        for contradicts, fact in self._contradictions():
+            if contradicts:
+                raise ArgumentError(fact)
+        if self.crops is None:
+            Settings(**self.understood)
+
+    if TYPE_CHECKING:  # the table says which attributes there are
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        """Yield whether options contradict each other, and how."""
+        missing = [name for name in ("features", "rois") if name not in self.understood]
+        yield (
+            bool(missing) and self.crops is None,
+            "preview needs {features} and {rois}, or {crops}, which says what they were",
+        )
+        yield (
+            PIPE in {str(self.understood.get(name)) for name in ("features", "rois")},
+            "preview reads what it draws more than once: {features} and {rois} cannot be piped in",
+        )
+        yield (
+            self.image_file is not None and self.images is not None,
+            "{image_file} and {images} contradict each other",
+        )
+        yield (
+            self.worst and self.random is not None,
+            "{worst} and {random} contradict each other",
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the run; a file of crops is asked for them if there is one.
+
+        Raises
+        ------
+        SourceError
+            If that does not say them.
+        """
+        if self.crops is None:
+            return self.understood
+        path = Path(self.crops)
+        said = _without(read_recorded(path), NOT_OF_INTEREST)
+        return arguments_of(said, path, self.understood)
+
+
+def _without(said: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in names}
+
+
+def require_matplotlib() -> None:
+    """Raise unless matplotlib is there."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise SinkError(NOT_INSTALLED) from error

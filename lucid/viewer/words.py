@@ -1,0 +1,84 @@
+"""What is written in pictures and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from lucid.stream.checks import spelled
+from lucid.viewer.scene import Image, Roi, Scene
+
+LONG_LINE, LINE = 175, 138  # characters at the foot of a picture; beside a scale of colours
+
+
+def heading(image: Image) -> tuple[str, str]:
+    """Say which image this is, and what is drawn of it."""
+    height, width = image.size
+    facts = [image.name] * bool(image.name) + [f"{height} × {width} cells"]
+    if image.step > 1:
+        facts.append(f"every {image.step}. row and column drawn")
+    facts.append(f"{len(image.rois)} RoI{'s' * (len(image.rois) != 1)}")
+    return f"Image {image.number}", "  ·  ".join(facts)
+
+
+def of_channels(scene: Scene) -> str:
+    """Say what of the channels is drawn."""
+    channels = scene.report.features_shape[1]
+    show = scene.wishes.show
+    if isinstance(show, int):
+        return f"channel {show} of {channels}"
+    kind = {"mean": "mean", "norm": "norm", "pca": "first three principal components"}[show]
+    return f"{kind} of {channels} channel{'s' * (channels != 1)}"
+
+
+def caption(roi: Roi, narrow: bool) -> list[str]:
+    """Return the lines under a crop: its row, and what it is called or its box."""
+    x1, y1, x2, y2 = map(short, roi.box)
+    box = [f"{x1}, {y1} –", f"{x2}, {y2}"] if narrow else [f"{x1}, {y1} – {x2}, {y2}"]
+    first = f"row {roi.row}" + f" · {roi.name}" * bool(roi.name)
+    return [first, *[", ".join(roi.kinds)] * bool(roi.kinds), *box]
+
+
+def short(value: float) -> str:
+    """Return a coordinate with four digits at least, and no more than it needs."""
+    is_whole = value.is_integer() or abs(value) >= 1000
+    return f"{value:.0f}" if is_whole else f"{value:.4g}"
+
+
+def about(scene: Scene) -> list[str]:
+    """Return what is written at the foot: the operator, warnings, and RoIs that are not drawn."""
+    width = LINE if has_bar(scene) else LONG_LINE
+    return [line for text in facts(scene) for line in wrap(text, width)]
+
+
+def has_bar(scene: Scene) -> bool:
+    """Return whether there is one scale of colours for all."""
+    return scene.wishes.colors == "shared" and scene.wishes.show != "pca" and bool(scene.images)
+
+
+def facts(scene: Scene) -> Iterator[str]:
+    """Yield what holds for all images, a text each."""
+    report = scene.report
+    parts = [of_channels(scene), f"spatial scale {_scale(report.spatial_scale)}"]
+    if report.spatial_scale_from == "images":
+        parts[1] = "spatial scale of each image"
+    if report.operator != "roi-align":
+        parts.append(report.operator)
+    if report.aligned is not None:
+        parts.append("aligned" if report.aligned else "not aligned")
+    if report.sampling_ratio is not None:
+        adaptive = report.sampling_ratio <= 0
+        parts.append(f"sampling ratio {'adaptive' if adaptive else report.sampling_ratio}")
+    parts.append(f"{report.output_size[0]} × {report.output_size[1]} bins")
+    yield "  ·  ".join(parts)
+    yield f"positions in cells; {report.frame}"
+    for fact in scene.warnings:
+        yield f"Warning: {spelled(fact, str)}"
+    for roi in scene.strays:
+        yield f"row {roi.row} is on no image: {roi.fact}"
+    if scene.left_out:
+        yield f"{scene.left_out} more RoIs were asked for and are not drawn"
+
+
+def _scale(pair: Sequence[float]) -> str:
+    return " × ".join(f"{factor:.6g}" for factor in dict.fromkeys(pair))
