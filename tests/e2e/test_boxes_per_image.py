@@ -50,6 +50,9 @@ def _write_yolo(path, boxes):
 def extracted(rois, output="c.npy", features="feats/{id}.npy", **options):
     options = {"ids": "ids.npy", "spatial_scale": 1 / 16, "overwrite": True} | options
     report = lucid.extract(features, rois, output, **options)
+    if output.endswith(".h5"):
+        with h5py.File(output) as file:
+            return file["crops"][()], report
     return np.load(output), report
 
 
@@ -77,6 +80,55 @@ def test_yolo_labels_are_read_by_columns(each):
         crops, report = extracted("yolo/{id}.txt", image_size=size, **options)
         np.testing.assert_allclose(crops, expected(each), atol=1e-5)
         assert (report.boxes, report.without_boxes) == ("cxcywh", 1)
+
+
+@pytest.fixture
+def tables(each):
+    """Tables of images: of numbers, of records, and of pandas; the fourth image has none."""
+    os.mkdir("tables")
+    with h5py.File("t.h5", "w") as file:
+        for k, (one, boxes) in enumerate(zip(IDS, each.boxes, strict=True)):
+            if k != 3:
+                sizes = boxes[:, 2:] - boxes[:, :2]
+                rows = np.c_[np.full(len(boxes), 0.9), boxes[:, :2], sizes, np.full(len(boxes), 3)]
+                np.save(f"tables/{one}.npy", rows[None])
+                records = [(one, 10 * k + i, *row) for i, row in enumerate(boxes.tolist())]
+                fields = [("image_id", "S8"), ("roi_id", "i4"), *((c, "f8") for c in CORNERS)]
+                file[f"{one}_t"] = np.array(records, fields)
+    return each
+
+
+CORNERS = ("x1", "y1", "x2", "y2")
+
+
+@pytest.mark.parametrize(
+    ("rois", "columns"),
+    [
+        ("tables/{id}.npy", "-,x,y,w,h"),
+        ("t.h5::{id}_t", None),
+        ("t.h5::{id}_t", "id=roi_id,x1=x1,y1=y1,x2=x2,y2=y2"),
+    ],
+)
+def test_tables_in_arrays_are_read_by_columns(tables, rois, columns):
+    crops, report = extracted(rois, "c.h5", columns=columns)
+    np.testing.assert_allclose(crops, expected(tables), atol=1e-5)
+    assert (report.rois_shape, report.images, report.without_boxes) == ((10, 4), 3, 1)
+    assert report.boxes == ("xyxy" if "t.h5" in rois else "xywh")
+    if "t.h5" in rois:
+        with h5py.File("c.h5") as file:
+            assert file["roi_ids"][()].tolist() == [0, 1, 2, 20, 40, 41, 42, 43, 44, 45]
+
+
+def test_a_table_of_another_image_is_refused(tables):
+    with h5py.File("t.h5", "a") as file:
+        file.move("9_t", "35368_u")
+        file.move("35368_t", "9_t")
+    with pytest.raises(RoiError, match=r"t.h5::9_t must have boxes of image '9' and no other, got"):
+        extracted("t.h5::{id}_t")
+    with pytest.raises(ShapeError, match=r"t.h5::9_t has no column 'left'; it has image_id, roi_i"):
+        extracted("t.h5::{id}_t", columns="x1=left,y1=y1,x2=x2,y2=y2")
+    with pytest.raises(ShapeError, match=r"tables/9.npy must have 8 columns, as columns says"):
+        extracted("tables/{id}.npy", columns="-,-,-,-,x1,y1,x2,y2")
 
 
 def test_a_frame_of_each_image_moves_its_boxes(each):

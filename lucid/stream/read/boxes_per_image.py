@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from lucid.errors import MissingFileError, RoiError, ShapeError
+from lucid.errors import MissingFileError, ShapeError
 from lucid.roi.table import require_table
-from lucid.stream.checks import PLACE
-from lucid.stream.read.box_files import is_box_file, read_box_file
-from lucid.stream.read.box_rows import BoxRows, Images, Ints
-from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import Id, match
+from lucid.stream.read.box_files import is_box_file
+from lucid.stream.read.box_rows import Images, Ints
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import POSITIONS, WHOSE, owners_given
-from lucid.stream.read.per_image import per_image
+from lucid.stream.read.per_image import PerImage, per_image
+from lucid.stream.read.tables_per_image import RowsOfArrays, RowsOfTexts, Tables
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
+
+NAMES = ("rois", "boxes", "bboxes")
 
 
 class BoxesPerImage:
@@ -34,10 +34,7 @@ class BoxesPerImage:
         if owners_given(settings):
             raise ShapeError(f"{self.name} says the image of each box; drop {WHOSE}")
         ids = require_ids_of(features, self.name)
-        is_text = is_box_file(Path(self.name))
-        if settings.columns is not None and not is_text:
-            raise ShapeError(f"{self.name} must have boxes (n, 4); columns are for tables of text")
-        self._held: Texts | Arrays = (Texts if is_text else Arrays)(settings, ids, opened)
+        self._held = _held(settings, ids, opened)
         self.missing, counts = self._held.missing, self._held.counts
         if self.missing == len(ids):
             raise MissingFileError(f"{self.name} matches nothing, as for {ids[0]!r}", self.name)
@@ -80,16 +77,33 @@ def require_ids_of(features: Features, name: str) -> list[str]:
     return features.ids
 
 
+def _held(settings: Settings, ids: Sequence[str], opened: Opened) -> Tables | Arrays:
+    """Return what reads the boxes of images, from tables or arrays (n, 4)."""
+    if is_box_file(Path(settings.rois)):
+        return Tables(RowsOfTexts(settings, ids), settings, ids, opened)
+    check = _require_boxes if settings.columns is None else _require_rows
+    arrays = per_image(settings.rois, ids, NAMES, check, opened.trust)
+    opened.keep(arrays)
+    if settings.columns is not None or _are_records(arrays, len(ids)):
+        return Tables(RowsOfArrays(arrays, settings, opened), settings, ids, opened)
+    return Arrays(arrays, settings, ids, opened)
+
+
+def _are_records(arrays: PerImage, images: int) -> bool:
+    """Return whether the first array that there is has columns with names."""
+    found = next(filter(None, map(arrays.look, range(images))), None)
+    return found is not None and found.dtype.names is not None
+
+
 class Arrays:
     """An array for each image, of which one is read at a time."""
 
     roi_ids: Array | None = None
 
-    def __init__(self, settings: Settings, ids: Sequence[str], opened: Opened) -> None:
-        self.form = settings.boxes
-        names = ("rois", "boxes", "bboxes")
-        self._arrays = per_image(settings.rois, ids, names, _require_boxes, opened.trust)
-        opened.keep(self._arrays)
+    def __init__(
+        self, arrays: PerImage, settings: Settings, ids: Sequence[str], opened: Opened
+    ) -> None:
+        self.form, self._arrays = settings.boxes, arrays
         self.dtype, self.missing, self._chunk_bytes = np.dtype(np.float64), 0, 0
         self.counts = np.array([self._count(image) for image in range(len(ids))], np.int64)
         opened.chunk_bytes += self._chunk_bytes
@@ -118,81 +132,16 @@ class Arrays:
         return source[(*(0,) * (len(source.shape) - 2), rows)]
 
 
-class Texts:
-    """A table of text for each image, all of which are held."""
-
-    dtype = np.dtype(np.float64)
-
-    def __init__(self, settings: Settings, ids: Sequence[str], opened: Opened) -> None:
-        self._paths = tuple(Path(str(settings.rois).replace(PLACE, one)) for one in ids)
-        self._pattern, self.missing, self._first = Path(settings.rois), 0, ""
-        self.form = settings.boxes
-        named = zip(self._paths, ids, strict=True)
-        tables = [self._table(path, one, settings) for path, one in named]
-        self.counts = np.array([0 if one is None else len(one.boxes) for one in tables], np.int64)
-        filled = [one for one in tables if one is not None]
-        self._boxes = np.concatenate([np.empty((0, 4)), *(one.boxes for one in filled)])
-        self.roi_ids = _joined([one.roi_ids for one in filled if len(one.boxes)])
-        if self.roi_ids is not None:
-            opened.held_bytes += 2 * self.roi_ids.nbytes
-        self._begin = np.cumsum(self.counts) - self.counts
-        opened.held_bytes += 2 * self._boxes.nbytes + 512 * len(ids)
-
-    def _table(self, path: Path, own: str, settings: Settings) -> BoxRows | None:
-        """Return the boxes of an image, None if there is no file or nothing in it."""
-        try:
-            if not path.stat().st_size:
-                return None
-            rows = read_box_file(path, settings)
-        except FileNotFoundError:
-            self.missing += 1
-            return None
-        other = _other_image(rows, own)
-        if other is not None:
-            raise RoiError(
-                f"{path} must have boxes of image {own!r} and no other, got "
-                f"{other!r}; if that is no image, choose columns without it"
-            )
-        if settings.boxes not in ("xyxy", rows.form):
-            raise ShapeError(f"{path} says that its boxes are {rows.form}; drop --boxes")
-        if self._first and rows.form != self.form:
-            raise ShapeError(f"{path} says that its boxes are {rows.form}, and {self._first} that "
-                             f"its are {self.form}")  # fmt: skip
-        self._first, self.form = self._first or str(path), rows.form
-        return rows
-
-    def note(self, shape: tuple[int, ...], opened: Opened) -> None:
-        """Note what was read."""
-        opened.inputs.append(Input("rois", self._pattern, None, shape, "text", self._paths))
-
-    def read(self, image: int, rows: slice) -> Array:
-        """Return some boxes of an image."""
-        begin = self._begin[image]
-        return self._boxes[begin + rows.start : begin + rows.stop]
-
-
-def _other_image(rows: BoxRows, own: str) -> Id | None:
-    """Return what rows call another image, None if they are of one or do not say of which."""
-    names = rows.keys.names
-    if rows.index_by == "position":
-        return next((one for one in names if one != 0), None)
-    missing = match(names, [own]).missing
-    return names[missing[0]] if len(missing) else None
-
-
-def _joined(parts: Sequence[Array | None]) -> Array | None:
-    """Return what all boxes are called, whole numbers if all are; None unless all have names."""
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
-        return None
-    are_texts = any(part.dtype.kind == "U" for part in known)
-    return np.concatenate([part.astype(np.str_) if are_texts else part for part in known])
-
-
 def _require_boxes(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     """Raise unless an array is of boxes (n, 4) of one image, or has no values."""
-    if 0 in shape:
+    if 0 in shape or dtype.names is not None:
         return
     if shape[-1:] != (4,) or len(shape) < 2 or any(length != 1 for length in shape[:-2]):
         raise ShapeError(f"{name} must have the boxes (n, 4) of one image, got {shape}")
     require_table((1, 5), dtype, name)
+
+
+def _require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array can be a table, perhaps with an axis of length 1 before its own."""
+    if dtype.names is None and len(shape) not in {1, 2, 3}:
+        raise ShapeError(f"{name} must be a table (n, columns), got {shape} {dtype}")
