@@ -196,5 +196,7 @@ def test_a_fifo_is_not_waited_for(files):
     os.mkfifo("fifo.npy")
     with pytest.raises(SourceError, match="fifo.npy is not a regular file; pipe it in as '-'"):
         lucid.extract("fifo.npy", "r.npy")
+    with pytest.raises(SourceError, match="fifo.npy is not a regular file"):
+        lucid.extract("{id}.npy", "r.npy", ids=["fifo"])
     with pytest.raises(lucid.SinkError, match="fifo.npy is not a regular file"):
         lucid.extract("f.npy", "r.npy", "fifo.npy", overwrite=True)

@@ -12,6 +12,7 @@ from lucid import LucidError, SinkError, SourceError
 from lucid.errors import MissingFileError, OutputExistsError
 from lucid.stream.read.arrays import open_source
 from lucid.stream.read.fingerprint import FilesSeen, fingerprint_of_many
+from lucid.stream.read.hdf5_plain import place_in_hdf5
 from lucid.stream.read.npy import place_in_npy
 from lucid.stream.read.placed import SMALL_BYTES, PlacedSource
 
@@ -19,6 +20,15 @@ from lucid.stream.read.placed import SMALL_BYTES, PlacedSource
 def place_of(spec, **options):
     with open_source(spec, ("features",), lambda *array: None, **options) as source:
         return source.place
+
+
+def place_of_npy(path):
+    return place_in_npy(*FilesSeen().look(path))
+
+
+def place_at_first_look(name):
+    with h5py.File("a.h5") as file:
+        return place_in_hdf5(file.id, name)
 
 
 @pytest.fixture
@@ -38,6 +48,9 @@ def test_a_contiguous_dataset_is_read_from_its_place(folder, rng, dtype, userblo
         place = place_of(f"a.h5::{name}")
         np.testing.assert_array_equal(PlacedSource("a.h5", place)[:, 1:3, ::], array[:, 1:3])
         assert place.dtype == array.dtype
+    first = place_at_first_look("group/a")
+    assert first == (place if dtype in {"<f4", ">f4", "<f2", "u1", "<f8"} else None)
+    assert place_at_first_look("soft") is None
 
 
 def test_what_lies_otherwise_has_no_place(folder):
@@ -52,12 +65,33 @@ def test_what_lies_otherwise_has_no_place(folder):
         file["linked"] = h5py.ExternalLink("b.h5", "/a")
         h5py.h5d.create(file.id, b"halves", halves, h5py.h5s.create_simple((4, 4)))
         file["halves"][...] = 1
+        file["scaled"] = np.ones((4, 4), "i2")
+        file["scaled"].attrs["scale_factor"] = 2.0
+        layout = h5py.VirtualLayout((4, 4), "f4")
+        layout[...] = h5py.VirtualSource(".", "unwritten", (4, 4))
+        file.create_virtual_dataset("virtual", layout)
     with open("raw.bin", "wb") as stream:
         stream.write(b"abcd")
     with h5py.File("b.h5", "w") as file:
         file["a"] = np.ones(4)
-    for name in ("chunked", "unwritten", "outside", "linked", "halves"):
+    names = ["chunked", "unwritten", "outside", "linked", "halves", "scaled", "virtual"]
+    for name in names:
         assert place_of(f"a.h5::{name}", trust=True) is None
+    for name in [*names, "missing", "", ".", "/", "linked/a", "\0", "\udcff"]:
+        assert place_at_first_look(name) is None
+
+
+def test_a_dataset_of_fewer_bytes_than_it_promises_has_no_place(folder):
+    with h5py.File("a.h5", "w", libver="latest") as file:
+        file["a"] = np.ones((4, 4), "f4")
+    with open("a.h5", "r+b") as stream:
+        held = stream.read()
+        at = held.index((4).to_bytes(8, "little") * 2)  # its shape
+        stream.seek(at)
+        stream.write((4_000_000).to_bytes(8, "little") * 2)
+    with pytest.raises(SourceError):
+        place_of("a.h5::a")
+    assert place_at_first_look("a") is None
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -65,7 +99,7 @@ def test_what_lies_otherwise_has_no_place(folder):
 def test_a_npy_file_is_read_from_its_place(folder, rng, order, length):
     array = np.asarray(rng.standard_normal((3, length)), order=order)
     np.save("a.npy", array)
-    source = PlacedSource("a.npy", place_in_npy("a.npy", FilesSeen()))
+    source = PlacedSource("a.npy", place_of_npy("a.npy"))
     np.testing.assert_array_equal(source[1], array[1])
     np.testing.assert_array_equal(source[:, 2:5], array[:, 2:5])
     small = array.nbytes <= SMALL_BYTES
@@ -82,8 +116,13 @@ def test_what_takes_a_closer_look_is_not_placed(folder):
     open("empty.npy", "wb").close()
     os.mkfifo("fifo.npy")
     os.mkdir("folder.npy")
-    for name in ("objects", "long", "cut", "text", "empty", "fifo", "folder", "missing"):
-        assert place_in_npy(f"{name}.npy", FilesSeen()) is None
+    for name in ("objects", "long", "cut", "text", "empty"):
+        assert place_of_npy(f"{name}.npy") is None
+    for name in ("fifo", "folder"):  # not waited for, and not counted
+        seen = FilesSeen()
+        with pytest.raises(OSError, match="seek|directory"):
+            seen.look(f"{name}.npy")
+        assert seen.count == 0
 
 
 def test_a_fingerprint_taken_in_passing_is_that_of_the_files(folder, rng):
@@ -91,15 +130,18 @@ def test_a_fingerprint_taken_in_passing_is_that_of_the_files(folder, rng):
     seen = FilesSeen()
     for k, name in enumerate(names):
         np.save(name, rng.standard_normal(100 * 10**k))
-        assert place_in_npy(name, seen) is not None
-    assert seen.text() == fingerprint_of_many(names)
+        os.utime(name, ns=(0, 10 - k))
+        assert place_in_npy(*seen.look(name)) is not None
+    assert (seen.text(), seen.modified) == (fingerprint_of_many(names), 10)
     assert fingerprint_of_many([*names, "gone.npy"]) != seen.text()
+    assert seen.look("gone.npy") is None
+    assert fingerprint_of_many([*names, "gone.npy"]) == seen.text()
 
 
 @pytest.mark.parametrize("length", [1000, SMALL_BYTES])
 def test_a_file_that_has_gone_or_become_shorter_is_an_error(folder, length):
     np.save("a.npy", np.zeros(length))
-    place = place_in_npy("a.npy", FilesSeen())
+    place = place_of_npy("a.npy")
     os.truncate("a.npy", 500)
     with pytest.raises(SourceError, match="a.npy cannot be read"):
         PlacedSource("a.npy", place)[0]

@@ -17,6 +17,7 @@ from lucid.stream.read.held import HeldArray
 from lucid.stream.read.missing import not_opened
 from lucid.stream.read.npy import Npy, PipedNpy
 from lucid.stream.read.npz import Npz
+from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
 from lucid.stream.read.torch_file import Torch
@@ -69,6 +70,33 @@ def open_source(
     except BaseException:
         container.close()
         raise
+    return source
+
+
+def look_source(
+    path: Path,
+    dataset: str | None,
+    start: bytes,
+    names: Sequence[str],
+    check: Check,
+    *,
+    trust: bool = False,
+) -> Source:
+    """Return the array of a file as `open_source` does; what lies in one piece there is not open.
+
+    The file is there, and `start` is what it begins with, if that could be read.
+    """
+    container = ((start and _claimed(path, start)) or _format_of(path))(path, trust)
+    try:
+        name = dataset or _choose(container.infos(), names, check, path)
+        source = open_array(container, path, name) if name is None else container.look(name)
+        source = source or open_array(container, path, name)  # which says what there is
+        check(source.shape, source.dtype, source.name)
+    except BaseException:
+        container.close()
+        raise
+    if isinstance(source, PlacedSource):
+        container.close()
     return source
 
 
@@ -125,7 +153,7 @@ def split(spec: PathLike) -> tuple[Path, str | None]:
     """Take PATH::DATASET apart; a file whose name has '::' in it is a file."""
     text = os.fspath(spec)
     path, mark, dataset = text.rpartition("::")
-    if not mark or (not is_url(text) and Path(text).exists()):
+    if not mark or (not is_url(text) and os.path.exists(text)):  # noqa: PTH110
         return as_path(text), None
     if not (path and dataset):
         raise SourceError(f"{text} must be PATH or PATH::DATASET")

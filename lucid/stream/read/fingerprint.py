@@ -28,14 +28,14 @@ class Input(NamedTuple):
     files: tuple[PathLike, ...] = ()  # where it is several, as one for each image
     several: bool = False  # whether those are what the option names
     values: Any = None  # where it is in memory
-    known: str = ""  # the fingerprint, if it was taken when files were opened
+    taken: FilesSeen | None = None  # down, of several files when they were opened
 
     def fingerprint(self) -> str:
         """Return what changes when the contents do; see `fingerprint`."""
         if self.path is None:
             return fingerprint_of_array(self.values)
-        if self.known:
-            return self.known
+        if self.taken:
+            return self.taken.text()
         if self.files:
             return fingerprint_of_many(self._all_files())
         if isinstance(self.path, Url):
@@ -46,6 +46,8 @@ class Input(NamedTuple):
 
     def modified(self) -> int:
         """Return when the file, or one of the files, was last modified, in nanoseconds."""
+        if self.taken:
+            return self.taken.modified
         there = [path for path in map(as_path, self._all_files()) if path.exists()]
         return max((path.stat().st_mtime_ns for path in there), default=0)
 
@@ -136,14 +138,31 @@ class FilesSeen:
 
     def __init__(self) -> None:
         self._digest, self._whole, self.count = blake2b(digest_size=16), True, 0
+        self.modified = 0  # when one of them last was, in nanoseconds
 
-    def add(self, file: int) -> tuple[bytes, int]:
-        """Take down an open file; return the 4 KiB that it begins with, and its size."""
-        size = os.fstat(file).st_size
+    def look(self, path: PathLike) -> tuple[bytes, int] | None:
+        """Take down a file; return the 4 KiB that it begins with, and its size.
+
+        None if it is not there, which is taken down as well.
+        """
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            self.add_text("")
+            return None
+        try:
+            return self._add(file)
+        finally:
+            os.close(file)
+
+    def _add(self, file: int) -> tuple[bytes, int]:
+        state = os.fstat(file)
+        size = state.st_size
         start = os.pread(file, SMALL_BLOCK_BYTES, 0)
         end = os.pread(file, SMALL_BLOCK_BYTES, max(size - SMALL_BLOCK_BYTES, 0))
         self._whole &= size <= 2 * SMALL_BLOCK_BYTES
         self._digest.update(size.to_bytes(8, "little") + start + end)
+        self.modified = max(self.modified, state.st_mtime_ns)
         self.count += 1
         return start, size
 
@@ -170,16 +189,7 @@ def fingerprint_of_many(paths: Sequence[PathLike]) -> str:
             seen.add_text(fingerprint_of_url(Url(path)) if Url(path).exists() else "")
             continue
         try:
-            file = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            seen.add_text("")
-            continue
+            seen.look(path)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        try:
-            seen.add(file)
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-        finally:
-            os.close(file)
     return seen.text()

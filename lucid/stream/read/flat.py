@@ -96,6 +96,10 @@ class Flat(ABC):
         """
         return None if name is None or name not in self.names() else self.again(name)
 
+    def look(self, name: str) -> Source | None:
+        """Return an array as `open` does."""
+        return self.open(name)
+
     def again(self, name: str) -> Source:
         """Return an array that was opened before."""
         if self._last is None or self._last[0] != name:

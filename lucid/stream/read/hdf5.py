@@ -17,12 +17,14 @@ from typing import Any
 import h5py
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.read.filters import name_of, plugins_of
-from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_hdf5
+from lucid.stream.read.hdf5_datasets import described, has_values
+from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_id
+from lucid.stream.read.hdf5_plain import place_in_hdf5, says_nothing
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.ids import id_in
 from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
 from lucid.stream.read.place import Place
+from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import ArrayInfo, Check, Source
 from lucid.stream.read.unpacked import Unpacked, unpacked
 from lucid.stream.read.url import Url
@@ -35,8 +37,6 @@ from lucid.stream.read.ways_out import (
 )
 from lucid.stream.read.words import Said
 
-DIMENSION = b"This is a netCDF dimension but not a netCDF variable."
-
 
 class Hdf5:
     """An HDF5 file, open."""
@@ -46,15 +46,26 @@ class Hdf5:
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._trust = path, trust
         self._leaves = trust and not isinstance(path, Url)  # whether links may lead out of the file
-        self._file = open_hdf5(path)
+        self._id = open_id(path)
         self._said: tuple[str, dict[str, Any]] | None = None  # by a group
-        with _told_of(path):
-            self.number, _ = identity(self._file)  # of this file among those that are open
 
     @staticmethod
     def claims(path: Path, start: bytes) -> bool:
         """Return whether a file is HDF5, which need not begin at its first byte."""
-        return start.startswith(SIGNATURE) if isinstance(path, Url) else bool(h5py.is_hdf5(path))
+        if start.startswith(SIGNATURE) or isinstance(path, Url):
+            return start.startswith(SIGNATURE)
+        return bool(h5py.is_hdf5(path))
+
+    @cached_property
+    def _file(self) -> h5py.File:
+        """The file as h5py has it, which takes a while to make."""
+        return h5py.File(self._id)
+
+    @cached_property
+    def number(self) -> int:
+        """What only this file has, among those that are open."""
+        with _told_of(self._path):
+            return identity(self._file)[0]
 
     def infos(self) -> list[ArrayInfo]:
         """Return what the file says about its datasets, in the order of their names.
@@ -63,9 +74,9 @@ class Hdf5:
         """
         with _told_of(self._path):
             infos = [
-                _described(unpacked(item), name, target)
+                described(unpacked(item), name, target)
                 for name, item, target in self._walk()
-                if _has_values(item)
+                if has_values(item)
             ]
         hidden, frames = innards([info.dataset or "" for info in infos])
         tables = []
@@ -90,6 +101,14 @@ class Hdf5:
                 return self._frame(name)
             is_array = isinstance(item, h5py.Dataset) and item.shape is not None
             return self._source(name, item) if is_array else None
+
+    def look(self, name: str) -> Source | None:
+        """Return a dataset as `open` does, but only where it lies if that is all there is to it."""
+        place = None if isinstance(self._path, Url) else place_in_hdf5(self._id, name)
+        if place is None:
+            return self.open(name)
+        said = self.said_in(name.rpartition("/")[0])
+        return PlacedSource(f"{self._path}::{name}", place, self._path, said)
 
     def _frame(self, name: str) -> Source | None:
         """Return the table of a frame that pandas wrote, None if it is another group."""
@@ -122,12 +141,15 @@ class Hdf5:
     def said_in(self, group: str) -> dict[str, Any]:
         """Return the words of a group and of the file, for all arrays in the group alike."""
         if self._said is None or self._said[0] != group:
-            self._said = group, said_by_group(self._file, group, self._checked, str(self._path))
+            about = group, self._checked, str(self._path)
+            silent = says_nothing(self._id, group)
+            self._said = group, {} if silent else said_by_group(self._file, *about)
         return self._said[1]
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        file = vars(self).get("_file", self._id)
+        file.close()
 
     def _source(self, name: str, item: h5py.Dataset) -> Source:
         with _told_of(f"{self._path}::{name}"):
@@ -197,7 +219,7 @@ class Hdf5Source(Source):
     def info(self) -> ArrayInfo:
         """What the file says about the dataset."""
         with _told_of(self.name):
-            return _described(self._array)
+            return described(self._array)
 
     @property
     def has_holes(self) -> bool:
@@ -251,31 +273,6 @@ class FrameSource(Source):
         """What the file says about it."""
         frame = self._array
         return ArrayInfo(frame.name, frame.shape, frame.dtype, frame.chunks)
-
-
-def _described(item: Any, name: str | None = None, target: str = "") -> ArrayInfo:
-    return ArrayInfo(
-        dataset=name or item.name.removeprefix("/"),
-        shape=item.shape,
-        dtype=item.dtype,
-        chunks=item.chunks,
-        compression=", ".join(map(name_of, plugins_of(item))) or item.compression,
-        target=target,
-        stored_as=getattr(item, "stored_as", ""),
-    )
-
-
-def _has_values(item: h5py.Dataset) -> bool:
-    """Return whether a dataset has any, and of a kind that NumPy has a dtype for.
-
-    A dimension of netCDF-4 is a dataset too, but what it says is a name and a length.
-    """
-    try:
-        name = item.attrs.get("NAME", b"") if h5py.h5ds.is_scale(item.id) else b""
-        is_dimension = isinstance(name, bytes) and name.startswith(DIMENSION)
-        return item.shape is not None and item.dtype is not None and not is_dimension
-    except TypeError:
-        return False
 
 
 def _texts(group: h5py.Group) -> list[str]:

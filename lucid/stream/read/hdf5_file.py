@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import h5py
+from h5py import h5f, h5p
 
 from lucid.errors import SourceError
 from lucid.stream.read.url import Url
@@ -14,10 +15,18 @@ from lucid.stream.read.url import Url
 # What file systems answer that have no locks, or not those that HDF5 asks for.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
+ACCESS = h5p.create(h5p.FILE_ACCESS)  # made once, as h5py makes it for each file
+ACCESS.set_fclose_degree(h5f.CLOSE_STRONG)
+
 SIGNATURE, VERSION, FLAGS = b"\x89HDF\r\n\x1a\n", 8, 11  # where newer files have these
 
 
 def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
+    """Open a file as `open_id` does."""
+    return h5py.File(open_id(path))
+
+
+def open_id(path: str | os.PathLike[str]) -> h5f.FileID:
     """Open a file for reading, with a lock where its file system has any.
 
     Raises
@@ -27,9 +36,9 @@ def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
     """
     try:
         if isinstance(path, Url):
-            return h5py.File(path.open(), "r")
+            return h5py.File(path.open(), "r").id
         try:
-            return h5py.File(path, "r")
+            return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
         except BlockingIOError as error:
             raise SourceError(
                 f"{path} is locked by a program that writes it; wait until that has closed it"
@@ -38,7 +47,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
             if error.errno not in NO_LOCKS:
                 _require_closed(path)
                 raise
-            return h5py.File(path, "r", locking=False)
+            return h5py.File(path, "r", locking=False).id
     except SourceError:
         raise
     except Exception as error:

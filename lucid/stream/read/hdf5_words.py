@@ -15,6 +15,8 @@ from lucid.stream.read.words import WORDS, fits
 def said_by(item: h5py.Dataset | h5py.Group, where: str) -> dict[str, Any]:
     """Return the words among the attributes of a dataset or a group."""
     try:
+        if not h5py.h5a.get_num_attrs(item.id):
+            return {}
         here = [word for word in WORDS if h5py.h5a.exists(item.id, word.encode())]
         return {word: item.attrs[word] for word in here}
     except Exception as error:
@@ -32,9 +34,9 @@ def said_by_group(
     parent = checked(group) if group else file
     if not isinstance(parent, h5py.Group):
         return said
-    for word in WORDS:
+    for word in WORDS if len(parent) > 1 else ():  # or else there is nothing beside the features
         name = f"{group}/{word}" if group else word
-        item: Any = checked(name) if word in parent else None
+        item: Any = checked(name) if parent.id.links.exists(word.encode()) else None
         is_array = isinstance(item, h5py.Dataset) and item.shape is not None
         if is_array and fits(word, item.shape, item.dtype):
             said[word] = _values(item, f"{where}::{name}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,20 +141,27 @@ def _text(one: Id) -> str:
 
 def _stem(one: Id) -> str:
     """Return a text without folder and extension."""
-    return PurePosixPath(one).stem if isinstance(one, str) else str(one)
+    name = str(one).rstrip("/").rpartition("/")[2]
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and suffix else name
 
 
 def _number(one: Id) -> int | None:
     """Return a number, or the last run of digits of a text."""
     if isinstance(one, int):
         return one
-    digits = re.findall(r"[0-9]+", _stem(one))
+    stem = _stem(one)
+    digits = [stem] if _is_digits(stem) else re.findall(r"[0-9]+", stem)
     return int(digits[-1]) if digits else None
 
 
 def _is_number(one: Id) -> bool:
     """Return whether an id is a number and nothing else; "train_5" never means "val_5"."""
-    return isinstance(one, int) or bool(re.fullmatch(r"[0-9]+", _stem(one)))
+    return isinstance(one, int) or _is_digits(_stem(one))
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 READINGS: dict[str, Callable[[Id], Hashable]] = {
@@ -201,6 +208,8 @@ def id_in(name: str, pattern: str, place: str) -> str | None:
 
 def natural(text: str) -> list[tuple[int, int | str]]:
     """Return a key that puts 9 before 10."""
+    if _is_digits(text):
+        return [(0, int(text))]
     parts = re.split(r"([0-9]+)", text)
     return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts if part]
 

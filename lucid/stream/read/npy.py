@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import warnings
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lucid.errors import SourceError
-from lucid.stream.read.fingerprint import FilesSeen
 from lucid.stream.read.place import Place
 from lucid.stream.read.pread import PreadArray, UrlArray, size_of
 from lucid.stream.read.source import ArrayInfo, Source
@@ -73,6 +71,10 @@ class Npy:
         if name is not None:
             raise SourceError(f"{self._path} is a .npy file, without datasets; drop '::{name}'")
         return Source(str(self._path), self._path, self._array, self)
+
+    def look(self, name: str) -> Source:
+        """Return an array as `open` does."""
+        return self.open(name)
 
     def again(self, name: str) -> Source:
         """Return the array: it has no name that it could be asked for by."""
@@ -178,18 +180,19 @@ class FileValues:
         return mapped
 
 
-def place_in_npy(path: str, seen: FilesSeen) -> Place | None:
+def place_in_npy(start: bytes, held: int) -> Place | None:
     """Return where the values of a .npy file lie; None if that takes a closer look, as `Npy` does.
 
-    Of many files most have the same header, which is then understood once. What makes their
-    fingerprint is taken down in passing.
+    Of many files most have the same header, which is then understood once.
+
+    Parameters
+    ----------
+    start : bytes
+        What the file begins with.
+    held : int
+        Bytes that it has.
     """
-    with suppress(OSError, SourceError):
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            start, held = seen.add(file)
-        finally:
-            os.close(file)
+    with suppress(SourceError):
         begin = npy.MAGIC_LEN + 2 + int.from_bytes(start[8:10], "little")
         if start.startswith(MAGIC + b"\1\0") and begin <= len(start):
             place = _place_after(start[:begin])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lucid.errors import MissingFileError, SourceError
-from lucid.stream.checks import PLACE, PathLike
-from lucid.stream.read.arrays import open_container, open_source, split
+from lucid.stream.checks import PLACE, PathLike, is_url
+from lucid.stream.read.arrays import look_source, open_container, open_source, split
 from lucid.stream.read.fingerprint import FilesSeen, Input
 from lucid.stream.read.ids import id_in, natural
 from lucid.stream.read.missing import not_opened
@@ -97,7 +97,7 @@ class DatasetPerImage:
     def _found(self) -> Iterator[Source]:
         found = self._file.matching(self._pattern, PLACE)
         for one in sorted(found, key=natural):
-            source = self._file.open(found[one])
+            source = self._file.look(found[one])
             if source is not None:
                 self.ids.append(one)
                 self._names.append(found[one])
@@ -106,14 +106,14 @@ class DatasetPerImage:
 
     def look(self, image: int) -> Source | None:
         """Return the dataset of an image, None if there is none of its name."""
-        source = self._file.open(self._names[image])
+        source = self._file.look(self._names[image])
         self._places[image] = None if source is None else source.place
         return source
 
     def again(self, image: int) -> Source:
         """Return the dataset of an image to read its values."""
-        place = self._places[image]
-        return PlacedSource(str(self._path), place) if place else self.opened(image)
+        place, name = self._places[image], f"{self._path}::{self._names[image]}"
+        return PlacedSource(name, place, self._path) if place else self.opened(image)
 
     def opened(self, image: int) -> Source:
         """Return the dataset of an image."""
@@ -160,7 +160,7 @@ class FilePerImage:
         self._paths = [str(split(spec)[0]) if "::" in spec else spec for spec in specs]
         self._names, self._check, self._trust = names, check, trust
         self._places: list[Place | None] = [None] * len(specs)
-        self._seen = FilesSeen()  # of .npy files
+        self._seen = FilesSeen()
         self._open: tuple[int, Source] | None = None
 
     def first(self) -> Iterator[Source]:
@@ -169,15 +169,33 @@ class FilePerImage:
 
     def look(self, image: int) -> Source | None:
         """Return the array of an image, None if there is no such file."""
-        spec = self._specs[image]
-        self._places[image] = place = place_in_npy(spec, self._seen)
-        if place is not None:
-            return PlacedSource(spec, place)
-        if not as_path(self._paths[image]).exists():
+        begins = self._begins(image)
+        if begins is None:
             return None
-        source = self.opened(image)
+        path, dataset = self._paths[image], self._specs[image][len(self._paths[image]) + 2 :]
+        place = None if dataset else place_in_npy(*begins)
+        if place is not None:
+            source: Source = PlacedSource(path, place)
+        else:
+            self.close()
+            about = dataset or None, begins[0], self._names, self._check
+            source = look_source(as_path(path), *about, trust=self._trust)
+            self._open = image, source
         self._places[image] = source.place
         return source
+
+    def _begins(self, image: int) -> tuple[bytes, int] | None:
+        """Return what a file begins with and its size, None if it is not there.
+
+        What makes the fingerprint of all is taken down in passing, if they are looked at in order.
+        """
+        path, seen = self._paths[image], self._seen if image == self._seen.count else FilesSeen()
+        if is_url(path):
+            return (b"", 0) if Url(path).exists() else None
+        try:
+            return seen.look(path)
+        except OSError:  # a folder, such as zarr's, or what a closer look will name
+            return b"", 0
 
     def again(self, image: int) -> Source:
         """Return the array of an image to read its values, and close the one before."""
@@ -187,7 +205,7 @@ class FilePerImage:
         if place is None:
             return self.opened(image)
         self.close()
-        source = PlacedSource(self._paths[image], place)
+        source = PlacedSource(self._specs[image], place, self._paths[image])
         self._open = image, source
         return source
 
@@ -204,8 +222,7 @@ class FilePerImage:
         where = as_path(path or dataset)
         files, several = tuple(self._paths), self._pattern is None
         this = Input(role, where, dataset if path else None, shape, dtype, files, several)
-        all_seen = None not in self._places and self._seen.count == len(files)
-        return this._replace(known=self._seen.text()) if all_seen else this
+        return this._replace(taken=self._seen) if self._seen.count == len(files) else this
 
     def paths(self) -> Sequence[PathLike]:
         """Return the files."""

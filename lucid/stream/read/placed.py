@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import SourceError
+from lucid.stream.checks import PathLike
 from lucid.stream.read.missing import not_opened
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.place import Place
 from lucid.stream.read.pread import PreadArray, read_at
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.words import NOTHING, Said
 from lucid.stream.types import Array
 
 SMALL_BYTES = 1 << 20  # to read up to so many takes less time than to map them
@@ -22,15 +24,26 @@ SMALL_BYTES = 1 << 20  # to read up to so many takes less time than to map them
 class PlacedSource(Source):
     """An array of a file that was looked at before; it is opened when values are read."""
 
-    def __init__(self, path: str, place: Place) -> None:
-        self.name, self._place = path, place
+    def __init__(
+        self, name: str, place: Place, path: PathLike | None = None, said: Said = NOTHING[1]
+    ) -> None:
+        self.name, self._place, self._file, self._said = name, place, path or name, said
         self.info = ArrayInfo(dataset=None, shape=place.shape, dtype=place.dtype)
         self._values: Any = None
 
     @property
     def path(self) -> Path:  # type: ignore[override]
         """The file."""
-        return Path(self.name)
+        return Path(self._file)
+
+    @property
+    def place(self) -> Place:
+        """Where the values lie in the file."""
+        return self._place
+
+    def said(self) -> tuple[Said, Said]:
+        """Return no words of the array's own, and those of what holds several arrays."""
+        return (NOTHING[0], self._said) if self._said else NOTHING
 
     @property
     def _array(self) -> Any:
@@ -49,7 +62,7 @@ class PlacedSource(Source):
     def _read(self) -> Array:
         begin, shape, dtype, fortran = self._place
         values = np.empty(shape, dtype, "F" if fortran else "C")
-        file = os.open(self.name, os.O_RDONLY)  # a stream takes as long as all that is read
+        file = os.open(self._file, os.O_RDONLY)  # a stream takes as long as all that is read
         try:
             read_at(file, values.reshape(-1, order="A"), begin)
         finally:

@@ -176,6 +176,9 @@ class Container(Protocol):
             If it is damaged, or one that is only read from files that are trusted.
         """
 
+    def look(self, name: str) -> Source | None:
+        """Return an array as `open` does; what lies in one piece in the file need not be open."""
+
     def again(self, name: str) -> Source:
         """Return an array that was opened before, without looking at it again."""
 

@@ -117,6 +117,10 @@ class Zarr:
             _require_codecs(item.metadata.to_dict(), where)
             return ZarrSource(where, self._path, name, item, self)
 
+    def look(self, name: str) -> Source | None:
+        """Return an array as `open` does."""
+        return self.open(name)
+
     def again(self, name: str) -> Source:
         """Return an array that was opened before."""
         found = self.open(name)
