@@ -157,9 +157,13 @@ def as_sources(value: Any) -> str | tuple[str, ...] | Held:
     return paths[0] if len(paths) == 1 else paths
 
 
-def as_output(path: PathLike) -> Path:
-    """Return the path of an output, if its suffix is of a format that can be written."""
+def as_output(path: PathLike) -> Path | str:
+    """Return the path or URL of an output, if its suffix is of a format that can be written."""
     output = Path(path)
+    if is_url(path) and (output.suffix != ZARR_SUFFIX or str(path).startswith("http")):
+        raise ValueError(f"output with a URL must end in .zarr, and not be https:, got {path}")
+    if is_url(path):
+        return str(path)
     if str(path).endswith(IN_GROUPS):
         if PLACE in str(path).removesuffix(IN_GROUPS) or output.suffix not in GROUP_SUFFIXES:
             raise ValueError(f"output must be FILE.h5{IN_GROUPS} for groups, got {path}")

@@ -28,12 +28,13 @@ from lucid.stream.run.executors import require_executor, workers_of
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
 from lucid.stream.write.identity import identity, inputs_of, recorded
+from lucid.stream.write.inputs_kept import keep_inputs
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.layout import Layout, Output
+from lucid.stream.write.layout import Layout, Output, path_of
 from lucid.stream.write.outputs import output_of
 from lucid.stream.write.sinks import FileSink, Sink
 from lucid.stream.write.stream import StreamSink
-from lucid.stream.write.unfinished import engine_of, keep_inputs, resume_state
+from lucid.stream.write.unfinished import engine_of, resume_state
 
 Array = NDArray[Any]
 
@@ -70,13 +71,13 @@ def extract(
         on standard input. An array is taken too, as by all options that name one, or a list of
         boxes (n, 4) for each image.
     output : path
-        A .h5, .hdf5, .npy, .npz or .safetensors file, or a .zarr store, for the crops (K, C, PH,
-        PW), or (K, C) with `reduce`; row k belongs to RoI k. All but .npy have them as 'crops',
-        with the job as attributes, member attributes.json or metadata, and beside them what the
-        rows are ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a .npz, .npy or
-        HDF5 file, each image has its crops in a file of its own, and after 'FILE.h5::' in a group:
-        'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a .npy stream on standard
-        output, in the order of rows.
+        A .h5, .hdf5, .npy, .npz or .safetensors file, or a .zarr store (also a URL), for the crops
+        (K, C, PH, PW), or (K, C) with `reduce`; row k belongs to RoI k. All but .npy have them as
+        'crops', with the job as attributes, member attributes.json or metadata, and beside them
+        what the rows are ('rois', 'roi_ids', 'ids', 'ranges'). With '{id}' in the name of a .npz,
+        .npy or HDF5 file, each image has its crops in a file of its own, and after 'FILE.h5::' in a
+        group: 'features', 'boxes', 'image_h', 'image_w', 'num_boxes'. '-' is a .npy stream on
+        standard output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
     on_progress : callable, optional
@@ -128,11 +129,11 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     if executor is not None:
         require_executor(executor, settings)
-    begun_with = engine_of(settings.output) if settings.resume else None
+    begun_with = engine_of(path_of(settings)) if settings.resume else None
     settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
         job, scale_from = plan_inputs(settings, opened)
-        known = {} if settings.to_stream else inputs_of(job, settings.output)
+        known = {} if settings.to_stream else inputs_of(job, path_of(settings))
         attributes = recorded(job, settings, known)
         layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, Companions(job))
         output = None if settings.to_stream else output_of(layout)

@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -20,12 +20,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import PathLike, is_url
+from lucid.stream.checks import ZARR_SUFFIX, PathLike, is_url
 
 BLOCK_BYTES, BLOCKS = 256 << 10, 16  # of a block, and how many are kept
 TAGS = ("ETag", "etag", "md5Hash", "crc32c", "Content-MD5", "content_md5", "generation")
 TIMES = ("LastModified", "Last-Modified", "last_modified", "mtime", "updated", "created")
 ROOTS = ("zarr.json", ".zgroup", ".zarray")  # one of which a folder has that is a zarr store
+UNFINISHED = "unfinished"  # what a store has while it is written at a URL
 LEADS_AWAY = ("reference", "simplecache", "filecache", "blockcache")
 
 
@@ -105,6 +106,21 @@ class Url(PosixPath):
             raise OSError("its server does not answer ranges; copy it first")
         return data
 
+    def write_bytes(self, data: Any) -> int:
+        """Write a small file."""
+        self._ask("pipe_file", bytes(data))
+        return len(data)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the file."""
+        self._ask("rm_file")
+
+    def upload(self, files: Mapping[str, Path]) -> None:
+        """Copy files into the folder, each under its name, all at once where that is possible."""
+        system, path = self._known
+        with told_of(self):
+            system.put([str(file) for file in files.values()], [f"{path}/{name}" for name in files])
+
 
 class UrlStream(io.RawIOBase):
     """A file that is read in ranges, by one thread at a time.
@@ -180,6 +196,12 @@ class UrlStream(io.RawIOBase):
 def as_path(path: PathLike) -> Path:
     """Return the path that a text is, or the URL."""
     return Url(path) if is_url(path) else Path(path)
+
+
+def is_store(folder: Path) -> bool:
+    """Return whether a folder is a zarr store, or one that is being written."""
+    begun = [UNFINISHED] if folder.suffix == ZARR_SUFFIX else []
+    return any((folder / name).is_file() for name in (*ROOTS, *begun))
 
 
 def globbed(pattern: str) -> list[str]:

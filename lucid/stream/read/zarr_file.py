@@ -11,7 +11,7 @@ from typing import Any
 
 from lucid.errors import SourceError
 from lucid.stream.read.source import ArrayInfo, Source
-from lucid.stream.read.url import ROOTS, Url
+from lucid.stream.read.url import ROOTS, UNFINISHED, Url, is_store
 from lucid.stream.read.words import WORDS, Said, fits
 from lucid.stream.read.zarr_keys import Folder, Keys, Zipped
 from lucid.stream.read.zarr_url import Remote
@@ -66,6 +66,9 @@ class Zarr:
                 f"{path} is zarr, for which a package is needed: pip install 'lucid-roialign[zarr]'"
             ) from None
         self._keys = _keys_of(path, trust)
+        if self._keys.has(UNFINISHED):
+            self.close()
+            raise SourceError(f"{path} is being written, or its writing was interrupted")
         store = import_module("lucid.stream.read.zarr_store").KeysStore(self._keys)
         self._group_type = zarr.Group
         self.few_at_once = partial(zarr.config.set, {"async.concurrency": CHUNKS_AT_ONCE})
@@ -80,7 +83,7 @@ class Zarr:
     def claims(path: Path, start: bytes) -> bool:
         """Return whether a folder, or a file that begins with these bytes, is of this format."""
         if not start:
-            return any((path / root).is_file() for root in ROOTS)
+            return is_store(path)
         first = start[30 : 30 + int.from_bytes(start[26:28], "little")]
         if not start.startswith(STARTS) or first.endswith(b".npy"):
             return False
@@ -199,8 +202,7 @@ class ZarrSource(Source):
 def _keys_of(path: Path, trust: bool) -> Keys:
     """Return what gives the values of a store."""
     if isinstance(path, Url):  # servers do not always tell a file from a folder
-        remote = Remote(path)
-        return remote if any(map(remote.has, ROOTS)) else Zipped(path)
+        return Remote(path) if is_store(path) else Zipped(path)
     return Folder(path, trust) if path.is_dir() else Zipped(path)
 
 

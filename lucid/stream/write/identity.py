@@ -30,7 +30,7 @@ DEFAULTS = {
 def inputs_of(job: Job, output: Path) -> dict[str, Any]:
     """Return what is recorded about the inputs of a job, each by its option."""
     known: dict[str, Any] = {"features": job.features.name, "rois": job.rois.name}  # as of pipes
-    folder = os.path.realpath(output.parent)
+    folder = os.path.realpath("." if isinstance(output, Url) else output.parent)
     for one in (*job.features.inputs, *job.rois.inputs):
         known |= {
             one.role: _paths(one, folder),

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from lucid.stream.checks import is_url
+from lucid.stream.read.url import Url
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
 from lucid.stream.write.rows import Place
@@ -43,7 +45,7 @@ class Layout:
     ) -> Layout:
         """Return the layout that a run's settings ask for."""
         return cls(
-            path=settings.output,
+            path=path_of(settings),
             shape=shape,
             dtype=dtype,
             attributes=attributes,
@@ -63,6 +65,11 @@ class Layout:
     def nbytes(self) -> int:
         """The size of all rows."""
         return self.shape[0] * self.row_bytes
+
+
+def path_of(settings: Settings) -> Path:
+    """Return the path of an output, which may be a URL."""
+    return Url(settings.output_name) if is_url(settings.output_name) else settings.output
 
 
 class Output(Protocol):

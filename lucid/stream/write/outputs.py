@@ -8,6 +8,7 @@ from lucid.stream.write.layout import Layout, Output
 from lucid.stream.write.npy import Npy
 from lucid.stream.write.npz import Npz
 from lucid.stream.write.safetensors import Safetensors
+from lucid.stream.write.uploaded import UploadedPackedZarr, UploadedZarr
 from lucid.stream.write.zarr import PackedZarr, Zarr
 
 # The first that claims a layout.
@@ -17,6 +18,8 @@ FORMATS: tuple[type[Output], ...] = (
     Npy,
     Npz,
     Safetensors,
+    UploadedPackedZarr,
+    UploadedZarr,
     PackedZarr,
     Zarr,
     ChunkedHdf5,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
+
+from lucid.stream.read.url import Url
 
 RUN_BYTES = 32  # of the number of a run
 
@@ -20,7 +23,13 @@ class Names(NamedTuple):
 
 
 def sidecar_paths(output: Path) -> Names:
-    """Return the names that a run uses until its output is complete."""
+    """Return the names that a run uses until its output is complete.
+
+    What will have a URL is made in the current folder.
+    """
+    if isinstance(output, Url):
+        number = blake2b(str(output).encode(), digest_size=4).hexdigest()
+        output = Path(f"{output.name}.{number}")
     part = output.name + ".part"
     endings = ("", ".rows", ".packed", ".journal", ".table")
     return Names(*(output.with_name(part + ending) for ending in endings))

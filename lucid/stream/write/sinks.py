@@ -178,7 +178,7 @@ class FileSink:
             for left in (self._names.rows, self._names.packed, self._names.table):
                 disk.remove(left)
             self._output.publish(self._names.part)
-            disk.sync_names(self._path.parent)
+            disk.sync_names(self._names.journal.parent)
             journal.remove()
 
     def _pack(self) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,10 +19,11 @@ import numpy as np
 
 from lucid.errors import OutputExistsError, SinkError
 from lucid.roi.engines.selection import as_engine
-from lucid.stream.checks import ZARR_SUFFIX, PathLike
+from lucid.stream.checks import ZARR_SUFFIX
 from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write import disk
 from lucid.stream.write.identity import DEFAULTS
+from lucid.stream.write.inputs_kept import about
 from lucid.stream.write.journal import (
     FORMAT,
     Job,
@@ -43,46 +44,6 @@ SAID_BY = {
 }
 
 
-def keep_inputs(output: Output, inputs: Iterable[PathLike]) -> None:
-    """Raise rather than write over an input, even if asked to overwrite."""
-    path = output.layout.path
-    with _about(path):
-        ours = _numbers((*output.files(), *sidecar_paths(path)))
-        theirs = _numbers(_with_folders(inputs) if path.is_dir() else inputs) if ours else {}
-        for number, one in ours.items():
-            if number in theirs:
-                raise SinkError(f"{one} is an input of this run; name another output")
-
-
-def _with_folders(paths: Iterable[PathLike]) -> Iterator[PathLike]:
-    """Yield paths, and the folders that they lie in."""
-    for path in paths:
-        yield from (path, *Path(os.path.realpath(path)).parents)
-
-
-def _numbers(paths: Iterable[PathLike]) -> dict[tuple[int, int], PathLike]:
-    """Return the files that are there, by their device and number; others may just vanish."""
-    found = {}
-    for path in paths:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            state = os.stat(path)  # noqa: PTH116
-            found[state.st_dev, state.st_ino] = path
-    return found
-
-
-@contextmanager
-def _about(output: Path) -> Iterator[None]:
-    """Raise errors of the system as ones about the output."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, SinkError):
-            raise
-        raise SinkError(f"{output} cannot be written: {error.strerror or error}") from error
-    except ValueError as error:  # a name that no file can have
-        raise SinkError(f"{str(output)!r} cannot be written: {error}") from error
-
-
 def resume_state(
     output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
 ) -> JournalState | None:
@@ -96,7 +57,7 @@ def resume_state(
     SinkError
         If the output cannot be written there, or must not be.
     """
-    with _about(output.layout.path):
+    with about(output.layout.path):
         job = job | {"modified": {one.role: one.modified() for one in inputs}}
         return _resume_state(output, job, inputs, overwrite, resume)
 
@@ -180,7 +141,7 @@ def _said_by(output: Output) -> Job:
 
 def _require_folder(output: Output) -> None:
     """Raise unless files can be made where the output is to be."""
-    path, folder = output.layout.path, output.layout.path.parent
+    path, folder = output.layout.path, sidecar_paths(output.layout.path).part.parent
     if path.is_dir() and not output.replaces_folder():
         raise SinkError(f"{path} is a directory")
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -264,7 +225,7 @@ def _require_space(output: Output) -> None:
     needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
     with suppress(FileNotFoundError):
         needed -= disk.held_bytes(rows)
-    free = shutil.disk_usage(layout.path.parent).free
+    free = shutil.disk_usage(names.part.parent).free
     if needed > free:
         raise SinkError(
             f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "

@@ -19,7 +19,7 @@ import numpy as np
 
 from lucid.errors import SinkError, SourceError
 from lucid.stream.checks import ZARR_SUFFIX
-from lucid.stream.read.url import ROOTS
+from lucid.stream.read.url import UNFINISHED, is_store
 from lucid.stream.types import Array
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
@@ -55,7 +55,7 @@ class Zarr(OneFile):
 
     def replaces_folder(self) -> bool:
         """Return whether the folder that has the name of the output is a store."""
-        return any((self.layout.path / root).is_file() for root in ROOTS)
+        return is_store(self.layout.path)
 
     def lay_out(self, path: Path) -> None:
         """Write a store of zeros, complete but for the rows; there must be none."""
@@ -163,6 +163,11 @@ class PackedZarr(RowsApart, Zarr):
 
 def said_by(path: Path) -> dict[str, Any] | None:
     """Return what a store says about a job, None if it is none of ours."""
+    if (path / UNFINISHED).is_file():
+        raise SinkError(
+            f"{path} was begun from elsewhere and is not complete; finish it there, "
+            "or pass --overwrite"
+        )
     try:
         about = json.loads((path / DATASET / ABOUT).read_bytes())
     except (ValueError, RecursionError) as error:
