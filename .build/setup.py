@@ -24,16 +24,23 @@ class BuildExact(build_ext):
         super().build_extension(ext)
 
 
+def extension(name, *headers):
+    """Return one of the engine's extensions, with the headers that its file includes."""
+    folder = "lucid/roi/engines/compiled"
+    return Extension(
+        f"lucid.roi.engines.compiled._{name}",
+        [f"{folder}/{name}.c"],
+        depends=[f"{folder}/{header}" for header in headers],
+        define_macros=[] if FREE_THREADED else [("Py_LIMITED_API", "0x030b0000")],
+        py_limited_api=not FREE_THREADED,
+        optional=True,
+    )
+
+
 setup(
     ext_modules=[
-        Extension(
-            "lucid.roi.engines.compiled._kernel",
-            ["lucid/roi/engines/compiled/kernel.c"],
-            depends=["lucid/roi/engines/compiled/passes.h"],
-            define_macros=[] if FREE_THREADED else [("Py_LIMITED_API", "0x030b0000")],
-            py_limited_api=not FREE_THREADED,
-            optional=True,
-        )
+        extension("kernel", "passes.h"),
+        extension("turned", "turned.h", "common.h"),
     ],
     cmdclass={"build_ext": BuildExact},
     options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
+from lucid.roi.forms import UPRIGHT
+from lucid.roi.geometry import Operator
+from lucid.roi.operators import RoiAlignRotated
 from lucid.roi.types import Array, Floats
 
 
@@ -20,12 +23,13 @@ class Case(NamedTuple):
 
     dtype: str
     shape: tuple[int, int, int, int]
-    operator: RoiAlign
+    operator: Operator
     values: str = "plain"
 
 
 ADAPTIVE = RoiAlign((3, 4), (0.5, 0.5), -1, False)
 ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
+TURNED = RoiAlignRotated((3, 4), (0.5, 0.5), -1, True, "degrees", False)
 CASES = {
     "float16": Case("f2", (2, 9, 14, 11), ADAPTIVE),
     "float32": Case("f4", (2, 75, 30, 26), ADAPTIVE),
@@ -39,6 +43,9 @@ CASES = {
     "float64": Case("f8", (2, 75, 30, 26), ADAPTIVE),
     "float64 holes": Case("f8", (1, 41, 30, 26), ALIGNED, "holes"),
     "uint8": Case("u1", (2, 34, 30, 26), ALIGNED),
+    "rotated": Case("f4", (2, 75, 30, 26), TURNED),
+    "rotated float64": Case("f8", (1, 41, 30, 26), TURNED, "holes"),
+    "rotated limit": Case("f4", (1, 41, 30, 26), TURNED, "limit"),
 }
 HASHES = {
     "float16": "5eaf723f571501a5 8b527fdfb00d19c2 8db78213fefdb0e0",
@@ -53,6 +60,9 @@ HASHES = {
     "float64": "96e522893aec1c10 bc682df401129b79 ce54fc9dc26d9ef7",
     "float64 holes": "457e4d03dbd9ec1c 00ba33d9a1d2433a 0d5da5434914c108",
     "uint8": "a028e33bb3449cbc 587979f067dad767 4b4acbd162a36b09",
+    "rotated": "49d198d6116fa822 49574d7f4d5d5cca 73b0fdc661676b17",
+    "rotated float64": "4f3712d5cf463dac 51e826070c621757 486b6b0db17279b6",
+    "rotated limit": "f029fd3770471eca 2170866c0e6c1165 5fc222f4bf984777",
 }
 
 
@@ -89,13 +99,15 @@ def table(case: Case) -> Floats:
     half = side**4 * (width, height) * 2
     rois = np.column_stack([np.arange(60) % images, centre - half, centre + half])
     rois[:3, 1:] = (3, 3, 3, 3), (-1e9, -1e9, 1e9, 1e9), (1e9, 0, 2e9, 5)
-    return rois
+    if case.operator.form == UPRIGHT:
+        return rois
+    return np.column_stack([rois[:, 0], centre, 2 * half, 360 * numbers(6, 60)])
 
 
 def results(case: Case) -> Iterator[Array]:
     """Yield crops and the gradients of features and boxes."""
     features, rois, gradient = made(case)
-    checked = as_rois(rois, len(features))
+    checked = as_rois(rois, len(features), form=case.operator.form)
     yield pool(features, checked, case.operator)
     yield pool_adjoint(gradient, features, checked, case.operator)
     yield box_gradient(gradient, features, checked, case.operator)

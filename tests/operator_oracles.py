@@ -171,3 +171,68 @@ def crop_and_resize(features, rois, output_size, *, method="bilinear", extrapola
                 nearest = plane[math.floor(y + 0.5), math.floor(x + 0.5)]
                 crops[k, c, p, q] = bilinear(plane, y, x) if method == "bilinear" else nearest
     return crops
+
+
+def roi_align_rotated(
+    features,
+    rois,
+    output_size,
+    spatial_scale=1.0,
+    sampling_ratio=-1,
+    aligned=True,
+    *,
+    angle="degrees",
+    clockwise=False,
+    kind=np.float64,
+):
+    """Return the crops (K, C, PH, PW) of turned boxes in float64."""
+    maps = features.astype(np.float64)
+    (PH, PW), least, offset = output_size, 0.0 if aligned else 1.0, 0.5 if aligned else 0.0
+    crops = np.zeros((len(rois), maps.shape[1], PH, PW))
+    for k, (image, x0, y0, w, h, turn) in enumerate(np.asarray(rois, np.float64).tolist()):
+        cx, cy = x0 * spatial_scale - offset, y0 * spatial_scale - offset
+        width, height = max(w * spatial_scale, least), max(h * spatial_scale, least)
+        grid_h, grid_w = (
+            sampling_ratio
+            if sampling_ratio > 0
+            else math.ceil(max(kind(side) * kind(spatial_scale), kind(least)) / kind(bins))
+            for side, bins in ((h, PH), (w, PW))
+        )
+        radians = (math.radians(turn) if angle == "degrees" else turn) * (-1 if clockwise else 1)
+        cosine, sine = math.cos(radians), math.sin(radians)
+        for p, q, i, j in np.ndindex(PH, PW, grid_h, grid_w):
+            u = -width / 2 + (q + (j + 0.5) / grid_w) * width / PW
+            v = -height / 2 + (p + (i + 0.5) / grid_h) * height / PH
+            x, y = u * cosine + v * sine + cx, -u * sine + v * cosine + cy
+            for c in range(maps.shape[1]):
+                value = bilinear(maps[int(image), c], y, x)
+                crops[k, c, p, q] += value / (grid_h * grid_w)
+    return crops
+
+
+def fancy_rotated(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+    """Return the same with all samples of a RoI gathered by fancy indexing, for a fixed ratio."""
+    _, channels, height, width = features.shape
+    PH, PW, ratio = *output_size, sampling_ratio
+    crops = np.empty((len(rois), channels, PH, PW), features.dtype)
+    for k, (image, cx, cy, w, h, angle) in enumerate(rois.tolist()):
+        sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+        v = ((np.arange(PH * ratio) + 0.5) / (PH * ratio) - 0.5)[:, None] * (h * spatial_scale)
+        u = ((np.arange(PW * ratio) + 0.5) / (PW * ratio) - 0.5)[None, :] * (w * spatial_scale)
+        xs = u * cosine + v * sine + cx * spatial_scale - 0.5 * aligned
+        ys = -u * sine + v * cosine + cy * spatial_scale - 0.5 * aligned
+        seen = (ys >= -1) & (ys <= height) & (xs >= -1) & (xs <= width)
+        ys, xs = np.clip(ys, 0, height - 1), np.clip(xs, 0, width - 1)
+        top, left = np.floor(ys).astype(int), np.floor(xs).astype(int)
+        bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+        dy, dx = (ys - top).astype(features.dtype), (xs - left).astype(features.dtype)
+        plane = features[int(image)]
+        values = (
+            (1 - dy) * (1 - dx) * plane[:, top, left]
+            + (1 - dy) * dx * plane[:, top, right]
+            + dy * (1 - dx) * plane[:, bottom, left]
+            + dy * dx * plane[:, bottom, right]
+        ) * seen
+        bins = values.reshape(channels, PH, ratio, PW, ratio)
+        crops[k] = bins.mean(axis=(2, 4))
+    return crops

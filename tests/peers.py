@@ -108,6 +108,22 @@ def _request(shape, count, output_size, spatial_scale, sampling_ratio, aligned):
     return ov.Core().compile_model(model, "CPU", hints).create_infer_request()
 
 
+def openvino_rotated(features, rois, output_size, spatial_scale, sampling_ratio, clockwise):
+    """Return OpenVINO's crops of turned boxes; it takes radians, and is always aligned."""
+    import openvino as ov
+    from openvino import opset15 as ops
+
+    maps = ops.parameter(list(features.shape), np.float32)
+    boxes, images = ops.parameter([len(rois), 5], np.float32), ops.parameter([len(rois)], np.int32)
+    crops = ops.roi_align_rotated(
+        maps, boxes, images, *output_size, max(sampling_ratio, 0), spatial_scale, clockwise
+    )
+    hints = {"INFERENCE_NUM_THREADS": threads(), "INFERENCE_PRECISION_HINT": "f32"}
+    model = ov.Core().compile_model(ov.Model([crops], [maps, boxes, images]), "CPU", hints)
+    rows = np.ascontiguousarray(rois[:, 1:], np.float32)
+    return model([features, rows, rois[:, 0].astype(np.int32)])[0]
+
+
 def torchvision(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
     """Return the crops that torchvision's kernel computes."""
     import torch

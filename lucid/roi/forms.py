@@ -83,3 +83,4 @@ def shortly(value: object) -> str:
 
 UPRIGHT = BoxForm(("x1", "y1", "x2", "y2"), ends=(("x1", "x2"), ("y1", "y2")))
 FLIPPED = UPRIGHT._replace(ordered=False)  # a box whose ends are reversed is read backwards
+TURNED = BoxForm(("cx", "cy", "w", "h", "angle"), sizes=("w", "h"))

@@ -6,13 +6,13 @@ y, x: arrays are (2, K), rows before columns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from lucid.roi.forms import BoxForm
-from lucid.roi.taps import Grids, Taps
+from lucid.roi.taps import Grids, Taps, TurnedGrids
 from lucid.roi.types import Array, Floats, Ints, Part
 
 
@@ -26,7 +26,7 @@ class Windows:
 
 
 class Operator(Protocol):
-    """What a crop is: which cells each bin reads along each axis, and with which weights."""
+    """What a crop is. Which cells its bins read, and how, it tells in one of the ways below."""
 
     def __hash__(self) -> int:
         """Tell operators apart."""
@@ -54,6 +54,10 @@ class Operator(Protocol):
         weighted in.
         """
 
+
+class TapOperator(Operator, Protocol):
+    """An operator whose bins read what each axis says: which cells, and with which weights."""
+
     def tap_counts(self, geometry: "Geometry") -> Ints:
         """Return upper bounds (2, K) of the number of taps of each RoI."""
 
@@ -65,6 +69,20 @@ class Operator(Protocol):
 
     def grids(self, geometry: "Geometry") -> tuple[Grids, tuple[float, float]] | None:
         """Return the grids of samples that taps are made of, if they are, and the spatial scale."""
+
+
+class TurnedOperator(Operator, Protocol):
+    """An operator whose bins are means of samples on turned grids, where no axis stands alone."""
+
+    def most_samples(self, size: tuple[int, int]) -> int:
+        """Return the most samples in a row of any RoI that may be on a map of this size."""
+
+    def turned(self, geometry: "Geometry") -> TurnedGrids:
+        """Return the grids of samples."""
+
+    @property
+    def units(self) -> Floats:
+        """What one of each box column is: of cx, cy, w, h in cells, of the angle in radians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,16 @@ class Geometry:
             return parts[0]
         columns = zip(*(part._columns() for part in parts), strict=True)
         return parts[0]._with([np.concatenate(column, axis=1) for column in columns])
+
+    @property
+    def tap_operator(self) -> TapOperator:
+        """The operator, for the parts of engines that ask for taps."""
+        return cast(TapOperator, self.operator)
+
+    @property
+    def turned_operator(self) -> TurnedOperator:
+        """The operator, for the parts of engines that ask for turned grids."""
+        return cast(TurnedOperator, self.operator)
 
     @property
     def pooled(self) -> tuple[int, int]:
@@ -148,6 +176,13 @@ def clip(values: Array, least: ArrayLike, most: ArrayLike) -> Array:
     return clipped
 
 
-def as_column(pair: tuple[Any, Any]) -> Array:
+def as_column(pair: tuple[Any, ...]) -> Array:
     """Return a pair, height before width, as (2, 1)."""
     return np.array(pair)[:, None]
+
+
+def numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Return the lines of samples, and their numbers: so many on each from a first one on."""
+    line = np.repeat(np.arange(len(count)), count)
+    before = np.cumsum(count) - count
+    return line, np.arange(len(line)) + np.repeat(first - before, count)

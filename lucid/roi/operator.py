@@ -118,6 +118,16 @@ def as_outside(value: str) -> str:
     return _one_of("outside", value, "zero", "renormalize")
 
 
+def as_angle(value: str) -> str:
+    """Return the unit of angles: 'degrees' or 'radians'."""
+    return _one_of("angle", value, "degrees", "radians")
+
+
+def as_clockwise(value: Any) -> bool:
+    """Return whether angles turn as the hands of a clock."""
+    return _as_flag("clockwise", value)
+
+
 def _one_of(name: str, value: str, *choices: str) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
@@ -126,8 +136,12 @@ def _one_of(name: str, value: str, *choices: str) -> str:
 
 def as_aligned(value: Any) -> bool:
     """Return whether half a cell is subtracted; True and False, 1 and 0 say it, and no text."""
+    return _as_flag("aligned", value)
+
+
+def _as_flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)) and value not in (0, 1):
-        raise TypeError(f"aligned must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 

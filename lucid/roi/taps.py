@@ -42,3 +42,27 @@ class Grids(NamedTuple):
     bin: Floats  # length of a bin in cells
     min_extent: Bools  # whether the extent is the minimum of one cell, whatever the end
     samples: Ints  # per bin
+
+
+class TurnedGrids(NamedTuple):
+    """Grids of samples that are turned, each about its centre, (2, K): what bins are means of.
+
+    Before it is turned, sample i of bin p is at `start + (p + (i + 0.5) / samples) * bin` from the
+    centre, along each axis. It reads four cells, bilinearly, and is 0 out of range.
+    """
+
+    centre: Floats  # in cells
+    start: Floats  # in cells, from the centre
+    bin: Floats  # length of a bin in cells
+    min_extent: Bools  # whether the extent is the minimum of one cell, whatever the side
+    samples: Ints  # per bin
+    turn: Floats  # sine and cosine of the angle, against the clock as seen with y downwards
+
+    def position(self, v: Floats, u: Floats) -> Floats:
+        """Return where on the map (y, x) is what lies so far from the centre before it is turned.
+
+        Nothing that lies between two others along both axes is beyond them on the map: rounding
+        keeps order.
+        """
+        sine, cosine = self.turn
+        return np.array([-u * sine + v * cosine, u * cosine + v * sine]) + self.centre

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lucid.roi import RoiAlign, as_rois, box_gradient, pool, pool_adjoint, set_engine
-from lucid.roi.engines.compiled import _kernel
+from lucid.roi.engines.compiled import _kernel, _turned
+from lucid.roi.operators import RoiAlignRotated
 
 pytestmark = pytest.mark.fuzz
 COORDINATES = st.one_of(
@@ -46,8 +47,29 @@ def jobs(draw):
     return features, as_rois(draw(tables(len(features))), len(features)), operator
 
 
+@st.composite
+def turned_jobs(draw):
+    """Sides beyond the map, unless few samples are enough, or the plain engine takes long."""
+    features, rows = draw(maps()), []
+    sides = st.one_of(st.floats(0, 90), st.floats(0, 1e308), st.just(0.0))
+    for _ in range(draw(st.integers(0, 8))):
+        centre, angle = (draw(COORDINATES), draw(COORDINATES)), draw(st.floats(-1e9, 1e9))
+        image = draw(st.integers(0, len(features) - 1))
+        rows.append((image, *centre, draw(sides), draw(sides), angle))
+    operator = RoiAlignRotated.checked(
+        (draw(st.integers(1, 9)), draw(st.integers(1, 9))),
+        draw(st.sampled_from([1.0, 0.25, 3.0, 1e-9, 1e12])),
+        draw(st.sampled_from([-1, 1, 2, 7, 40])),
+        draw(st.booleans()),
+        angle=draw(st.sampled_from(["degrees", "radians"])),
+        clockwise=draw(st.booleans()),
+    )
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    return features, as_rois(table, len(features), form=operator.form), operator
+
+
 @settings(max_examples=150)
-@given(jobs())
+@given(st.one_of(jobs(), turned_jobs()))
 def test_engines_agree_on_what_is_drawn(job):
     features, table, operator = job
     shape = len(table), features.shape[1], *operator.output_size
@@ -116,4 +138,45 @@ def test_arrays_that_do_not_belong_together_are_refused(
     try:
         getattr(_kernel, name)(lists, first, end, cells, top, left, other, rows, size)
     except (ValueError, TypeError):
+        return
+
+
+@settings(max_examples=1000)
+@given(
+    st.sampled_from(["crops", "features", "boxes"]),
+    st.lists(FLOATS, min_size=4, max_size=4), hnp.arrays(bool, st.integers(0, 5)),
+    st.lists(INDICES, min_size=5, max_size=5),
+    st.tuples(st.integers(-1, 3), st.integers(-1, 3)), ARRAYS, ARRAYS, st.sampled_from([4, 8, 3]),
+)  # fmt: skip
+def test_turned_grids_and_arrays_that_do_not_belong_together_are_refused(
+    name, floats, fixed, whole, pooled, cells, other, size
+):
+    (centre, start, length, turn), (samples, sizes, base, pitch, rows) = floats, whole
+    grids = centre, start, length, fixed, samples, turn, sizes, base, pitch
+    try:
+        getattr(_turned, name)(*grids, pooled, cells, other, rows, size)
+    except (ValueError, TypeError):
+        return
+
+
+NUMBERS = st.one_of(st.floats(), st.floats(-9, 9))
+
+
+@settings(max_examples=1000)
+@given(
+    st.sampled_from(["crops", "features", "boxes"]),
+    st.lists(NUMBERS, min_size=8, max_size=8),
+    st.lists(st.integers(0, 9), min_size=2, max_size=2),
+    st.lists(st.integers(1, 9), min_size=2, max_size=2),
+    st.integers(-20, 20), st.integers(0, 9), st.integers(0, 40),
+)  # fmt: skip
+def test_no_cell_beyond_the_table_is_read(name, numbers, samples, sizes, base, pitch, cells):
+    """One turned RoI with whatever numbers, on a table of some cells."""
+    centre, start, length, turn = (np.array(numbers[at : at + 2]) for at in range(0, 8, 2))
+    grids = centre, start, length, np.zeros(2, bool), np.array(samples), turn, np.array(sizes)
+    table, bins = np.ones((cells, 3)), np.ones((1, 3, 2, 2))
+    places, first = (np.array([base]), np.array([pitch])), np.zeros(1, np.int64)
+    try:
+        getattr(_turned, name)(*grids, *places, (2, 2), table, bins, first, 8)
+    except ValueError:
         return

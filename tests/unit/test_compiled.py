@@ -30,7 +30,7 @@ from lucid.roi.engines import selection
 
 compiled = pytest.importorskip("lucid.roi.engines.compiled")
 ROOT = Path(__file__).parents[2]
-KERNEL = "lucid/roi/engines/compiled/kernel.c"
+SOURCES = [f"lucid/roi/engines/compiled/{name}.c" for name in ("kernel", "turned")]
 FLAGS = ["-std=c11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-fast-math"]
 
 
@@ -86,10 +86,11 @@ def build_in(folder, *flags):
     """Copy the package to a folder, build its C file with other flags, and return its path."""
     shutil.copytree(ROOT / "lucid", folder / "lucid", ignore=shutil.ignore_patterns("*.so"))
     include = f"-I{sysconfig.get_path('include')}"
-    built = folder / "lucid/roi/engines/compiled/_kernel.abi3.so"
     version = "-DPy_LIMITED_API=0x030b0000"
-    command = [flags[0], *FLAGS, version, include, *flags[1:], ROOT / KERNEL, "-o", built]
-    subprocess.run(command, check=True, capture_output=True)
+    for source in SOURCES:
+        built = (folder / source).with_name(f"_{Path(source).stem}.abi3.so")
+        command = [flags[0], *FLAGS, version, include, *flags[1:], ROOT / source, "-o", built]
+        subprocess.run(command, check=True, capture_output=True)
     return folder
 
 

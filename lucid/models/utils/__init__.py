@@ -3,5 +3,14 @@
 from lucid.models.utils.coverage import coverage
 from lucid.models.utils.prroi_pool import PrROIPool, prroi_pool
 from lucid.models.utils.roi_align import ROIAlign, roi_align
+from lucid.models.utils.roi_align_rotated import ROIAlignRotated, roi_align_rotated
 
-__all__ = ["PrROIPool", "ROIAlign", "coverage", "prroi_pool", "roi_align"]
+__all__ = [
+    "PrROIPool",
+    "ROIAlign",
+    "ROIAlignRotated",
+    "coverage",
+    "prroi_pool",
+    "roi_align",
+    "roi_align_rotated",
+]

@@ -5,11 +5,16 @@
 
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
+from typing import Any
 
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
+from lucid.roi.operators import RoiAlignRotated
 
-WAYS: dict[type, Callable[[Engine], Engine]] = {}
+WAYS: dict[type, Callable[[Any], Engine]] = {
+    RoiAlignRotated: attrgetter("turned"),  # a part of each engine
+}
 
 
 def engine_for(operator: Operator, engine: Engine) -> Engine:

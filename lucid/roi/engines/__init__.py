@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lucid.roi.geometry import Geometry, Operator
+from lucid.roi.geometry import Geometry
 from lucid.roi.types import Array, Floats, Indices
 from lucid.roi.workers import Workers
 
@@ -61,6 +61,6 @@ class Engine(Protocol):
         """Return the gradient of the boxes (K, B) from that of the crops."""
 
     def working_bytes(
-        self, operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
+        self, operator: Any, channels: int, size: tuple[int, int], dtype: DTypeLike
     ) -> WorkingBytes:
         """Return what is held for RoIs on a map, or a part of one, of `size` cells."""

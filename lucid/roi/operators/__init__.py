@@ -7,17 +7,19 @@ which of them.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lucid.roi.forms import UPRIGHT, BoxForm
+from lucid.roi.forms import TURNED, UPRIGHT, BoxForm
 from lucid.roi.geometry import Operator
 from lucid.roi.operators.align import RoiAlign
 from lucid.roi.operators.family import contradictions, roi_align_of
 from lucid.roi.operators.integral import PrRoiPool
+from lucid.roi.operators.rotated import RoiAlignRotated
 
 __all__ = [
     "OPERATORS",
     "Entry",
     "PrRoiPool",
     "RoiAlign",
+    "RoiAlignRotated",
     "as_operator",
     "contradictions",
     "of_some",
@@ -44,6 +46,14 @@ SAMPLED = frozenset(
 
 OPERATORS = {
     "roi-align": Entry(roi_align_of, SAMPLED),
+    "roi-align-rotated": Entry(
+        RoiAlignRotated.checked,
+        frozenset(
+            {"spatial_scale", "sampling_ratio", "aligned", "max_samples", "angle", "clockwise"}
+        ),
+        form=TURNED,
+        aligned=True,
+    ),
     "prroi-pool": Entry(PrRoiPool.checked, frozenset({"spatial_scale"})),
 }
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, SupportsIndex
 import numpy as np
 
 from lucid.roi.forms import UPRIGHT, BoxForm
-from lucid.roi.geometry import Geometry, Windows, as_column, clip, edges_of
+from lucid.roi.geometry import Geometry, Windows, as_column, clip, edges_of, numbered
 from lucid.roi.operator import (
     OutputSize,
     SpatialScale,
@@ -17,7 +17,7 @@ from lucid.roi.operator import (
     as_spatial_scale,
 )
 from lucid.roi.taps import Grids, Taps
-from lucid.roi.types import Array, Floats, Ints
+from lucid.roi.types import Array, Bools, Floats, Ints
 
 FLOAT64 = np.dtype(np.float64)
 FAR_CELLS = 2.0**1020  # positions are held inside, so that sums of them stay finite
@@ -97,9 +97,7 @@ class RoiAlign:
 
     def _extent(self, edges: Floats, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         """Return start and end - start in cells, each step rounded to `dtype`, never infinite."""
-        scale, largest, far = _limits(self.spatial_scale, dtype)
-        scaled = clip(edges, -largest, largest).astype(dtype) * scale
-        start, end = clip(scaled, -far, far) - dtype.type(self.offset)
+        start, end = scaled(edges, self.spatial_scale, dtype) - dtype.type(self.offset)
         return start, end - start
 
     def _samples_per_bin(self, edges: Floats, dtype: np.dtype[Any]) -> Ints:
@@ -201,15 +199,14 @@ class RoiAlign:
         return share
 
 
-def numbered(first: Ints, count: Ints) -> tuple[Ints, Ints]:
-    """Return the lines of samples, and their numbers: so many on each from a first one on."""
-    line = np.repeat(np.arange(len(count)), count)
-    before = np.cumsum(count) - count
-    return line, np.arange(len(line)) + np.repeat(first - before, count)
+def scaled(values: Array, scale: tuple[float, ...], dtype: np.dtype[Any]) -> Array:
+    """Return values (.., axis, K) in cells, each step rounded to `dtype`, never infinite."""
+    factors, largest, far = _limits(scale, dtype)
+    return clip(clip(values, -largest, largest).astype(dtype) * factors, -far, far)
 
 
 @cache
-def _limits(scale: tuple[float, float], dtype: np.dtype[Any]) -> tuple[Array, float, float]:
+def _limits(scale: tuple[float, ...], dtype: np.dtype[Any]) -> tuple[Array, float, float]:
     """Return the factors to cells in a dtype, (2, 1), its largest number and its last position."""
     largest = float(np.finfo(dtype).max)
     factors = np.minimum(as_column(scale), largest).astype(dtype)
@@ -223,8 +220,13 @@ def _outermost(
     some = np.maximum(samples, 1)
     lowest = start + 0.5 / some * length
     highest = start + (pooled - 1 + (some - 0.5) / some) * length
+    return touched(lowest, highest, samples > 0, size)
+
+
+def touched(lowest: Floats, highest: Floats, some: Bools, size: Ints) -> tuple[Ints, Ints]:
+    """Return the first cell that samples between two positions touch, and how many they do."""
     end = size - 1
     first = np.floor(clip(lowest, 0, end)).astype(np.int64)
     last = np.minimum(np.floor(clip(highest, 0, end)).astype(np.int64) + 1, end)
-    touches = (samples > 0) & (lowest <= size) & (highest >= -1)
+    touches = some & (lowest <= size) & (highest >= -1)
     return first, (last - first + 1) * touches

@@ -1,7 +1,7 @@
 """What `roi-align` and `ps-roi-align` are with their options: one of several operators."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, SupportsIndex
 
 from lucid.roi.operator import (
@@ -39,9 +39,7 @@ def roi_align_of(
     """
     ratio, most = as_sampling_ratio(sampling_ratio), as_max_samples(max_samples)
     takes_most, renormalize = as_mode(mode) == "max", as_outside(outside) == "renormalize"
-    for contradicts, fact in contradictions(ratio, mode=mode, max_samples=most):
-        if contradicts:
-            raise ValueError(fact.replace("{", "").replace("}", ""))
+    refuse(contradictions(ratio, mode=mode, max_samples=most))
     size, scale, is_aligned = (
         as_output_size(output_size),
         as_spatial_scale(spatial_scale),
@@ -54,6 +52,13 @@ def roi_align_of(
     if takes_most:
         return MaxAlign(base, renormalize)
     return Renormalized(base) if renormalize else base
+
+
+def refuse(contradictions: Iterable[tuple[bool, str]]) -> None:
+    """Raise about the first contradiction of keywords."""
+    for contradicts, fact in contradictions:
+        if contradicts:
+            raise ValueError(fact.replace("{", "").replace("}", ""))
 
 
 def contradictions(

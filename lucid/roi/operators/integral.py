@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.roi.geometry import Geometry, Windows, as_column, clip, edges_of
+from lucid.roi.geometry import Geometry, Windows, as_column, clip, edges_of, numbered
 from lucid.roi.operator import OutputSize, SpatialScale, as_output_size, as_spatial_scale
-from lucid.roi.operators.align import FLOAT64, RoiAlign, Samples, numbered
+from lucid.roi.operators.align import FLOAT64, RoiAlign, Samples
 from lucid.roi.taps import Grids, Taps
 from lucid.roi.types import Array, Bools, Floats, Ints
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from lucid.roi.forms import UPRIGHT, BoxForm
-from lucid.roi.geometry import Geometry, Operator, Windows
+from lucid.roi.geometry import Geometry, TapOperator, Windows
 from lucid.roi.taps import Grids, Taps
 from lucid.roi.types import Floats, Ints
 
 
-class Covering(Operator, Protocol):
+class Covering(TapOperator, Protocol):
     """An operator of which it is known how much of a bin is on the map."""
 
     def coverage(self, geometry: Geometry) -> Floats:

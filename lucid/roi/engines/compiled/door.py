@@ -96,7 +96,7 @@ def listed(rois: PlacedRois, slopes: bool, space: Workspace) -> Listed:
     """Return RoIs with their taps, of which few are listed at once before they are merged."""
     rois, above = stacked(rois, space)
     geometry = rois.geometry
-    if grids := geometry.operator.grids(geometry):
+    if grids := geometry.tap_operator.grids(geometry):
         return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, above, slopes))])
     parts = [
         Part(first, end, _merged(geometry[slice(first, end)], above[first:end], slopes))
@@ -120,7 +120,7 @@ def _of_grids(
 def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
     """Yield the first RoIs of parts of few taps, and where they end."""
     first, K = 0, len(geometry)
-    total = np.cumsum(geometry.operator.tap_counts(geometry).sum(axis=0))
+    total = np.cumsum(geometry.tap_operator.tap_counts(geometry).sum(axis=0))
     while first < K:
         before = total[first - 1] if first else 0
         end = int(np.searchsorted(total, before + LISTED_TAPS, side="right"))
@@ -128,7 +128,7 @@ def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
 
 
 def _merged(geometry: Geometry, above: Ints, slopes: bool) -> kernel.Lists:
-    taps = geometry.operator.taps(geometry, slopes)
+    taps = geometry.tap_operator.taps(geometry, slopes)
     line, bins, cell = map(_whole, (taps.line, taps.bin, taps.cell))
     values = taps.weights, *(taps.slopes or (NO_SLOPES, NO_SLOPES))
     weights, start, end = (np.ascontiguousarray(each, np.float64) for each in values)

@@ -7,13 +7,13 @@ from numpy.typing import DTypeLike
 
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.engines.compiled.door import CASTS, channels_at_once
-from lucid.roi.geometry import Operator
+from lucid.roi.geometry import TapOperator
 
 TAP_BYTES = 72  # of a tap, while it is listed and merged
 
 
 def working_bytes(
-    operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
+    operator: TapOperator, channels: int, size: tuple[int, int], dtype: DTypeLike
 ) -> WorkingBytes:
     """Return what is held for RoIs on a part of a map; see `lucid.roi.engines.Engine`."""
     cells, itemsize = math.prod(size), np.dtype(dtype).itemsize

@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from lucid.roi.engines import WorkingBytes
-from lucid.roi.geometry import Operator
+from lucid.roi.geometry import TapOperator
 
 TAP_BYTES, WEIGHT_BYTES = 128, 24  # of a tap and a weight, while weights are computed
 
 
 def working_bytes(
-    operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
+    operator: TapOperator, channels: int, size: tuple[int, int], dtype: DTypeLike
 ) -> WorkingBytes:
     """Return what is held for RoIs on a part of a map; see `lucid.roi.engines.Engine`."""
     pooled = operator.output_size

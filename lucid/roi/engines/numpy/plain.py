@@ -121,7 +121,7 @@ def without_holes(rois: PlacedRois, k: int) -> PlacedRois | None:
 
 def reads_of(one: Geometry) -> tuple[list[Reads], list[Reads]]:
     """Return what the bins of a RoI read along rows, and along columns."""
-    taps = one.operator.taps(one, False)
+    taps = one.tap_operator.taps(one, False)
     along = np.arange(len(taps.weights))[:, None]
     found: tuple[list[Reads], list[Reads]] = [], []
     for axis, bins in enumerate(one.pooled):

@@ -67,7 +67,9 @@ def parts_of(geometry: Geometry) -> Iterator[Indices]:
         yield np.zeros(1, np.intp)
         return
     order = np.lexsort(geometry.count)
-    values = geometry.operator.tap_counts(geometry) + as_column(geometry.pooled) * geometry.count
+    values = (
+        geometry.tap_operator.tap_counts(geometry) + as_column(geometry.pooled) * geometry.count
+    )
     cost = np.cumsum(values.sum(axis=0)[order] + 2 * max(geometry.pooled))  # also of no cells
     begin = 0
     while begin < len(geometry):
@@ -112,7 +114,7 @@ def groups(
     if not len(rois):
         return
     some, K = geometry[rois], len(rois)
-    taps = geometry.operator.taps(some, way.slopes)
+    taps = geometry.tap_operator.taps(some, way.slopes)
     spans = way.spans(some, taps, table.cell_bytes)
     layout = way.layout(some, spans, table.cell_bytes)
     runs = _alike(some, layout)

@@ -1,0 +1,322 @@
+/* Crops and gradients of turned grids of samples, in C: what `lucid.roi.engines.compiled.turned`
+   calls.
+
+   The same RoI gives the same bits on any machine, whatever its neighbours and however many
+   threads; `kernel.c` says by what means. The order of additions:
+
+   - crop: sample after sample of a bin, row by row, and of each its four cells; as many samples as
+     are listed at once, then their sums;
+   - gradient of features: RoI after RoI, bin after bin, sample after sample;
+   - gradient of boxes: the same, channel i of a scalar product in lane i % LANES.
+
+   Samples are listed as they are needed, and only rows and columns of them that are near the map,
+   so that neither memory nor time depends on how large a box is. `turned.h` is included twice, for
+   float and for double. */
+
+#include "common.h"
+
+enum {
+    STEP = 32,    /* channels whose sums are in registers at once */
+    LANES = 8,    /* partial sums of a scalar product */
+    LISTED = 256, /* samples of a bin at once */
+    TILE = 64,    /* bins whose channels are turned at once */
+    FEW = 8,      /* samples that are not worth a look at whether they are near the map */
+    COLUMNS = 5,  /* of a box */
+};
+#define MOST_BINS (1 << 20)              /* of a RoI along an axis */
+#define MOST_SAMPLES ((int64_t)1 << 42) /* of a bin along an axis */
+#define MOST_CELLS ((int64_t)1 << 60)   /* of a table */
+#define SLACK 0x1p-46 /* how much more than arithmetic asks for is near, of the sizes in it */
+
+/* Grids of K RoIs, (2, K) each, rows before columns, and where a table has their cells. */
+struct grids {
+    Py_ssize_t rois, bins[2];
+    const double *centre, *start, *length, *turn;
+    const int64_t *samples, *size;
+    const char *fixed;           /* whether the extent is the least one */
+    const int64_t *base, *pitch; /* (K,): cell (y, x) is in row base + y * pitch + x */
+    int64_t cells;               /* rows of the table */
+};
+
+/* One RoI: its grid, and which of its rows of samples are near the map. */
+struct roi {
+    double centre[2], start[2], length[2], sine, cosine, low[2], high[2];
+    int64_t samples[2], size[2], base, pitch, cells, near[2];
+    int grows[2];
+};
+
+/* A sample in range: the cells that it reads, and where it is. */
+struct sample {
+    Py_ssize_t cell[4]; /* first and second row, of each the first and the second column */
+    double y, x;        /* how much of the second ones */
+    double v, u;        /* from the centre, before it is turned */
+    double down, across; /* in bins from the start */
+    int moves[2];
+};
+
+/* How far the samples of a bin are listed. */
+struct walk {
+    Py_ssize_t p, q;
+    int64_t row, rows, column, columns; /* the next ones, and where they end */
+    double down, v;
+};
+
+/* A position in samples, somewhat above or below a place, within 0 and `total`. */
+INLINE int64_t number_at(double place, double start, double step, int64_t total, int more) {
+    double at = (place - start) / step;
+    if (!(at > -8)) return 0;
+    if (at > (double)total + 8) return total;
+    int64_t number = (int64_t)at + more;
+    return number < 0 ? 0 : number > total ? total : number;
+}
+
+/* Which samples lie between two places along an axis, and a few more: the first, and the end. */
+INLINE void between(const struct roi *roi, int axis, Py_ssize_t bins, double low, double high,
+                    int64_t out[2]) {
+    int64_t total = roi->samples[axis] * bins;
+    double step = roi->length[axis] / (double)roi->samples[axis];
+    out[0] = 0, out[1] = total;
+    if (!(step > 0)) return;
+    out[0] = number_at(low, roi->start[axis], step, total, -3);
+    out[1] = number_at(high, roi->start[axis], step, total, 4);
+}
+
+/* Find which rows of samples are near: between those through the corners of the map. */
+static void find_near(struct roi *roi, Py_ssize_t bins) {
+    double least = 0, most = 0;
+    for (int corner = 0; corner < 4; corner++) {
+        double y = corner & 2 ? roi->high[0] : roi->low[0], x = corner & 1 ? roi->high[1] : roi->low[1];
+        double v = x * roi->sine + y * roi->cosine;
+        if (!corner || v < least) least = v;
+        if (!corner || v > most) most = v;
+    }
+    between(roi, 0, bins, least, most, roi->near);
+}
+
+static struct roi roi_at(const struct grids *grids, Py_ssize_t k) {
+    Py_ssize_t K = grids->rois;
+    struct roi roi = {.sine = grids->turn[k], .cosine = grids->turn[K + k], .base = grids->base[k],
+                      .pitch = grids->pitch[k], .cells = grids->cells};
+    double sizes = 0;
+    for (int axis = 0; axis < 2; axis++) {
+        Py_ssize_t at = axis * K + k;
+        roi.centre[axis] = grids->centre[at], roi.start[axis] = grids->start[at];
+        roi.length[axis] = grids->length[at], roi.samples[axis] = grids->samples[at];
+        roi.size[axis] = grids->size[at], roi.grows[axis] = !grids->fixed[at];
+        double start = roi.start[axis], centre = roi.centre[axis];
+        sizes += (double)roi.size[axis] + (start < 0 ? -start : start)
+            + (centre < 0 ? -centre : centre);
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        roi.low[axis] = -1 - roi.centre[axis] - SLACK * sizes;
+        roi.high[axis] = (double)roi.size[axis] - roi.centre[axis] + SLACK * sizes;
+    }
+    roi.near[1] = roi.samples[0] * grids->bins[0];
+    if (roi.samples[0] > FEW) find_near(&roi, grids->bins[0]);
+    return roi;
+}
+
+/* Begin with a bin. */
+INLINE struct walk walk_on(const struct roi *roi, Py_ssize_t p, Py_ssize_t q) {
+    int64_t first = p * roi->samples[0], end = first + roi->samples[0];
+    struct walk walk = {.p = p, .q = q};
+    walk.row = (roi->near[0] > first ? roi->near[0] : first) - first;
+    walk.rows = (roi->near[1] < end ? roi->near[1] : end) - first;
+    if (roi->samples[1] == 0) walk.rows = walk.row;
+    return walk;
+}
+
+/* Go on with the next row of a bin, and with what of it is near. */
+INLINE void next_row(const struct roi *roi, struct walk *walk) {
+    walk->down = (double)walk->p + ((double)walk->row + 0.5) / (double)roi->samples[0];
+    walk->v = roi->start[0] + walk->down * roi->length[0];
+    walk->row++, walk->column = 0, walk->columns = roi->samples[1];
+    if (roi->samples[1] <= FEW) return;
+    double step[2] = {-roi->sine, roi->cosine};
+    double base[2] = {walk->v * roi->cosine, walk->v * roi->sine};
+    int64_t first = walk->q * roi->samples[1], end = first + roi->samples[1], near[2];
+    double low = 0, high = 0;
+    for (int axis = 0, some = 0; axis < 2; axis++) {
+        if (step[axis] == 0) continue;
+        double from = (roi->low[axis] - base[axis]) / step[axis];
+        double to = (roi->high[axis] - base[axis]) / step[axis];
+        double least = from < to ? from : to, most = from < to ? to : from;
+        if (!some || least > low) low = least;
+        if (!some || most < high) high = most;
+        some = 1;
+    }
+    /* As many bins as there are: numbers of samples begin with the first. */
+    between(roi, 1, walk->q + 1, low, high, near);
+    walk->column = (near[0] > first ? near[0] : first) - first;
+    walk->columns = (near[1] < end ? near[1] : end) - first;
+}
+
+INLINE double within(double value, double most) {
+    return value < 0 ? 0 : value > most ? most : value;
+}
+
+/* List a sample if it is in range; return -1 if the table does not have its cells. */
+INLINE int list_one(const struct roi *roi, const struct walk *walk, struct sample *out, int *count) {
+    double across = (double)walk->q + ((double)walk->column + 0.5) / (double)roi->samples[1];
+    double u = roi->start[1] + across * roi->length[1], v = walk->v;
+    double y = -u * roi->sine + v * roi->cosine + roi->centre[0];
+    double x = u * roi->cosine + v * roi->sine + roi->centre[1];
+    if (!(y >= -1 && y <= (double)roi->size[0] && x >= -1 && x <= (double)roi->size[1])) return 0;
+    int64_t last[2] = {roi->size[0] - 1, roi->size[1] - 1};
+    double cy = within(y, (double)last[0]), cx = within(x, (double)last[1]);
+    int64_t top = (int64_t)cy, left = (int64_t)cx;
+    int64_t row = roi->base + top * roi->pitch + left, right = left < last[1];
+    int64_t below = top < last[0] ? roi->pitch : 0;
+    if (row < 0 || row + below + right >= roi->cells) return -1;
+    *out = (struct sample){.cell = {row, row + right, row + below, row + below + right},
+                           .y = cy - (double)top, .x = cx - (double)left, .v = v, .u = u,
+                           .down = walk->down, .across = across,
+                           .moves = {y >= 0 && y < (double)last[0], x >= 0 && x < (double)last[1]}};
+    ++*count;
+    return 0;
+}
+
+/* List the next samples of a bin that are in range, as many as there is room for; return how many,
+   or -1 if the table does not have their cells. */
+INLINE int list_more(const struct roi *roi, struct walk *walk, struct sample *out) {
+    int count = 0;
+    while (count < LISTED) {
+        if (walk->column >= walk->columns) {
+            if (walk->row >= walk->rows) break;
+            next_row(roi, walk);
+            continue;
+        }
+        if (list_one(roi, walk, out + count, &count)) return -1;
+        walk->column++;
+    }
+    return count;
+}
+
+enum pass { CROPS, FEATURES, BOXES };
+
+/* What is worked on. */
+struct work {
+    struct grids grids;
+    struct array cells, bins; /* (cells, channels); (rows, channels, PH, PW) */
+    const int64_t *rows;      /* of each RoI among the bins */
+};
+
+#define REAL float
+#define BITS uint32_t
+#define EXPONENT 0x7f800000u
+#define LARGEST 0x1.fffffep127f
+#define CANONICAL_NAN 0x7fc00000u
+#define TYPED(name) name##_f4
+#include "turned.h"
+#undef REAL
+#undef BITS
+#undef EXPONENT
+#undef LARGEST
+#undef CANONICAL_NAN
+#undef TYPED
+#define REAL double
+#define BITS uint64_t
+#define EXPONENT 0x7ff0000000000000u
+#define LARGEST 0x1.fffffffffffffp1023
+#define CANONICAL_NAN 0x7ff8000000000000u
+#define TYPED(name) name##_f8
+#include "turned.h"
+
+/* ---- The module: every function takes its arrays apart, checks them, and lets others run. ---- */
+
+/* Whether grids are of so many RoIs, and can be walked on. */
+static int grids_fit(struct grids *grids, const Py_buffer at[9]) {
+    Py_ssize_t K = grids->rois = at[7].len / 8;
+    int fits = at[7].len == K * 8 && at[8].len == K * 8 && at[3].len == K * 2;
+    for (int i = 0; fits && i < 7; i++) fits = i == 3 || at[i].len == K * 16;
+    fits = fits && grids->bins[0] >= 1 && grids->bins[0] <= MOST_BINS && grids->bins[1] >= 1
+        && grids->bins[1] <= MOST_BINS && grids->cells <= MOST_CELLS;
+    if (!fits) return 0;
+    grids->centre = at[0].buf, grids->start = at[1].buf, grids->length = at[2].buf;
+    grids->fixed = at[3].buf, grids->samples = at[4].buf, grids->turn = at[5].buf;
+    grids->size = at[6].buf, grids->base = at[7].buf, grids->pitch = at[8].buf;
+    for (Py_ssize_t i = 0; fits && i < 2 * K; i++)
+        fits = grids->samples[i] >= 0 && grids->samples[i] <= MOST_SAMPLES && grids->size[i] >= 1
+            && grids->size[i] <= INT32_MAX;
+    for (Py_ssize_t k = 0; fits && k < K; k++)
+        fits = grids->base[k] >= -MOST_CELLS && grids->base[k] <= MOST_CELLS
+            && grids->pitch[k] >= 0 && grids->pitch[k] <= INT32_MAX;
+    return fits;
+}
+
+/* Whether cells and bins belong together. */
+static int arrays_fit(const struct work *work, const Py_buffer *rows) {
+    const Py_ssize_t *size = work->bins.size, *stride = work->bins.stride;
+    const Py_ssize_t *bins = work->grids.bins;
+    int fits = (work->cells.stride[1] == 1 || size[1] < 2) && work->cells.size[1] == size[1]
+        && size[2] == bins[0] && size[3] == bins[1] && (stride[3] == 1 || bins[1] == 1)
+        && (stride[2] == bins[1] || bins[0] == 1) && rows->len == work->grids.rois * 8;
+    for (Py_ssize_t k = 0; fits && k < work->grids.rois; k++)
+        fits = work->rows[k] >= 0 && work->rows[k] < size[0];
+    return fits;
+}
+
+static PyObject *result_of(const struct work *work, enum pass pass, int wide) {
+    Py_ssize_t size = work->grids.rois * COLUMNS * (Py_ssize_t)sizeof(double);
+    PyObject *result = pass == BOXES ? PyByteArray_FromStringAndSize(NULL, size) : Py_NewRef(Py_None);
+    if (!result) return NULL;
+    double *gradient = pass == BOXES ? (double *)PyByteArray_AsString(result) : NULL;
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = wide ? work_on_f8(work, pass, gradient) : work_on_f4(work, pass, gradient);
+    Py_END_ALLOW_THREADS
+    if (!failed) return result;
+    Py_DECREF(result);
+    return failed == -2 ? PyErr_NoMemory() : refused("samples must read cells of the table");
+}
+
+static PyObject *run(PyObject *args, enum pass pass) {
+    struct work work = {0};
+    Py_buffer at[10]; /* the arrays of grids, and rows */
+    PyObject *cells, *bins, *result = NULL;
+    Py_ssize_t itemsize;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*(nn)OOy*n", at, at + 1, at + 2, at + 3, at + 4,
+                          at + 5, at + 6, at + 7, at + 8, work.grids.bins, work.grids.bins + 1,
+                          &cells, &bins, at + 9, &itemsize))
+        return NULL;
+    if (itemsize != 4 && itemsize != 8) refused("there is no such dtype");
+    else if (!take(cells, &work.cells, 2, itemsize, pass == FEATURES)) {
+        if (!take(bins, &work.bins, 4, itemsize, pass == CROPS)) {
+            work.grids.cells = work.cells.size[0], work.rows = at[9].buf;
+            if (grids_fit(&work.grids, at) && arrays_fit(&work, at + 9))
+                result = result_of(&work, pass, itemsize == 8);
+            else refused("arrays do not belong together");
+            PyBuffer_Release(&work.bins.buffer);
+        }
+        PyBuffer_Release(&work.cells.buffer);
+    }
+    for (int i = 0; i < 10; i++) PyBuffer_Release(at + i);
+    return result;
+}
+
+#define PASS(name, pass) \
+    static PyObject *name(PyObject *self, PyObject *args) { (void)self; return run(args, pass); }
+PASS(crops, CROPS)
+PASS(features, FEATURES)
+PASS(boxes, BOXES)
+
+static PyMethodDef methods[] = {
+    {"crops", crops, METH_VARARGS, "Write the crops of RoIs."},
+    {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
+    {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "_turned", .m_doc = "Crops and gradients of turned grids.",
+    .m_methods = methods, .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__turned(void) { return PyModuleDef_Init(&module); }
