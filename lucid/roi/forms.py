@@ -65,6 +65,13 @@ class BoxForm(NamedTuple):
     def _sizes_at(self) -> list[int]:
         return [self.columns.index(size) for size in self.sizes]
 
+    def areas(self, boxes: Floats) -> Floats:
+        """Return the areas of boxes (k, B)."""
+        with np.errstate(over="ignore", under="ignore"):
+            sides = [boxes[:, high] - boxes[:, low] for low, high in self._ends_at()]
+            area: Floats = np.prod([*sides, *(boxes[:, at] for at in self._sizes_at())], axis=0)
+        return area
+
     def facts(self, box: Array) -> Iterator[tuple[str, str]]:
         """Yield what a box must be and what it is, by kind of defect."""
         shown = {name: shortly(value) for name, value in zip(self.columns, box, strict=True)}

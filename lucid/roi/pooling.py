@@ -38,14 +38,25 @@ def require_features(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) ->
 
 def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
     """Return the crops (K, C, PH, PW) of checked RoIs on checked features (N, C, H, W)."""
+    crops = empty_crops(features, rois, operator)
+    pool_into(crops, features, rois, operator)
+    return crops
+
+
+def empty_crops(features: Array, rois: RoiTable, operator: Operator) -> Array:
+    """Return an array for the crops of RoIs, in which those of invalid ones are zeros."""
     shape = (len(rois), features.shape[1], *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
+    return crops
+
+
+def pool_into(crops: Array, features: Array, rois: RoiTable, operator: Operator) -> None:
+    """Write the crops of valid RoIs to their rows."""
     engine = engine_for(operator, current_engine())
     with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             engine.pool(placed, crops, workers)
-    return crops
 
 
 def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[PlacedRois]:

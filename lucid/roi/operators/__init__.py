@@ -4,7 +4,8 @@
 which of them.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lucid.roi.forms import TURNED, UPRIGHT, BoxForm
@@ -24,6 +25,7 @@ __all__ = [
     "contradictions",
     "of_some",
     "operator_of",
+    "pooler_options",
     "roi_align_of",
 ]
 
@@ -40,7 +42,7 @@ class Entry(NamedTuple):
 SAMPLED = frozenset(
     {
         *("spatial_scale", "sampling_ratio", "inf", "aligned"),
-        *("mode", "outside", "coverage", "max_samples"),
+        *("mode", "outside", "coverage", "max_samples", "level"),
     }
 )
 
@@ -49,12 +51,15 @@ OPERATORS = {
     "roi-align-rotated": Entry(
         RoiAlignRotated.checked,
         frozenset(
-            {"spatial_scale", "sampling_ratio", "aligned", "max_samples", "angle", "clockwise"}
+            {
+                *("spatial_scale", "sampling_ratio", "aligned", "max_samples", "level"),
+                *("angle", "clockwise"),
+            }
         ),
         form=TURNED,
         aligned=True,
     ),
-    "prroi-pool": Entry(PrRoiPool.checked, frozenset({"spatial_scale"})),
+    "prroi-pool": Entry(PrRoiPool.checked, frozenset({"spatial_scale", "level"})),
 }
 
 
@@ -75,3 +80,24 @@ def operator_of(name: str, output_size: tuple[int, int], **options: Any) -> Oper
 def of_some() -> frozenset[str]:
     """Return the options that mean something to some operators only, or may come to."""
     return frozenset().union(*(entry.takes for entry in OPERATORS.values()))
+
+
+def pooler_options(pooler: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some options that an operator takes which pools on each map of a pyramid.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such operator, or an option means nothing to it.
+    """
+    takes = OPERATORS[as_operator(pooler)].takes
+    if "level" not in takes:
+        raise ValueError(f"pooler must be an operator of several levels, not {pooler}")
+    options = {"aligned": OPERATORS[pooler].aligned, "sampling_ratio": -1}
+    said = {name: value for name, value in said.items() if value != options.get(name)}
+    for name in said.keys() - takes | said.keys() & {"spatial_scale", "inf", "coverage", "level"}:
+        kind = ValueError if name in of_some() else TypeError
+        raise kind(f"{name} means nothing to pooler {pooler}")
+    if said.get("sampling_ratio") == math.inf and "inf" not in takes:
+        raise ValueError(f"sampling_ratio inf means nothing to pooler {pooler}")
+    return {name: value for name, value in (options | said).items() if name in takes}
