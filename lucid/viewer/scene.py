@@ -226,7 +226,7 @@ def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:
 def _lay_out(roi: Roi, job: Job, boxes: Floats, image: int) -> None:
     """Put in where an operator samples a RoI, which may be more than its box."""
     geometry = job.lay_out(boxes, image)
-    found = job.operator.grids(geometry)
+    found = geometry.tap_operator.grids(geometry)
     if found is None:
         return
     start, bins, _, samples = (values[:, 0].tolist() for values in found[0])

@@ -75,19 +75,22 @@ class Ready(NamedTuple):
     def numbers(self, samples: Samples) -> Ints:
         """Return the bins of samples, numbered through their RoIs."""
         p, q = samples.bin
-        return samples.roi * self.bins + p * self.rois.geometry.pooled[1] + q
+        found: Ints = samples.roi * self.bins + p * self.rois.geometry.pooled[1] + q
+        return found
 
     def cells(self, samples: Samples, some: slice) -> Ints:
         """Return the rows of the table that samples read, (2, 2, n)."""
         base, pitch = self.table.base[some][samples.roi], self.table.pitch[some][samples.roi]
         y, x = samples.cell.transpose(1, 0, 2)
-        return np.add((base + y * pitch)[:, None], x).astype(np.int64, copy=False)
+        found: Ints = (base + y * pitch)[:, None] + x
+        return found
 
 
 def bilinear(samples: Samples) -> Floats:
     """Return the weights of the cells that samples read, (2, 2, n)."""
     y, x = samples.fraction
-    return np.multiply(np.array([1 - y, y])[:, None], np.array([1 - x, x]))
+    weights: Floats = np.array([1 - y, y])[:, None] * np.array([1 - x, x])
+    return weights
 
 
 def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
