@@ -220,6 +220,44 @@ def test_sizes_of_images_may_be_columns_of_a_table(files, name, spec, header, co
     np.testing.assert_allclose(crops, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("spec", ["s.h5::h,w", "s.h5::image_w,image_h", "s.h5::rows, cols"])
+def test_sizes_of_images_may_be_two_datasets(files, spec):
+    fractions = files.rois / np.c_[np.ones(60), SIZES[files.rois[:, 0].astype(int)][:, [1, 0] * 2]]
+    with h5py.File("s.h5", "w") as file:
+        for height, width in (("h", "w"), ("image_h", "image_w"), ("rows", "cols")):
+            file[height], file[width] = SIZES[:, 0], SIZES[:, 1, None]
+    crops = crops_of(fractions, normalized=True, image_size=spec)
+    wanted = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
+    np.testing.assert_allclose(crops, wanted, atol=1e-5)
+    with pytest.raises(ShapeError, match=r"s.h5::h must have a row for each of 1 images, got 5"):
+        crops_of(fractions[:1], features=files.features[:1], image_size="s.h5::h,w")
+
+
+@pytest.mark.parametrize(
+    ("header", "refused"),
+    [
+        ("image_index,x,y,w,h", "w, h|h, w"),
+        ("image_index,left,top,width,height", "height, width"),
+        ("image_index,x1,y1,x2,y2,w,h", "h, w"),
+        ("image_index,x1,y1,x2,y2,width,height", ""),
+        ("image_index,x,y,w,h,image_w,image_h", ""),
+    ],
+)
+def test_sizes_that_may_be_those_of_boxes_are_refused(files, header, refused):
+    values = {"image_index": 0, "width": 272, "height": 192, "image_w": 272, "image_h": 192}
+    row = [str(values.get(name, 5)) for name in header.split(",")]
+    Path("b.csv").write_text(f"{header}\n{','.join(row)}\n")
+    job = {"rois": [[0, 0.1, 0.1, 0.5, 0.5]], "normalized": True, "features": files.features[:1]}
+    if not refused:
+        wanted = crops_of(**job, image_size=(192, 272))
+        np.testing.assert_array_equal(crops_of(**job, image_size="b.csv"), wanted)
+        return
+    with pytest.raises(ShapeError, match=f"b.csv has columns ({refused}) beside those of a box"):
+        crops_of(**job, image_size="b.csv")
+    named = ",".join(refused.split("|")[-1].split(", "))
+    assert crops_of(**job, image_size=f"b.csv::{named}").shape[0] == 1
+
+
 def test_sizes_go_to_images_by_a_column_of_ids(files):
     fractions = files.rois / np.c_[np.ones(60), SIZES[files.rois[:, 0].astype(int)][:, [1, 0] * 2]]
     ids = ["c.jpg", "a.jpg", "e.jpg", "b.jpg", "d.jpg"]

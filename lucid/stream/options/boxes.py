@@ -45,8 +45,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Height and width of the images, an array (N,2) of them, one array per image "
-            "with {{id}}, a .csv, .tsv or .txt (PATH::HEIGHT,WIDTH names its columns), or "
-            "a .json that has them: COCO's, or one for {ids}.",
+            "with {{id}}, two datasets or the columns of a .csv, .tsv or .txt "
+            "(PATH::HEIGHT,WIDTH), or a .json that has them: COCO's, or one for {ids}.",
             check=optional(as_image_size),
             metavar=f"HxW|{ARRAY}",
             recorded=Recorded.UNLESS_DEFAULT,

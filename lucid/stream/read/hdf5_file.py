@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -14,9 +15,6 @@ from lucid.stream.read.url import Url
 
 # What file systems answer that have no locks, or not those that HDF5 asks for.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-ACCESS = h5p.create(h5p.FILE_ACCESS)  # made once, as h5py makes it for each file
-ACCESS.set_fclose_degree(h5f.CLOSE_STRONG)
 
 SIGNATURE, VERSION, FLAGS = b"\x89HDF\r\n\x1a\n", 8, 11  # where newer files have these
 
@@ -38,7 +36,7 @@ def open_id(path: str | os.PathLike[str]) -> h5f.FileID:
         if isinstance(path, Url):
             return h5py.File(path.open(), "r").id
         try:
-            return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
+            return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, _access())
         except BlockingIOError as error:
             raise SourceError(
                 f"{path} is locked by a program that writes it; wait until that has closed it"
@@ -52,6 +50,15 @@ def open_id(path: str | os.PathLike[str]) -> h5f.FileID:
         raise
     except Exception as error:
         raise damaged(path, error) from error
+
+
+@cache
+def _access() -> h5p.PropFAID:
+    """Return how files are opened: as h5py does, for what a caller has open is opened alike."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    with h5py.File("nowhere", "w", driver="core", backing_store=False) as file:
+        access.set_fclose_degree(file.id.get_access_plist().get_fclose_degree())
+    return access
 
 
 def _require_closed(path: str | os.PathLike[str]) -> None:

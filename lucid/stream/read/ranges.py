@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,19 @@ def _pairs(spec: PathLike | Held, images: int, opened: Opened) -> tuple[Array, s
         require = _row_per_image("box_ranges", images, (2,))
         source = opened.source(spec, ("box_ranges", "pos_boxes"), require)
         return source[:], source.name
-    require = _row_per_image("box_ranges", images, (1,))
-    ends = [opened.source(f"{path}::{one}", ("box_ranges",), require) for one in dataset.split(",")]
-    values = np.column_stack([end[:].reshape(-1) for end in ends])
-    both = opened.inputs[-1]._replace(dataset=dataset, shape=values.shape)
+    return pair_of_lists(path, dataset.split(","), "box_ranges", images, opened), str(spec)
+
+
+def pair_of_lists(
+    path: Path, names: Sequence[str], option: str, images: int, opened: Opened
+) -> Array:
+    """Return numbers (N, 2) that two datasets of a file have for each image."""
+    require = _row_per_image(option, images, (1,))
+    lists = [opened.source(f"{path}::{one.strip()}", (option,), require) for one in names]
+    values = np.column_stack([one[:].reshape(-1) for one in lists])
+    both = opened.inputs[-1]._replace(dataset=",".join(names), shape=values.shape)
     opened.inputs[-2:] = [both]
-    return values, str(spec)
+    return values
 
 
 def _row_per_image(name: str, images: int, width: tuple[int]) -> Any:

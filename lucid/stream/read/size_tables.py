@@ -15,8 +15,9 @@ from lucid.stream.read.columns import WORDS, word_of
 from lucid.stream.read.ids import Id
 from lucid.stream.read.text_tables import as_key, is_row, lines_of_fields
 
-HEIGHTS = ("height", "h", "imageheight", "imgheight", "imageh", "imgh")
-WIDTHS = ("width", "w", "imagewidth", "imgwidth", "imagew", "imgw")
+HEIGHTS = ("imageheight", "imgheight", "imageh", "imgh", "height", "h")
+WIDTHS = ("imagewidth", "imgwidth", "imagew", "imgw", "width", "w")
+CORNERS = {*WORDS["x"], *WORDS["x1"], *WORDS["cx"]}  # beside which width and height are a box's
 IDS = (*WORDS["image"], *WORDS["position"], "id")
 
 
@@ -89,15 +90,32 @@ def _columns(
         if len(pair) != 2 or not set(pair) <= set(header):
             known = ", ".join(header) or "no names"
             raise ShapeError(f"{path} has no columns {names!r}; it has {known}")
-        if word_of(pair[0]) in WIDTHS and word_of(pair[1]) in HEIGHTS:
-            pair.reverse()
-        return [list(header).index(one) for one in pair], key
+        return [header.index(one) for one in height_first(pair)], key
     if not header and columns == 2:
         return [0, 1], None
-    found = [next((words.index(one) for one in some if one in words), None)
-             for some in (HEIGHTS, WIDTHS)]  # fmt: skip
-    if None in found:
+    found = [words.index(one) for some in (HEIGHTS, WIDTHS)
+             for one in [one for one in some if one in words][:1]]  # fmt: skip
+    if len(found) < 2:
         raise ShapeError(
             f"{path} must have columns height and width; say which they are as {path}::H,W"
         )
-    return [at for at in found if at is not None], key
+    if _may_be_of_box(words, [words[at] for at in found]):
+        said = ", ".join(header[at] for at in found)
+        raise ShapeError(
+            f"{path} has columns {said} beside those of a box, whose size they may be; if they are "
+            f"the sizes of images, pass {path}::{said.replace(' ', '')}"
+        )
+    return found, key
+
+
+def _may_be_of_box(words: Sequence[str], pair: Sequence[str]) -> bool:
+    """Return whether a height and a width may be those of a box that the same rows have."""
+    has_box = bool(CORNERS & set(words))
+    are_image = has_box and bool({*WORDS["x2"]} & set(words)) and pair[0] == "height"
+    return has_box and pair[0] in {"height", "h"} and not are_image
+
+
+def height_first(pair: Sequence[str]) -> list[str]:
+    """Return the names of height and width in this order, if words say which is which."""
+    width_first = word_of(pair[0]) in WIDTHS and word_of(pair[1]) in HEIGHTS
+    return list(pair[::-1] if width_first else pair)

@@ -20,7 +20,8 @@ from lucid.stream.read.image_ids import read_listing
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.pictures import sizes_of
-from lucid.stream.read.size_tables import read_size_table
+from lucid.stream.read.ranges import pair_of_lists
+from lucid.stream.read.size_tables import height_first, read_size_table
 from lucid.stream.read.text_tables import SUFFIXES
 from lucid.stream.read.values_per_image import values_per_image
 from lucid.stream.settings import Settings
@@ -94,7 +95,11 @@ def _of_text(path: Path, names: str | None, opened: Opened) -> tuple[Images, str
 
 
 def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
-    """Return heights and widths of an array, (N, 2)."""
+    """Return heights and widths of an array, (N, 2), or of two arrays PATH::HEIGHT,WIDTH."""
+    path, dataset = (None, None) if isinstance(spec, Held) else split(spec)
+    if path and dataset and dataset.count(",") == 1:
+        names = height_first([one.strip() for one in dataset.split(",")])
+        return pair_of_lists(path, names, "image_size", images, opened).astype(np.float64)
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
         if shape != (images, 2) or dtype.kind not in "iuf":
