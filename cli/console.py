@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from lucid.stream import ArrayInfo, ExtractReport
-    from lucid.viewer.scene import Scene
+    from lucid.viewer.parts import Scene
 
 
 def complain(message: str) -> None:

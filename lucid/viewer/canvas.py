@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lucid.viewer.colors import Range
 from lucid.viewer.labels import place_labels
-from lucid.viewer.scene import Floats, Image, Roi, Scene
+from lucid.viewer.parts import Floats, Image, Roi, Scene
 from lucid.viewer.style import (
     COLORMAP,
     FAINT,
@@ -141,9 +141,9 @@ def _draw_labels(axes: Axes, image: Image, view: View) -> None:
     for (k, roi), (left, top, right, bottom) in zip(rois, places, strict=True):
         color = ring_of(k)
         axes.add_patch(_rectangle(
-            View(top, left, bottom, right), facecolor=color, edgecolor=INK, linewidth=0.4
+            View(top, left, bottom, right), facecolor=color, edgecolor=INK, linewidth=0.4, zorder=4
         ))  # fmt: skip
         axes.text(
             (left + right) / 2, (top + bottom) / 2, str(roi.row), size=SMALL, color=ink_on(color),
-            ha="center", va="center_baseline", weight="bold", clip_on=True,
+            ha="center", va="center_baseline", weight="bold", clip_on=True, zorder=5,
         )  # fmt: skip

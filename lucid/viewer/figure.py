@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from lucid.viewer.canvas import colored, draw_map
 from lucid.viewer.colors import Range, ranges_of
 from lucid.viewer.layout import NARROW, Block, Content, Page, Place, lay_out
-from lucid.viewer.scene import Image, Roi, Scene
+from lucid.viewer.parts import Image, Roi, Scene
 from lucid.viewer.style import (
     COLORMAP,
     FAINT,

@@ -124,8 +124,8 @@ function wholeView(image) {
     const [top, left, high, wide] = boxOf(roi);
     if ([top, left, high, wide].every(Number.isFinite)) edges.push([top, left, top + high, left + wide]);
   }
-  const bound = (k, size) => Math.min(Math.max(...edges.map((edge) => edge[k])), 2 * size);
-  const least = (k, size) => Math.max(Math.min(...edges.map((edge) => edge[k])), -size);
+  const bound = (k, size) => Math.min(Math.max(...edges.map((edge) => edge[k])), 8 * size);
+  const least = (k, size) => Math.max(Math.min(...edges.map((edge) => edge[k])), -7 * size);
   const [top, left] = [least(0, height), least(1, width)];
   const [bottom, right] = [bound(2, height), bound(3, width)];
   const cells = 1.06 * Math.max(

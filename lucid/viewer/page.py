@@ -14,8 +14,8 @@ import numpy as np
 
 from lucid.viewer.colors import range_of
 from lucid.viewer.commands import options_of
+from lucid.viewer.parts import Floats, Image, Roi, Scene
 from lucid.viewer.photos import Backdrop
-from lucid.viewer.scene import Floats, Image, Roi, Scene
 from lucid.viewer.words import caption, facts, heading, of_channels
 
 WHOLE_NUMBERS_FROM = 600_000  # cells of a page, of which each then has 16 bits

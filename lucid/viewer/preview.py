@@ -12,7 +12,8 @@ from lucid.stream.checks import PIPE, PathLike, SourceLike, spelled
 from lucid.stream.options import documented
 from lucid.stream.write.whole import require_free, write_whole
 from lucid.viewer.options import PREVIEW, PreviewOptions
-from lucid.viewer.scene import Scene, make_scene
+from lucid.viewer.parts import Scene
+from lucid.viewer.scene import make_scene
 from lucid.viewer.wishes import Wishes, require_matplotlib
 
 if TYPE_CHECKING:

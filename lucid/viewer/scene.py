@@ -1,17 +1,14 @@
-"""What is to be seen, in arrays: images with their maps, the RoIs on them, and crops.
-
-Positions are in cells, y before x; the centre of the first cell is at 0.
-"""
+"""From what a caller asks to see to what is seen: inputs are understood, and crops made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucid.errors import FrameError, RoiError, ShapeError, SinkError, SourceError
 from lucid.roi.forms import UPRIGHT
@@ -20,7 +17,7 @@ from lucid.stream.checks import spelled
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.plan import make_plan
+from lucid.stream.plan.plan import Plan, make_plan
 from lucid.stream.plan.survey import survey
 from lucid.stream.read.ids import match
 from lucid.stream.read.maps import Features
@@ -30,81 +27,15 @@ from lucid.stream.settings import Settings
 from lucid.stream.types import Array, Rows
 from lucid.stream.write.identity import printable
 from lucid.viewer.choice import MOST_IMAGES, Choice, choose
-from lucid.viewer.photos import Backdrop, Photos
+from lucid.viewer.parts import Floats, Grid, Image, Roi, Scene
+from lucid.viewer.photos import Photos
 from lucid.viewer.planes import Reduction, plane_of, reduction_of, size_of
+from lucid.viewer.recorded import crops_in_place
 from lucid.viewer.wishes import Wishes
-
-Floats = NDArray[np.float64]
 
 MOST_CELLS = 1 << 18  # of a map that are drawn
 PAGE_OPERATOR = "roi-align"
 CELLS_OF_PAGE = 20 << 16  # of all planes of a page, which has them as numbers
-
-
-class Grid(NamedTuple):
-    """Where the operator samples a RoI, along y and x."""
-
-    start: tuple[float, float]  # in cells
-    bin: tuple[float, float]  # length of a bin
-    samples: tuple[int, int]  # per bin
-
-    def edges(self, axis: int, bins: int) -> Floats:
-        """Return the borders of bins along an axis."""
-        edges: Floats = self.start[axis] + self.bin[axis] * np.arange(bins + 1.0)
-        return edges
-
-    def positions(self, axis: int, bins: int) -> Floats:
-        """Return where samples lie along an axis."""
-        count = self.samples[axis]
-        along: Floats = (np.arange(bins * count) + 0.5) / max(count, 1)
-        return self.start[axis] + self.bin[axis] * along
-
-
-@dataclass(slots=True)
-class Roi:
-    """A RoI as it is drawn."""
-
-    row: int
-    box: tuple[float, ...]  # as in its file: x1, y1, x2, y2 of the picture
-    cells: tuple[float, float, float, float]  # y1, x1, y2, x2 as the operator has it
-    input_box: tuple[float, ...]  # x1, y1, x2, y2 in input coordinates
-    grid: Grid | None  # None if it is invalid, or there is none
-    name: str = ""  # what it is called, if it is
-    kinds: tuple[str, ...] = ()  # why it is among the worst
-    fact: str = ""  # why it is invalid
-    crop: Floats | None = None  # (PH, PW) or (PH, PW, 3)
-
-
-@dataclass(slots=True)
-class Image:
-    """A map as it is drawn, and RoIs on it."""
-
-    number: int
-    name: str  # its id, '' if it has none
-    size: tuple[int, int]  # cells
-    plane: Floats  # (h, w) or (h, w, 3)
-    step: int = 1  # cells from one of its values to the next
-    backdrop: Backdrop | None = None  # a photograph
-    rois: list[Roi] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """All that is drawn."""
-
-    images: list[Image]
-    strays: list[Roi]  # RoIs of no image
-    report: ExtractReport
-    warnings: tuple[str, ...]  # to be `spelled`
-    left_out: int  # RoIs that were asked for and are not drawn
-    wishes: Wishes
-    arguments: Mapping[str, Any]  # of the run
-    compute_dtype: np.dtype[Any]  # what bins are weighted in
-
-    @property
-    def rois(self) -> Iterator[Roi]:
-        """All RoIs on images."""
-        return (roi for image in self.images for roi in image.rois)
 
 
 def make_scene(wishes: Wishes) -> Scene:
@@ -124,30 +55,54 @@ def make_scene(wishes: Wishes) -> Scene:
         wanted = _images_asked_for(job.features, wishes)
         placement = placement_of(job, settings)
         choice = choose(job.rois, wishes, wanted, placement)
-        done = np.ones(job.rois.rois, bool)
-        done[choice.rows] = False
-        found = survey(job.rois, done, Coverage(placement, job.rois.named.warnings))
-        plan = make_plan(job, found, settings.memory)
-        numbers, rois, strays = _rois_of(job, choice)
-        numbers = _numbers(numbers, wanted, job.features.images)
-        shown = reduction_of(wishes.show, job.features, numbers, settings.memory // 4)
-        images = list(_images(job, numbers, rois, shown, settings, wishes))
-        for _ in local.rows_written(plan, _Crops(images, shown)):
-            pass
-        report = ExtractReport.of(plan, settings, scale_from)
-        warnings = tuple(found.coverage.warnings())
-        if warnings and settings.strict:
-            raise FrameError(spelled(warnings[0], str))
+        plan = _plan(job, choice, Coverage(placement, job.rois.named.warnings), settings)
+        by_image, strays = _rois_of(job, choice)
+        numbers = _numbers(sorted(by_image), wanted, job.features.images)
+        images, other = _drawn(plan, numbers, by_image, settings, wishes)
     return Scene(
         images=images,
         strays=strays,
-        report=report,
-        warnings=warnings,
+        report=ExtractReport.of(plan, settings, scale_from),
+        warnings=(*other, *plan.survey.coverage.warnings()),
         left_out=choice.left_out,
         wishes=wishes,
         arguments=arguments,
         compute_dtype=job.compute_dtype,
     )
+
+
+def _plan(job: Job, choice: Choice, coverage: Coverage, settings: Settings) -> Plan:
+    """Return how to make the crops of chosen rows, as if all others were done.
+
+    Raises
+    ------
+    FrameError
+        If the run is strict and boxes look as if they did not belong to the maps.
+    """
+    done = np.ones(job.rois.rois, bool)
+    done[choice.rows] = False
+    found = survey(job.rois, done, coverage)
+    for fact in coverage.warnings() if settings.strict else ():
+        raise FrameError(spelled(fact, str))
+    return make_plan(job, found, settings.memory)
+
+
+def _drawn(
+    plan: Plan,
+    numbers: list[int],
+    by_image: dict[int, list[Roi]],
+    settings: Settings,
+    wishes: Wishes,
+) -> tuple[list[Image], list[str]]:
+    """Return images with maps and crops, and warnings about crops that a file has."""
+    job = plan.job
+    shown = reduction_of(wishes.show, job.features, numbers, settings.memory // 4)
+    images = list(_images(job, numbers, by_image, shown, settings, wishes))
+    for _ in local.rows_written(plan, _Crops(images, shown)):
+        pass
+    if not wishes.is_as_recorded:
+        return images, []
+    return images, list(crops_in_place(images, Path(wishes.crops), shown))
 
 
 def _require_drawable(job: Job, settings: Settings, wishes: Wishes) -> None:
@@ -188,14 +143,14 @@ def _numbers(numbers: list[int], wanted: list[int] | None, images: int) -> list[
     return shown
 
 
-def _rois_of(job: Job, choice: Choice) -> tuple[list[int], dict[int, list[Roi]], list[Roi]]:
-    """Return the images that chosen rows lie on, the RoIs of each, and those of none."""
+def _rois_of(job: Job, choice: Choice) -> tuple[dict[int, list[Roi]], list[Roi]]:
+    """Return the chosen RoIs by image, and those of none."""
     by_image: dict[int, list[Roi]] = {}
     strays: list[Roi] = []
     for row in choice.rows.tolist():
         image, roi = _roi(job, row, tuple(choice.kinds.get(row, ())))
         (strays if image is None else by_image.setdefault(image, [])).append(roi)
-    return sorted(by_image), by_image, strays
+    return by_image, strays
 
 
 def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lucid.viewer.scene import Image
+from lucid.viewer.parts import Image
 
-BEYOND = 1.0  # of the length of a map, that may be seen on each side of it
+BEYOND = 7.0  # lengths of a map that may be seen on each side of it
 ROOM = 0.02  # around what is seen, if it is more than the map
 
 

@@ -10,7 +10,7 @@ from lucid.errors import SinkError
 from lucid.stream.checks import PIPE, ArgumentError
 from lucid.stream.settings import Settings
 from lucid.stream.write.recorded import arguments_of, read_recorded
-from lucid.viewer.options import CROPS, SEEN, UNDERSTOOD
+from lucid.viewer.options import CROPS, OF_RUN, SEEN, UNDERSTOOD
 
 NOT_INSTALLED = "preview draws with matplotlib: pip install 'lucid-roialign[preview]'"
 NOT_OF_INTEREST = ("engine", "reduce", "dtype", "invalid")  # of what crops were made with
@@ -67,6 +67,11 @@ class Wishes:
             self.worst and self.random is not None,
             "{worst} and {random} contradict each other",
         )
+
+    @property
+    def is_as_recorded(self) -> bool:
+        """Whether a file of crops says all about its inputs."""
+        return self.crops is not None and not self.understood.keys() - OF_RUN
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the run; a file of crops is asked for them if there is one.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from lucid.stream.checks import spelled
-from lucid.viewer.scene import Image, Roi, Scene
+from lucid.viewer.parts import Image, Roi, Scene
 
 LONG_LINE, LINE = 175, 138  # characters at the foot of a picture; beside a scale of colours
 
@@ -40,9 +40,9 @@ def caption(roi: Roi, narrow: bool) -> list[str]:
 
 
 def short(value: float) -> str:
-    """Return a coordinate with four digits at least, and no more than it needs."""
-    is_whole = value.is_integer() or abs(value) >= 1000
-    return f"{value:.0f}" if is_whole else f"{value:.4g}"
+    """Return a coordinate as it is written under a crop: in at least three digits."""
+    is_whole = value.is_integer() or abs(value) >= 100
+    return f"{value:.0f}" if is_whole else f"{value:.3g}"
 
 
 def about(scene: Scene) -> list[str]:

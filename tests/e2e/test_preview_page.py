@@ -40,6 +40,7 @@ def test_the_page_needs_no_network_and_nothing_in_it_ends_its_script(tmp_path):
     assert data["images"][0]["title"] == "Image 0 · </script><b>"
 
 
+@pytest.mark.slow
 def test_a_page_of_twenty_large_maps_with_photographs_is_less_than_five_megabytes(tmp_path, rng):
     Image = pytest.importorskip("PIL.Image")
     features = rng.standard_normal((20, 1, 300, 400)).astype(np.float32)
