@@ -39,6 +39,9 @@ def _words(name: str, value: Any) -> Iterator[str]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, (str, os.PathLike)):
         return os.fspath(value)
+    if isinstance(value, slice):
+        parts = (value.start, value.stop, value.step)
+        return ":".join("" if part is None else str(part) for part in parts)
     if isinstance(value, (tuple, list)) and not any(
         isinstance(one, (list, tuple)) for one in value
     ):

@@ -12,6 +12,8 @@ import numpy as np
 
 from lucid.errors import FrameError, RoiError, ShapeError, SinkError, SourceError
 from lucid.roi.forms import UPRIGHT
+from lucid.roi.operators import RoiAlign
+from lucid.roi.operators.align import MAX_BIN_SAMPLES
 from lucid.roi.table import examine
 from lucid.stream.checks import spelled
 from lucid.stream.plan.coverage import Coverage
@@ -34,7 +36,6 @@ from lucid.viewer.recorded import crops_in_place
 from lucid.viewer.wishes import Wishes
 
 MOST_CELLS = 1 << 18  # of a map that are drawn
-PAGE_OPERATOR = "roi-align"
 CELLS_OF_PAGE = 20 << 16  # of all planes of a page, which has them as numbers
 
 
@@ -109,8 +110,12 @@ def _require_drawable(job: Job, settings: Settings, wishes: Wishes) -> None:
     """Raise unless boxes are upright and, in a page, pooled as the page does it."""
     if job.rois.box_form.columns != UPRIGHT.columns:
         raise ShapeError(f"preview draws upright boxes, and {settings.operator} has others")
-    if wishes.html is not None and settings.operator != PAGE_OPERATOR:
-        raise SinkError(f"a page pools as {PAGE_OPERATOR}, not as {settings.operator}; pass -o")
+    plain = isinstance(job.operator, RoiAlign) and job.operator.max_samples == MAX_BIN_SAMPLES
+    if wishes.html is not None and not (plain and type(job.operator) is RoiAlign):
+        raise SinkError(
+            "a page pools means of samples, counted or as many as given, as roi-align by itself "
+            "does; pass --output for a picture of what other options of the operator make"
+        )
 
 
 def _images_asked_for(features: Features, wishes: Wishes) -> list[int] | None:

@@ -56,6 +56,26 @@ def test_crops_are_those_that_extract_writes(files, show, reduced):
         np.testing.assert_array_equal(roi.crop, reduced(crops[row]))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"operator": "prroi-pool"},
+        {"mode": "max", "outside": "renormalize"},
+        {"sampling_ratio": float("inf"), "expand": 1.5, "channels": slice(1, 4)},
+    ],
+)
+def test_crops_of_other_operators_are_those_that_extract_writes(files, options):
+    lucid.extract("f.npy", "r.npy", "crops.npy", stride=16, **options)
+    lucid.extract("f.npy", "r.npy", "crops.h5", stride=16, **options)
+    crops = np.load("crops.npy")
+    for scene in (
+        seen("f.npy", "r.npy", rows="0:60", stride=16, **options),
+        make_scene(Wishes(crops="crops.h5", rows="0:60", jobs=1, stride=16)),
+    ):
+        for row, roi in rois_of(scene).items():
+            np.testing.assert_array_equal(roi.crop, crops[row].mean(axis=0, dtype=np.float64))
+
+
 def test_principal_components_are_those_of_the_cells_and_the_same_for_crops(rng):
     mixing = rng.standard_normal((3, 6)) * [[9], [3], [1]]
     features = np.einsum("nkhw,kc->nchw", rng.standard_normal((2, 3, 20, 20)), mixing)
@@ -302,6 +322,9 @@ def test_files_that_do_not_say_their_inputs_are_refused(files):
         ({"show": 24}, ShapeError, "has 24 channels, from 0, and no channel 24"),
         ({"output": "a.gif"}, ValueError, "must end in .png, .svg, .pdf"),
         ({"html": "a.png"}, ValueError, "must end in .html"),
+        ({"html": "a.html", "sampling_ratio": float("inf")}, SinkError, "a page pools means"),
+        ({"html": "a.html", "mode": "max"}, SinkError, "a page pools means"),
+        ({"html": "a.html", "max_samples": 2}, SinkError, "a page pools means"),
         ({"reduce": "mean"}, TypeError, "unexpected keyword argument 'reduce'"),
         ({"images": "nowhere/*.jpg"}, SourceError, "matches no file"),
         ({"images": "nowhere/{id}.jpg"}, SourceError, "nowhere/0.jpg cannot be opened"),

@@ -66,7 +66,7 @@ def arguments_of(
     """
     given = given or {}
     found = {
-        name: said[name]
+        name: option.read(said[name]) if isinstance(said[name], str) else said[name]
         for name, option in OPTIONS.items()
         if name in said and (option.recorded in _OF_INPUTS or name in REQUIRED)
     }
