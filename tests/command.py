@@ -3,9 +3,11 @@
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
 
 from lucid_cli.main import main
@@ -57,3 +59,18 @@ def but_for_frames(stderr):
     """Return what was said, but for warnings of boxes that tests let lie beyond their maps."""
     lines = stderr.splitlines(keepends=True)
     return "".join(line for line in lines if not re.match(r"Warning: \d+ of \d+ boxes lie", line))
+
+
+def bytes_of(output):
+    """Return the bytes of a file, or of the files of a folder by their names."""
+    output = Path(output)
+    if output.is_file():
+        return output.read_bytes()
+    files = [path for path in output.rglob("*") if path.is_file()]
+    return {str(path.relative_to(output)): path.read_bytes() for path in files}
+
+
+def remove(output):
+    """Remove a file or a folder."""
+    output = Path(output)
+    shutil.rmtree(output) if output.is_dir() else output.unlink()

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch_files
-from command import run_here
+from command import bytes_of, remove, run_here
 from torch_files import Tensor
 
 import lucid
@@ -110,8 +110,18 @@ OUTPUTS = {
     "HDF5": ("c.h5", {}, None),
     "npz": ("c.npz", {}, None),
     "safetensors": ("c.safetensors", {}, None),
-    "HDF5, packed": ("c.h5", {"compression": "gzip"}, "are for HDF5, not for .npy"),
-    "HDF5, checked": ("c.h5", {"chunks": 7, "checksum": True}, "are for HDF5, not for .npy"),
+    "zarr": ("c.zarr", {}, None),
+    "zarr, packed": (
+        "c.zarr",
+        {"compression": "zstd", "chunks": 7},
+        "are for HDF5 and zarr, not for .npy",
+    ),
+    "HDF5, packed": ("c.h5", {"compression": "gzip"}, "are for HDF5 and zarr, not for .npy"),
+    "HDF5, checked": (
+        "c.h5",
+        {"chunks": 7, "checksum": True},
+        "are for HDF5 and zarr, not for .npy",
+    ),
 }
 PAIRS = list(product(CONTAINERS, OUTPUTS))
 ONE_EACH = list(zip(CONTAINERS, cycle(OUTPUTS), strict=False))
@@ -138,7 +148,7 @@ class Contract:
             self.features, "table.npy", self.output, invalid="zero",
             **self.operator, **self.options, **{"overwrite": not options.get("resume"), **options},
         )  # fmt: skip
-        return Path(self.output).read_bytes()
+        return bytes_of(self.output)
 
     def crops(self):
         if self.output.endswith((".npy", ".npz")):
@@ -146,6 +156,8 @@ class Contract:
             return found if self.output.endswith(".npy") else found["crops"]
         if self.output.endswith(".safetensors"):
             return pytest.importorskip("safetensors.numpy").load_file(self.output)["crops"]
+        if self.output.endswith(".zarr"):
+            return pytest.importorskip("zarr").open_group(self.output, mode="r")["crops"][...]
         with h5py.File(self.output) as file:
             return file["crops"][...]
 
@@ -176,7 +188,7 @@ class TestOfEveryContainerAndOutput:
     @pytest.mark.parametrize(("container", "output"), ALL_IF_SLOW)
     def test_a_run_that_was_stopped_is_finished_to_the_same_bytes(self, contract, tuned):
         whole = contract.bytes_of()
-        Path(contract.output).unlink()
+        remove(contract.output)
         tuned(crops_bytes=2000)
 
         def stop(rows_done):

@@ -192,3 +192,48 @@ def test_without_the_package_the_way_to_it_is_told(files, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(SourceError, match=r"a.zarr is zarr, .* pip install 'lucid-roialign\[zarr"):
         arrays.list_arrays("a.zarr")
+
+
+BOMB = b"\0" * (30 << 20)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [(2, name) for name in ("Zlib", "GZip", "Zstd", "Blosc", "LZ4", "BZ2", "LZMA")]
+    + [(3, name) for name in ("GzipCodec", "ZstdCodec", "BloscCodec")],
+)
+def test_no_chunk_is_unpacked_to_more_than_it_can_need(files, expected, form, name):
+    numcodecs = pytest.importorskip("numcodecs")
+    codec = getattr(numcodecs if form == 2 else zarr.codecs, name)()
+    packer = getattr(numcodecs, {"GzipCodec": "GZip"}.get(name, name.removesuffix("Codec")))()
+    zarr.create_array("a.zarr", data=files.features, zarr_format=form, compressors=codec,
+                      chunks=(1, 6, 12, 17))  # fmt: skip
+    np.testing.assert_array_equal(crops_of("a.zarr"), expected)
+    chunk = Path("a.zarr", "0.0.0.0" if form == 2 else "c/0/0/0/0")
+    chunk.write_bytes(packer.encode(BOMB))
+    with pytest.raises(SourceError, match="a chunk unpacks to more than 1087744 bytes"):
+        crops_of("a.zarr")
+
+
+@pytest.mark.parametrize("place", ["folder", "zip"])
+def test_no_value_is_read_that_is_longer_than_a_chunk_can_be(files, place):
+    save("a.zarr", files.features, "not packed")
+    os.truncate("a.zarr/deep/maps/c/0/0/0/0", 1 << 40) if place == "folder" else None
+    Path("a.zarr/deep/maps/c/1/0/0/0").write_bytes(bytes(65 << 20)) if place == "zip" else None
+    path = "a.zarr" if place == "folder" else zipped("a.zarr")
+    with pytest.raises(SourceError, match="has more than 67108864 bytes, which its chunk cannot"):
+        crops_of(path)
+
+
+def test_frames_of_zstd_that_do_not_say_their_size(files):
+    """Blocks of a repeated byte, of which each unpacks to 128 KiB."""
+    from lucid.stream.read.zarr_codecs import _said_by_zstd
+
+    block = ((128 << 10) << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+    few, many = (b"\x28\xb5\x2f\xfd\x00\x58" + block * count for count in (100, 10_000))
+    assert _said_by_zstd(None, memoryview(few), 0) == 0
+    assert _said_by_zstd(None, memoryview(many), 0) == 10_000 * (128 << 10)
+    numcodecs = pytest.importorskip("numcodecs")
+    for size in (0, 1, 300, 70_000, 20 << 20):
+        frame = numcodecs.Zstd().encode(bytes(size))
+        assert _said_by_zstd(None, memoryview(frame), 0) == size

@@ -1,6 +1,5 @@
 """Runs that are killed at random moments: the output is absent or complete, and nothing is lost."""
 
-import shutil
 import signal
 import subprocess
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import RUN_OF_MANY
+from command import RUN_OF_MANY, bytes_of, remove
 
 import lucid
 
@@ -33,14 +32,6 @@ def wait_at_random(rng, process, output):
     time.sleep(rng.uniform(0, 0.4))
 
 
-def bytes_of(output):
-    """Return the bytes of a file, or of the files of a folder by their names."""
-    if output.is_file():
-        return output.read_bytes()
-    files = [path for path in output.rglob("*") if path.is_file()]
-    return {str(path.relative_to(output)): path.read_bytes() for path in files}
-
-
 def kill_at_random(rng, kills, arguments, expected, number):
     """Start and kill runs until there were so many kills; between them check what is there."""
     output = Path(arguments[1])
@@ -59,7 +50,7 @@ def kill_at_random(rng, kills, arguments, expected, number):
         assert output.exists() or not complete
         if output.exists():
             assert bytes_of(output) == expected
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
+            remove(output)
     assert not list(output.parent.glob(f"{output.name}*"))
 
 

@@ -13,6 +13,7 @@ from lucid.errors import SourceError
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.url import ROOTS, UNFINISHED, Url, is_store
 from lucid.stream.read.words import WORDS, Said, fits
+from lucid.stream.read.zarr_codecs import bound
 from lucid.stream.read.zarr_keys import Folder, Keys, Zipped
 from lucid.stream.read.zarr_url import Remote
 from lucid.stream.read.zip_file import STARTS
@@ -118,6 +119,7 @@ class Zarr:
         where = f"{self._path}::{name}" if name else str(self._path)
         with _told_of(where):
             _require_codecs(item.metadata.to_dict(), where)
+            self._keys.most = max(self._keys.most, bound(item))
             return ZarrSource(where, self._path, name, item, self)
 
     def look(self, name: str) -> Source | None:
@@ -148,10 +150,9 @@ class Zarr:
         parent = self._item(group)
         said: dict[str, Any] = {}
         for word in WORDS:
-            item = self._item(f"{group}/{word}" if group else word)
-            if item is not None and not self._is_group(item):
-                with _told_of(f"{self._path}::{word}"):
-                    said |= {word: item[...]} if fits(word, item.shape, item.dtype) else {}
+            source = self.open(f"{group}/{word}" if group else word)
+            if source is not None and fits(word, source.shape, source.dtype):
+                said[word] = source[...]
         return {**said_by(self._root), **said, **said_by(parent)}
 
     def close(self) -> None:

@@ -15,8 +15,13 @@ from lucid.stream.read.zip_file import STORED, ZipFile
 Range = tuple[int, int | None]  # from a byte on, from the end if it is below 0; and up to one
 
 
+MOST_BYTES = 64 << 20  # of a value, unless an array has larger chunks
+
+
 class Keys(Protocol):
     """The values of a store by their keys."""
+
+    most: int  # bytes of a value that is read
 
     def read(self, key: str, part: Range = (0, None)) -> bytes | None:
         """Return a value or a part of it, None if there is none."""
@@ -38,6 +43,7 @@ class Folder:
     """Files of a folder; links that lead out of it are followed only if it is trusted."""
 
     def __init__(self, path: Path, trust: bool) -> None:
+        self.most = MOST_BYTES
         self._path, self._trust = path, trust
         self._real = os.path.realpath(path)
 
@@ -53,6 +59,7 @@ class Folder:
             with path.open("rb") as stream:
                 size = os.fstat(stream.fileno()).st_size
                 begin, end = _within(size, part)
+                require_bounded(end - begin, self.most, key)
                 return os.pread(stream.fileno(), end - begin, begin)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
@@ -81,6 +88,7 @@ class Zipped:
     """Members of a zip file."""
 
     def __init__(self, path: Path) -> None:
+        self.most = MOST_BYTES
         self._file = ZipFile(path)
 
     def read(self, key: str, part: Range = (0, None)) -> bytes | None:
@@ -89,6 +97,7 @@ class Zipped:
         if member is None:
             return None
         begin, end = _within(member.size, part)
+        require_bounded(member.size if member.method != STORED else end - begin, self.most, key)
         if member.method == STORED:
             place = self._file.place(member)
             return pread(self._file.stream, end - begin, place + begin)
@@ -114,6 +123,12 @@ class Zipped:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def require_bounded(size: int, most: int, key: str) -> None:
+    """Raise if a value is longer than it can need to be."""
+    if size > most:
+        raise SourceError(f"{key} in it has more than {most} bytes, which its chunk cannot need")
 
 
 def _within(size: int, part: Range) -> tuple[int, int]:

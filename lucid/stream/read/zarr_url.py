@@ -6,19 +6,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from lucid.stream.read.url import Url
-from lucid.stream.read.zarr_keys import Range
+from lucid.stream.read.zarr_keys import MOST_BYTES, Range, require_bounded
 
 
 class Remote:
     """Files below a URL."""
 
     def __init__(self, url: Url) -> None:
-        self._url = url
+        self._url, self.most = url, MOST_BYTES
 
     def read(self, key: str, part: Range = (0, None)) -> bytes | None:
         """Return a value or a part of it, None if there is none."""
         with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return (self._url / key).read_part(*part)
+            begin, end = part
+            data = (self._url / key).read_part(
+                begin, begin + self.most + 1 if end is None and begin >= 0 else end
+            )
+            require_bounded(len(data), self.most, key)
+            return data
         return None
 
     def has(self, key: str) -> bool:
