@@ -59,7 +59,16 @@ def samples(low, high, size, bins, scale, ratio, aligned, kind, most=None):
     """Return the positions of the samples of each bin."""
     start, length, grid = side(low, high, scale, bins, ratio, aligned, kind)
     grid = grid if most is None else min(grid, most)
-    return [[start + (p + (i + 0.5) / grid) * length for i in range(grid)] for p in range(bins)]
+    numbers = [near(start + p * length, length, size, grid) for p in range(bins)]
+    return [[start + (p + (i + 0.5) / grid) * length for i in numbers[p]] for p in range(bins)]
+
+
+def near(start, length, size, grid):
+    """Return the samples of a bin; of very many, those around the map and some beyond it."""
+    if grid < 1000:
+        return range(grid)
+    first, last = (int((edge - start) * grid / length) for edge in (-2, size + 2))
+    return range(min(max(first, 0), grid - 1), min(max(last, 0), grid - 1) + 1)
 
 
 def sampled(low, high, size, bins, *, renormalize=False, **options):

@@ -130,7 +130,8 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     with working_threads() as workers:
         for image, rows in rois.by_image():
             region = Region(features=result[image], rois=len(rows))
-            engine.pool_adjoint(_placed([region], rois, rows, operator), gradient, workers)
+            placed = _placed([region], rois, rows, operator)._replace(values=features[image])
+            engine.pool_adjoint(placed, gradient, workers)
     return result
 
 

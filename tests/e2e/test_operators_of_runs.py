@@ -24,6 +24,8 @@ align = partial(utils.roi_align, **scaled)
 RUNS = {
     "limit": ({"sampling_ratio": math.inf}, partial(align, sampling_ratio=math.inf)),
     "renormalize": ({"outside": "renormalize"}, partial(align, outside="renormalize")),
+    "max": ({"mode": "max", "sampling_ratio": 2}, partial(align, mode="max", sampling_ratio=2)),
+    "max, adaptive": ({"mode": "max"}, partial(align, mode="max")),
     "max_samples": ({"max_samples": 2}, partial(align, max_samples=2)),
     "prroi-pool": ({"operator": "prroi-pool"}, partial(utils.prroi_pool, **scaled)),
 }

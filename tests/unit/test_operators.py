@@ -32,9 +32,9 @@ class Case(NamedTuple):
 def counted(oracle, **options):
     """Return an oracle that counts in the dtype of the features."""
 
-    def call(features, rois):
+    def call(features, rois, **more):
         kind = np.float64 if features.dtype == np.float64 else np.float32
-        return oracle(features, rois, kind=kind, **options)
+        return oracle(features, rois, kind=kind, **options | more)
 
     return call
 
@@ -45,6 +45,7 @@ SAMPLED = {"output_size": SIZE, "scale": SCALE}
 align = partial(utils.roi_align, output_size=SIZE, spatial_scale=SCALE)
 exact = partial(oracles.separable, axis_weights=oracles.integral, **SAMPLED)
 means = partial(oracles.separable, axis_weights=oracles.sampled, aligned=False, **SAMPLED)
+largest = counted(oracles.maxima, ratio=2, aligned=False, **SAMPLED)
 OPERATORS = {
     "limit": Case(partial(align, sampling_ratio=math.inf), exact),
     "limit, aligned": Case(
@@ -61,6 +62,17 @@ OPERATORS = {
     "renormalized": Case(
         partial(align, sampling_ratio=3, outside="renormalize"),
         counted(means, ratio=3, renormalize=True),
+    ),
+    "max": Case(partial(align, mode="max", sampling_ratio=2), largest, is_linear=False),
+    "max, adaptive": Case(
+        partial(align, mode="max", aligned=True),
+        counted(oracles.maxima, ratio=-1, aligned=True, **SAMPLED),
+        is_linear=False,
+    ),
+    "max, renormalized": Case(
+        partial(align, mode="max", sampling_ratio=3, outside="renormalize"),
+        partial(largest, ratio=3, renormalize=True),
+        is_linear=False,
     ),
     "most samples": Case(partial(align, max_samples=2), counted(means, ratio=-1, most=2)),
 }
@@ -227,6 +239,7 @@ def cells(text):
 
 ONES = np.ones((1, 1, 5, 5))
 LIMIT, ALIGNED = {"sampling_ratio": math.inf}, {"aligned": True}
+MAX = {"mode": "max", "sampling_ratio": 2}
 PUBLISHED = [
     ("prroi_pool", {}, "a5", (1, 1, 3, 3), 2, "9 10 / 14 15"),
     ("prroi_pool", {}, "ones", (-2, -2, 2, 2), 2, ".0625 .25 / .25 1"),
@@ -235,6 +248,11 @@ PUBLISHED = [
     ("prroi_pool", {}, "a5", (1.25, 1.25, 1.5, 1.5), 1, "8.25"),
     ("prroi_pool", {}, "a5", (2, 2, 2, 2), 1, "0"),
     ("prroi_pool", {}, "a5", (1, 2, 3, 2), 1, "0"),
+    ("roi_align", MAX, "a5", (1, 1, 3, 3), 2, "10.5 11.5 / 15.5 16.5"),
+    ("roi_align", MAX | ALIGNED, "a5", (1, 1, 3, 3), 2, "7.5 8.5 / 12.5 13.5"),
+    ("roi_align", MAX, "negative", (1, 1, 3, 3), 2, "-8.5 -9.5 / -13.5 -14.5"),
+    ("roi_align", MAX, "negative", (-4, -4, 4, 4), 2, "0 0 / 0 -7"),
+    ("roi_align", MAX | {"sampling_ratio": 4}, "negative", (3, 3, 7, 7), 1, "0"),
     ("roi_align", LIMIT, "ones", (-2, -2, 2, 2), 2, ".25 .5 / .5 1"),
     ("roi_align", LIMIT | ALIGNED, "ones", (-1, -1, 1, 1), 2, ".25 .5 / .5 1"),
     ("roi_align", LIMIT, "a5", (0, 0, 5, 5), 1, "14.4"),

@@ -8,11 +8,14 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+from lucid.roi.compound.maxima import Maxima
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
 from lucid.roi.operators import RoiAlignRotated
+from lucid.roi.operators.wrapped import MaxAlign
 
 WAYS: dict[type, Callable[[Any], Engine]] = {
+    MaxAlign: Maxima,
     RoiAlignRotated: attrgetter("turned"),  # a part of each engine
 }
 

@@ -30,6 +30,19 @@ class PlacedRois(NamedTuple):
     geometry: Geometry
     rows: Indices  # (K,) of each RoI in the crops (.., C, PH, PW), or in their gradient
     dtype: np.dtype[Any]  # to weight in
+    block: tuple[int, int] = (1, 1)  # bins of which the largest is one of the crop
+    values: Array | None = None  # of the features of the only region, if those are a gradient
+
+    def part(self, some: Indices) -> "PlacedRois":
+        """Return some of the RoIs, in ascending order."""
+        ends = np.cumsum([region.rois for region in self.regions])
+        counts = np.diff(np.searchsorted(some, ends), prepend=0).tolist()
+        regions = [
+            region._replace(rois=count)
+            for region, count in zip(self.regions, counts, strict=True)
+            if count
+        ]
+        return self._replace(regions=regions, geometry=self.geometry[some], rows=self.rows[some])
 
 
 class WorkingBytes(NamedTuple):
@@ -46,7 +59,7 @@ class Engine(Protocol):
         """Tell engines apart."""
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
-        """Write crops into their rows.
+        """Write crops into their rows: bins, or the largest of each block of them.
 
         Raises
         ------

@@ -143,7 +143,10 @@ class RoiAlign:
 
     def taps(self, geometry: Geometry, slopes: bool) -> Taps:
         """Return the samples in range; each reads two cells."""
-        samples = self.samples(geometry)
+        return self.taps_of(geometry, self.samples(geometry), slopes)
+
+    def taps_of(self, geometry: Geometry, samples: Samples, slopes: bool) -> Taps:
+        """Return what some samples read."""
         clamped, share = clip(samples.position, 0, samples.last), 1 / samples.per_bin
         cell = clamped.astype(np.int64)
         fraction = clamped - cell

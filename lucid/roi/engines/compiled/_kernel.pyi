@@ -66,6 +66,7 @@ def crops(
     crops: Array,
     rows: Indices,
     itemsize: int,
+    block: tuple[int, int] = ...,
     /,
 ) -> None: ...
 def features(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from lucid.roi.engines.compiled.door import (
     works,
 )
 from lucid.roi.engines.numpy.workspace import Workspace
-from lucid.roi.types import Array
+from lucid.roi.types import Array, Indices
 from lucid.roi.workers import Workers
 
 
@@ -40,7 +42,7 @@ def _write_crops(listed: Listed, crops: Array, space: Workspace, work: Work) -> 
     """Write some channels of crops."""
     cells, out = cells_of(listed, work, space), bins_of(crops, listed, work)
     if out is not None:
-        listed.apply(kernel.crops, work.some, cells, out, listed.rois.rows[work.some])
+        _apply(listed, work.some, cells, out, listed.rois.rows[work.some])
         return
     out = crops[:, work.channels]
     step = cells.values.size // CASTS // max(out[0].size, 1)
@@ -51,6 +53,16 @@ def _write_crops(listed: Listed, crops: Array, space: Workspace, work: Work) -> 
 def _cast_crops(listed: Listed, cells: Cells, out: Array, few: slice) -> None:
     """Write the crops of a few RoIs to an array of another dtype or layout."""
     made = np.empty((few.stop - few.start, *out.shape[1:]), listed.rois.dtype)
-    listed.apply(kernel.crops, few, cells, made, np.arange(len(made)))
+    _apply(listed, few, cells, made, np.arange(len(made)))
     with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
         out[listed.rois.rows[few]] = made
+
+
+def _apply(listed: Listed, some: slice, cells: Cells, out: Array, rows: Indices) -> None:
+    """Write the crops of some RoIs."""
+    crops: Callable[..., None] = kernel.crops
+
+    def write(*arguments: Any) -> None:
+        crops(*arguments, listed.rois.block)
+
+    listed.apply(write, some, cells, out, rows)

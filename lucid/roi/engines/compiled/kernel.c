@@ -333,6 +333,7 @@ struct work {
     Py_ssize_t first, end;
     struct array cells, other; /* (h, w, channels); (rows, channels, PH, PW) or (channels, h, w) */
     int32_t top, left;
+    Py_ssize_t block[2]; /* bins of which the largest is one of the other array */
     Py_buffer rows; /* int64, of each RoI in the other array, if that is of bins */
 };
 
@@ -496,8 +497,9 @@ static int fit(const struct work *work, enum pass pass) {
     if (pass >= OUT)
         return fits && other[0] == size[2] && other[1] == size[0] && other[2] == size[1]
             && (pass == OUT || stride[2] == 1 || other[2] < 2);
-    fits = fits && other[1] == size[2] && other[2] == bins[0] && other[3] == bins[1]
-        && (stride[3] == 1 || bins[1] == 1) && (stride[2] == bins[1] || bins[0] == 1)
+    fits = fits && other[1] == size[2] && (stride[3] == 1 || other[3] == 1)
+        && other[2] * work->block[0] == bins[0] && other[3] * work->block[1] == bins[1]
+        && (stride[2] == other[3] || other[2] == 1)
         && work->rows.len == (work->end - work->first) * 8
         && (pass != BOXES || lists->slope[0]);
     for (Py_ssize_t i = 0; fits && i < work->end - work->first; i++)
@@ -508,12 +510,17 @@ static int fit(const struct work *work, enum pass pass) {
 /* Take apart what a pass is called with; return how many arrays are taken, 3 if all is well. */
 static int begin(struct work *work, PyObject *args, enum pass pass, Py_ssize_t *itemsize) {
     PyObject *capsule, *cells, *other;
-    if (!PyArg_ParseTuple(args, "OnnOiiOy*n", &capsule, &work->first, &work->end, &cells,
-                          &work->top, &work->left, &other, &work->rows, itemsize))
+    work->block[0] = work->block[1] = 1;
+    if (!PyArg_ParseTuple(args, "OnnOiiOy*n|(nn)", &capsule, &work->first, &work->end, &cells,
+                          &work->top, &work->left, &other, &work->rows, itemsize, work->block,
+                          work->block + 1))
         return 0;
     work->lists = lists_of(capsule, work->first, work->end);
     if (!work->lists) return 1;
     if (*itemsize != 4 && *itemsize != 8) return refused("there is no such dtype"), 1;
+    for (int axis = 0; axis < 2; axis++)
+        if (work->block[axis] < 1 || work->block[axis] > (pass == CROPS ? MOST_BINS : 1))
+            return refused("there is no such block"), 1;
     if (take(cells, &work->cells, 3, *itemsize, pass == FEATURES || pass == OUT)) return 1;
     if (take(other, &work->other, pass < OUT ? 4 : 3, *itemsize, pass == CROPS || pass == BACK))
         return 2;
@@ -562,7 +569,7 @@ static PyMethodDef methods[] = {
     {"window", window, METH_VARARGS, "Return the rows and columns of the window of some RoIs."},
     {"lay_out", lay_out, METH_VARARGS, "Write the cells that RoIs touch, channels side by side."},
     {"lay_back", lay_back, METH_VARARGS, "Write cells to all of a map, zeros elsewhere."},
-    {"crops", crops, METH_VARARGS, "Write the crops of some RoIs."},
+    {"crops", crops, METH_VARARGS, "Write the crops of some RoIs, or the largest bins of blocks."},
     {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
     {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
     {NULL, NULL, 0, NULL},

@@ -19,7 +19,7 @@ struct TYPED(scratch) {
 /* Make room in one piece of memory, which `rows` begins; return -1 if there is none. */
 static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work) {
     const struct lists *lists = work->lists;
-    Py_ssize_t width = work->cells.size[2], area = lists->bins[0] * lists->bins[1];
+    Py_ssize_t width = work->cells.size[2], area = work->other.size[2] * work->other.size[3];
     Py_ssize_t row = lists->most_rows, column = lists->most_column_taps;
     Py_ssize_t channels = 2 * (lists->most_columns + area), taps = row + column;
     if (width && channels > PY_SSIZE_T_MAX / 64 / width) return -1;
@@ -214,6 +214,8 @@ INLINE const TYPED(Tap) *TYPED(list_rows)(struct TYPED(scratch) *s, const struct
     return next;
 }
 
+#include "maxima.h"
+
 /* Weight a RoI by row and by column: write its bins (PH, PW, channels). */
 INLINE void TYPED(weigh)(REAL *bins, struct TYPED(scratch) *s, const struct work *work,
                          Py_ssize_t roi, REAL factor) {
@@ -223,6 +225,10 @@ INLINE void TYPED(weigh)(REAL *bins, struct TYPED(scratch) *s, const struct work
     Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi], width = s->width;
     const REAL *cells = work->cells.buffer.buf;
     const int32_t zero = 0;
+    if (work->block[0] * work->block[1] > 1) {
+        TYPED(weigh_blocks)(bins, s, work, roi, factor);
+        return;
+    }
     for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
         const TYPED(Tap) *end = TYPED(list_rows)(s, work, rows + p, factor);
         if (end > s->rows)
@@ -259,7 +265,7 @@ INLINE int TYPED(all_finite)(const REAL *values, Py_ssize_t count) {
 
 /* Means of the largest values may be rounded over them: weight half of them, and double what fits. */
 INLINE void TYPED(mend)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi) {
-    Py_ssize_t count = work->lists->bins[0] * work->lists->bins[1] * s->width;
+    Py_ssize_t count = work->other.size[2] * work->other.size[3] * s->width;
     BITS bits = EXPONENT - 1;
     REAL largest;
     memcpy(&largest, &bits, sizeof bits);
@@ -283,7 +289,7 @@ INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
    Few channels at a time, so that they stay in the cache until they are written. */
 INLINE int TYPED(write_crop)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi,
                              int past) {
-    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], stride = work->other.stride[1];
+    Py_ssize_t area = work->other.size[2] * work->other.size[3], stride = work->other.stride[1];
     Py_ssize_t some = STAGED_BYTES / sizeof(REAL) / area / 4 * 4, size = area * sizeof(REAL);
     REAL *crop = TYPED(crop_of)(work, roi);
     int finite = 1;
@@ -367,7 +373,7 @@ DISPATCHED static int TYPED(work_on_rois)(const struct work *work, enum pass pas
                                           double *gradient) {
     struct TYPED(scratch) s;
     if (TYPED(make_scratch)(&s, work)) return -1;
-    Py_ssize_t area = work->lists->bins[0] * work->lists->bins[1], stride = work->other.stride[1];
+    Py_ssize_t area = work->other.size[2] * work->other.size[3], stride = work->other.stride[1];
     int past = can_stream() && stride == area
         && s.width * area * (Py_ssize_t)sizeof(REAL) * (work->end - work->first) >= PAST_BYTES;
     for (Py_ssize_t roi = work->first; roi < work->end; roi++) {

@@ -17,7 +17,7 @@ from lucid.roi.engines.numpy import tuning
 from lucid.roi.engines.numpy.buffers import Buffers, buffers_for
 from lucid.roi.engines.numpy.channels_last import ChannelsLastTable, lay_out_table, to_channels_last
 from lucid.roi.engines.numpy.passes import CropsPass
-from lucid.roi.engines.numpy.plain import holes_in_cells, holes_in_crops, write_crop
+from lucid.roi.engines.numpy.plain import holes_in_cells, holes_in_crops, mend_crop
 from lucid.roi.engines.numpy.weights import Batch, batches_by_part, gapless_runs
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Indices
@@ -73,10 +73,27 @@ def _write_crops(
 
 
 def _write(crops: Array, rois: PlacedRois, looks: bool, some: Indices, values: Array) -> None:
-    """Write the crops of some RoIs, and once more those with holes if it looks for them."""
-    crops[rois.rows[some]] = values
-    for k in some[holes_in_crops(values)].tolist() if looks else ():
-        write_crop(crops, rois, k)
+    """Write the crops of some RoIs, but those with holes bin by bin if it looks for them."""
+    crops[rois.rows[some]] = largest_of_blocks(values, rois.block)
+    holes = np.flatnonzero(holes_in_crops(values)) if looks else ()
+    for k in holes:
+        mended = values[k].copy()
+        mend_crop(mended, rois, int(some[k]))
+        crops[rois.rows[some[k]]] = largest_of_blocks(mended[None], rois.block)[0]
+
+
+def largest_of_blocks(crops: Array, block: tuple[int, int]) -> Array:
+    """Return the largest bins of blocks of crops (G, C, PH * h, PW * w), (G, C, PH, PW)."""
+    if block == (1, 1):
+        return crops
+    bins = crops.transpose(0, 2, 3, 1)  # channels side by side, as products leave them
+    for axis, step in enumerate(block, start=1):
+        first = (slice(None),) * axis
+        largest = bins[(*first, slice(0, None, step))].copy()
+        for k in range(1, step):
+            np.maximum(largest, bins[(*first, slice(k, None, step))], out=largest)
+        bins = largest
+    return bins.transpose(0, 3, 1, 2)
 
 
 def weighted(batch: Batch, table: ChannelsLastTable, space: Workspace) -> Array:

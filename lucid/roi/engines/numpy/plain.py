@@ -73,9 +73,9 @@ def holes_in_gradient(gradient: Array, rois: PlacedRois) -> list[int]:
     return [k for k, row in enumerate(rois.rows) if not np.isfinite(gradient[row]).all()]
 
 
-def write_crop(crops: Array, rois: PlacedRois, k: int) -> None:
-    """Write the channels of a crop again that are not finite."""
-    crop, one = crops[rois.rows[k]], Alone.of(rois, k)
+def mend_crop(crop: Array, rois: PlacedRois, k: int) -> None:
+    """Write the channels of RoI k's crop (C, PH, PW) again that are not finite."""
+    one = Alone.of(rois, k)
     holes = np.flatnonzero(~np.isfinite(crop).all(axis=(1, 2)))
     parts = 1 + len(holes) * one.geometry.touched().item() // READ_VALUES
     for some in np.array_split(holes, parts):
