@@ -1,16 +1,27 @@
 """What a run did, for people, for JSON, and as attributes beside the crops."""
 
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from html import escape
+from importlib import import_module
+from io import BytesIO
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
+from lucid.errors import LucidError
 from lucid.stream.checks import spelled
 from lucid.stream.options import Recorded
 from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.settings import Settings
+from lucid.stream.wording import in_units, shown
 from lucid.stream.write.identity import options_of, printable
 
+MOST_DRAWN = 6  # RoIs in a notebook
 PARAMETERS = ("sampling_ratio", "aligned")  # of some operators
 
 
@@ -69,7 +80,7 @@ class ExtractReport:
     holes: int = 0
 
     @classmethod
-    def of(cls, plan: Plan, settings: Settings, scale_from: str) -> "ExtractReport":
+    def of(cls, plan: Plan, settings: Settings, scale_from: str) -> ExtractReport:
         """Return the report on a planned run."""
         job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
         known: dict[str, Any] = dict.fromkeys(PARAMETERS)
@@ -119,6 +130,21 @@ class ExtractReport:
             jobs=plan.jobs,
         )
 
+    def input_lines(self) -> Iterator[str]:
+        """Yield what the command prints about the inputs."""
+        return map(shown, _input_lines(self))
+
+    def output_lines(self, dry_run: bool = False) -> Iterator[str]:
+        """Yield what the command prints about the output."""
+        return map(shown, _output_lines(self, dry_run))
+
+    def __str__(self) -> str:
+        return "\n".join((*self.input_lines(), *self.output_lines()))
+
+    def _repr_html_(self) -> str:
+        """Return the text and, of a file of crops that can be drawn, its preview."""
+        return f"<pre>{escape(str(self))}</pre>{_picture_of(self.output)}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
@@ -127,3 +153,123 @@ class ExtractReport:
 def _ends(ids: list[str]) -> tuple[str, ...]:
     """Return the first id and the last."""
     return (printable(ids[0]), printable(ids[-1])) if ids else ()
+
+
+def _input_lines(report: ExtractReport) -> Iterator[str]:
+    """Say what a run works on."""
+    yield (
+        f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
+        f"spatial scale {_scale(report)}"
+    )
+    if report.spooled_bytes:
+        yield f"          unpacked to a temporary file of {in_units(report.spooled_bytes)}"
+    if report.missing_chunks:
+        yield f"          {report.missing_chunks} chunks were never written and read as fill values"
+    bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
+    yield f"ids       {_ids(report)}"
+    yield f"rois      {report.rois}  {report.rois_shape} on {_images(report)}, {bad}"
+    if report.without_boxes:
+        images = f"{report.without_boxes} image{'s' * (report.without_boxes != 1)}"
+        yield f"          {images} without a file or dataset of boxes, taken to have none"
+    if report.unmatched_rois:
+        become = "zeros" if report.unmatched == "zero" else "left out"
+        yield f"          {become}: {report.unmatched_rois} whose image id is none of the features'"
+    yield f"          {_operator(report)}"
+    for kind in report.invalid_kinds:
+        others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""
+        yield f"          zeros: {kind['first']}{others}"
+    yield f"          {report.frame}"
+    odd = {
+        "wholly outside": report.outside,
+        "partly outside": report.partly_outside,
+        "without area": report.zero_area,
+    }
+    if any(odd.values()):
+        yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
+
+
+def _scale(report: ExtractReport) -> str:
+    """Say the spatial scale, and where it is from."""
+    if report.spatial_scale_from == "images":
+        return "of each image (from the dataset)"
+    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
+    origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
+    return f"{scale} ({origin[report.spatial_scale_from]})"
+
+
+def _ids(report: ExtractReport) -> str:
+    """Say what images are called, and how that was found."""
+    if not report.ids:
+        return f"not known; images are numbered from 0 to {report.features_shape[0] - 1}"
+    found = {
+        "argument": "as --ids says",
+        "names": "names that match, in natural order",
+        "files": "names of the files",
+    }.get(report.ids_from, f"{report.ids_from!s} beside the features")
+    read = f"; RoIs name them by id, read {report.ids_read}" if report.ids_read else ""
+    return f"image 0 is {report.ids[0]!r}, the last one {report.ids[-1]!r} ({found}){read}"
+
+
+def _images(report: ExtractReport) -> str:
+    """Say how many images have valid RoIs, and of how many if others have none."""
+    every = report.features_shape[0]
+    of_all = f" of {every}" if report.images < every else ""
+    return f"{report.images}{of_all} image{'s' * (every != 1)}"
+
+
+def _operator(report: ExtractReport) -> str:
+    """Say how boxes are read and sampled."""
+    coordinates = {
+        "input": "in input coordinates",
+        "fractions": "as fractions of the image",
+        "frame": "moved by a frame for each image",
+        "im_info": "moved by the scale in im_info",
+        "original_size and input_size": "moved from original_size to input_size",
+    }.get(report.coordinates, f"of pictures resized by {report.coordinates}")
+    return f"{report.boxes} {coordinates}; {', '.join(_parameters(report))}"
+
+
+def _parameters(report: ExtractReport) -> Iterator[str]:
+    """Say which operator it is, if not the default, and what was said about it."""
+    if report.operator != "roi-align":
+        yield report.operator
+    if report.aligned is not None:
+        yield "aligned" if report.aligned else "not aligned"
+    if report.sampling_ratio is not None:
+        ratio = "adaptive" if report.sampling_ratio == -1 else report.sampling_ratio
+        yield f"sampling ratio {ratio}"
+
+
+def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
+    """Say what a run wrote, or would write."""
+    if dry_run:
+        yield (
+            f"plan      read {in_units(report.bytes_to_read)} of maps, "
+            f"{report.images_at_once} at once; {report.crops_at_once} crops at once; "
+            f"within {report.memory / 2**20:.0f}M of memory, on {report.jobs} "
+            f"process{'es' * (report.jobs > 1)} by the {report.engine} engine"
+        )
+    if report.holes:
+        yield f"          {report.holes} of the cells that were read have no value and are NaN"
+    if report.resumed:
+        yield f"resumed   {report.resumed} crops were done before"
+    complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]
+    intent = "would write" if dry_run and not complete else "crops    "
+    bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size) * bool(report.reduce)
+    apart = f", apart for each of {report.apart} images" * bool(report.apart)
+    size = in_units(report.nbytes)
+    yield f"{intent} {report.output}  {report.shape} {report.dtype}{bins}{apart}, {size}"
+
+
+def _picture_of(output: str) -> str:
+    """Return a picture of some crops as HTML, nothing where there is none to be had."""
+    try:
+        with catch_warnings():
+            simplefilter("ignore")
+            figure = import_module("lucid").preview(crops=output, random=MOST_DRAWN)
+            stream = BytesIO()
+            figure.savefig(stream, format="png", dpi=72)
+    except (LucidError, ValueError):  # no matplotlib, or a file that does not say its inputs
+        return ""
+    data = b64encode(stream.getvalue()).decode()
+    return f'<img alt="RoIs on maps, and crops" src="data:image/png;base64,{data}">'
