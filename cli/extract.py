@@ -27,7 +27,7 @@ def extract(
     from lucid.stream.checks import ArgumentError, spelled
     from lucid.stream.settings import Settings
 
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = options.given(arguments)
     try:
         settings = Settings(**given)
     except ArgumentError as error:

@@ -106,6 +106,12 @@ def _decorator(name: str, option: Option, required: bool) -> Callable[[Command],
     )  # fmt: skip
 
 
+def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that were passed."""
+    absent = (type(None), tuple)
+    return {name: value for name, value in arguments.items() if value or type(value) not in absent}
+
+
 def _help(name: str, option: Option) -> str:
     """Return the help of an option with its default; a plain flag is off."""
     default = option.unset

@@ -30,7 +30,7 @@ def preview(quiet: bool, **arguments: Any) -> None:
     from lucid.viewer.scene import make_scene
     from lucid.viewer.wishes import Wishes
 
-    given = {name: value for name, value in arguments.items() if value not in (None, ())}
+    given = options.given(arguments)
     if not given.keys() & {"output", "html"}:
         given["output"] = DEFAULT
     try:

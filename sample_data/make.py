@@ -75,10 +75,14 @@ def features(stride):
 
 
 def main():
-    """Write features.h5, features.npy and rois.npy."""
+    """Write features.h5, pyramid.h5, features.npy and rois.npy."""
     with h5py.File(HERE / "features.h5", "w") as file:
         file["features"] = features(STRIDE).astype(np.float32)
         file["features"].attrs["spatial_scale"] = 1 / STRIDE
+    with h5py.File(HERE / "pyramid.h5", "w") as file:
+        for level in (4, 5, 6):
+            file[f"p{level}"] = features(2**level).astype(np.float16)
+            file[f"p{level}"].attrs["spatial_scale"] = 1 / 2**level
     np.save(HERE / "features.npy", features(2 * STRIDE).astype(np.float16))
     np.save(HERE / "rois.npy", np.array([row[1:] for row in THINGS], np.float32))
 

@@ -65,6 +65,12 @@ class BoxForm(NamedTuple):
     def _sizes_at(self) -> list[int]:
         return [self.columns.index(size) for size in self.sizes]
 
+    def scaled(self, boxes: Floats, factors: Floats) -> Floats:
+        """Return boxes (k, B) times a factor each (k,), about the origin; angles stay."""
+        is_length = np.array([name != "angle" for name in self.columns])
+        larger: Floats = boxes * np.where(is_length, factors[:, None], 1)
+        return larger
+
     def areas(self, boxes: Floats) -> Floats:
         """Return the areas of boxes (k, B)."""
         with np.errstate(over="ignore", under="ignore"):

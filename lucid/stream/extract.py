@@ -41,7 +41,7 @@ Array = NDArray[Any]
 
 @documented
 def extract(
-    features: SourceLike | Sequence[PathLike],
+    features: SourceLike | Sequence[PathLike] | None,
     rois: SourceLike,
     output: PathLike = "crops.h5",
     *,
@@ -60,7 +60,7 @@ def extract(
         one usable as features. '{id}' in the path or the name of the dataset stands for an image: a
         file or dataset (C, H, W) each, of any height and width. Several files, or a path with
         wildcards, are one run of images, numbered on from file to file. '-' is a .npy stream on
-        standard input.
+        standard input. None where `level` names the maps of a pyramid.
     rois : path or array
         Rows batch_index, x1, y1, x2, y2, (K, 5), in such a file. Without a dataset, the one called
         'rois', 'boxes', 'bboxes' or 'image_bb', or else the only one usable as RoIs. Or boxes

@@ -11,12 +11,13 @@ from io import BytesIO
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-import numpy as np
-
 from lucid.errors import LucidError
 from lucid.stream.checks import spelled
 from lucid.stream.options import Recorded
 from lucid.stream.plan.plan import Plan, maps_bytes
+from lucid.stream.plan.survey import Survey
+from lucid.stream.read.maps import Features
+from lucid.stream.read.pyramid import Pyramid
 from lucid.stream.settings import Settings
 from lucid.stream.wording import in_units, shown
 from lucid.stream.write.identity import options_of, printable
@@ -38,6 +39,7 @@ class ExtractReport:
     features: str
     features_shape: tuple[int, ...]
     features_dtype: str
+    levels: tuple[dict[str, Any], ...]  # of a pyramid: each with features, shape, scale and rois
     rois: str
     rois_shape: tuple[int, ...]
     rois_dtype: str
@@ -86,11 +88,13 @@ class ExtractReport:
         known: dict[str, Any] = dict.fromkeys(PARAMETERS)
         known |= options_of(job, settings, Recorded.ALWAYS)
         names = {field.name for field in fields(cls)}
+        maps = job.features.levels[0] if isinstance(job.features, Pyramid) else job.features
         return cls(
             **{name: value for name, value in known.items() if name in names},
             operator=settings.operator,
             features=printable(job.features.name),
-            features_shape=job.features.shape,
+            features_shape=maps.shape,
+            levels=_levels(job.features, survey),
             features_dtype=job.features.kind,
             rois=printable(job.rois.name),
             rois_shape=job.rois.shape,
@@ -119,7 +123,7 @@ class ExtractReport:
             unmatched=settings.unmatched,
             unmatched_rois=job.rois.named.unmatched,
             warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
-            images=int(np.count_nonzero(survey.valid)),
+            images=int(survey.valid.reshape(-1, maps.images).any(axis=0).sum()),
             spooled_bytes=job.features.spooled_bytes,
             missing_chunks=job.features.missing_chunks,
             resumed=int(survey.valid.sum() - survey.counts.sum()),
@@ -150,6 +154,17 @@ class ExtractReport:
         return asdict(self)
 
 
+def _levels(maps: Features, survey: Survey) -> tuple[dict[str, Any], ...]:
+    """Return what each level of a pyramid is, and how many RoIs are pooled from it."""
+    if not isinstance(maps, Pyramid):
+        return ()
+    rois = survey.valid.reshape(len(maps.levels), maps.each).sum(axis=1).tolist()
+    return tuple(
+        {"features": printable(one.name), "shape": one.shape, "spatial_scale": scale, "rois": count}
+        for one, scale, count in zip(maps.levels, maps.scales, rois, strict=True)
+    )
+
+
 def _ends(ids: list[str]) -> tuple[str, ...]:
     """Return the first id and the last."""
     return (printable(ids[0]), printable(ids[-1])) if ids else ()
@@ -157,10 +172,7 @@ def _ends(ids: list[str]) -> tuple[str, ...]:
 
 def _input_lines(report: ExtractReport) -> Iterator[str]:
     """Say what a run works on."""
-    yield (
-        f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
-        f"spatial scale {_scale(report)}"
-    )
+    yield from _feature_lines(report)
     if report.spooled_bytes:
         yield f"          unpacked to a temporary file of {in_units(report.spooled_bytes)}"
     if report.missing_chunks:
@@ -186,6 +198,20 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
     }
     if any(odd.values()):
         yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
+
+
+def _feature_lines(report: ExtractReport) -> Iterator[str]:
+    if not report.levels:
+        yield (
+            f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
+            f"spatial scale {_scale(report)}"
+        )
+    for number, level in enumerate(report.levels):
+        rois = f"{level['rois']} RoI{'s' * (level['rois'] != 1)}"
+        yield (
+            f"level {number:<3} {level['features']}  {level['shape']} {report.features_dtype}, "
+            f"spatial scale {level['spatial_scale']:g}, {rois}"
+        )
 
 
 def _scale(report: ExtractReport) -> str:

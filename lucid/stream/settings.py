@@ -67,7 +67,8 @@ class Settings:
     @property
     def operator_options(self) -> dict[str, Any]:
         """The options that mean something to the operator, by name."""
-        return {name: getattr(self, name) for name in OPTIONS if name in self.entry.takes}
+        takes = self.entry.takes - {"level"}  # that is about the maps
+        return {name: getattr(self, name) for name in OPTIONS if name in takes}
 
     def means(self, option: str) -> bool:
         """Return whether an option means something to the operator of the run."""
@@ -95,6 +96,10 @@ class Settings:
                 vars(settings)[name] = _absolute(value)
             elif isinstance(value, tuple) and isinstance(value[0], str):
                 vars(settings)[name] = tuple(map(_absolute, value))
+        if self.level is not None:
+            vars(settings)["level"] = tuple(
+                one._replace(features=_absolute(one.features)) for one in self.level
+            )
         return settings
 
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
@@ -105,9 +110,21 @@ class Settings:
         infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
         yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
         yield from _operators().contradictions(**self.operator_options)
+        yield from self._of_levels(said)
         yield from self._of_ways_to_run()
         yield from self._of_frames()
         yield from self._of_box_files()
+
+    def _of_levels(self, said: set[str]) -> Iterator[tuple[bool, str]]:
+        is_pyramid = self.level is not None
+        yield self.features is None and not is_pyramid, "pass {features}, or {level} of a pyramid"
+        yield self.features is not None and is_pyramid, "{level} is instead of {features}"
+        yield "canonical" in said and not is_pyramid, "{canonical} is for a pyramid: pass {level}"
+        yield (
+            is_pyramid and not (self.spatial_scale is self.stride is None),
+            "{level} says the scales of its maps; drop {spatial_scale} and {stride}",
+        )
+        yield is_pyramid and self.is_per_image, "crops of {level} are not written image by image"
 
     def _of_ways_to_run(self) -> Iterator[tuple[bool, str]]:
         is_zarr, is_hdf5 = (
@@ -212,7 +229,8 @@ class Settings:
     @property
     def can_share(self) -> bool:
         """Whether several processes could work on a run: each opens the maps by itself."""
-        of_maps = (self.features, self.grid, self.ids)
+        of_levels = (level.features for level in self.level or ())
+        of_maps = (self.features, self.grid, self.ids, *of_levels)
         return self.can_resume and not any(isinstance(one, Held) for one in of_maps)
 
 

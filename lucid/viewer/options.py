@@ -192,11 +192,12 @@ CROPS = Option(
     check=optional(as_path),
     metavar="PATH",
 )
+OF_PYRAMIDS = ("level", "canonical")  # which are not drawn
 OF_RUN = ("strict", "memory", "engine", "jobs")  # of which the last changes nothing here
 UNDERSTOOD = {
     name: option
     for name, option in OPTIONS.items()
-    if option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN
+    if (option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN) and name not in OF_PYRAMIDS
 }
 SEEN: dict[str, Option] = {
     name: annotation.__metadata__[0]

@@ -26,6 +26,10 @@ def test_the_script_makes_the_files_that_are_there(make):
     with h5py.File(SAMPLE / "features.h5") as file:
         np.testing.assert_allclose(file["features"][...], make.features(8), atol=1e-3)
         assert file["features"].attrs["spatial_scale"] == 1 / 8
+    with h5py.File(SAMPLE / "pyramid.h5") as file:
+        for level, maps in enumerate(file.values(), 4):
+            np.testing.assert_allclose(maps[...], make.features(2**level), atol=2e-3)
+            assert maps.attrs["spatial_scale"] == 1 / 2**level
     np.testing.assert_allclose(np.load(SAMPLE / "features.npy"), make.features(16), atol=2e-3)
     np.testing.assert_array_equal(np.load(SAMPLE / "rois.npy"), [row[1:] for row in make.THINGS])
 

@@ -17,6 +17,7 @@ from lucid.stream.checks import (
     one_of,
     optional,
 )
+from lucid.stream.options.levels import as_levels
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded
 from lucid.stream.options.readers import read_int
 
@@ -25,7 +26,7 @@ class Paths(TypedDict, total=False):
     """What `lucid.extract` takes by position."""
 
     features: Annotated[
-        Required[SourceLike | Sequence[PathLike]],
+        SourceLike | Sequence[PathLike] | None,
         Option(
             group=INPUTS,
             help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
@@ -33,7 +34,7 @@ class Paths(TypedDict, total=False):
             "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. Repeated, or "
             "with quoted wildcards: several files, their images numbered on from file to file. "
             "'-' reads .npy from standard input.",
-            check=as_sources,
+            check=optional(as_sources),
             metavar=ARRAY,
             several=True,
         ),
@@ -69,6 +70,18 @@ class Paths(TypedDict, total=False):
 class InputOptions(TypedDict, total=False):
     """How features are read."""
 
+    level: Annotated[
+        Sequence[SourceLike | tuple[float | None, SourceLike]] | None,
+        Option(
+            group=INPUTS,
+            help="Instead of {features}, repeated: the maps of a level of a pyramid, and their "
+            "scale where the file does not say it, as 1/4=fpn.h5::p2. Each RoI is pooled from the "
+            "level that suits its size.",
+            check=optional(as_levels),
+            metavar=f"[SCALE=]{ARRAY}",
+            several=True,
+        ),
+    ]
     layout: Annotated[
         str,
         Option(

@@ -9,6 +9,7 @@ from lucid.stream.checks import (
     by_core,
     optional,
 )
+from lucid.stream.options.levels import as_canonical, read_canonical
 from lucid.stream.options.option import OPERATOR, Option, Recorded
 from lucid.stream.options.readers import (
     read_int,
@@ -126,6 +127,18 @@ class OperatorOptions(TypedDict, total=False):
             unset="no bound",
             metavar="N",
             read=read_int,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    canonical: Annotated[
+        tuple[float, float],
+        Option(
+            group=OPERATOR,
+            help="Of a pyramid: the level (4: stride 16) of boxes of sides SCALE, in input pixels.",
+            check=as_canonical,
+            default=(4.0, 224.0),
+            metavar="LEVEL,SCALE",
+            read=read_canonical,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]

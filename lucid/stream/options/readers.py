@@ -43,13 +43,14 @@ def read_size(text: str) -> tuple[int, int]:
 def read_scale(text: str) -> tuple[float, float]:
     """Return (y, x) from '0.5', '1/16' or '1/16,1/8'."""
     try:
-        parts = [_read_number(part) for part in text.split(",")]
+        parts = [read_number(part) for part in text.split(",")]
         vertical, horizontal = parts if len(parts) == 2 else parts * 2
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"must be a number such as 1/16, or a pair SY,SX, got {text}") from None
     return vertical, horizontal
 
 
-def _read_number(text: str) -> float:
+def read_number(text: str) -> float:
+    """Return a number, or the quotient that '1/16' says."""
     numerator, slash, denominator = text.partition("/")
     return float(numerator) / float(denominator) if slash else float(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import numpy as np
+
 from lucid.roi.engines.selection import get_engine
 from lucid.roi.operator import crop_dtype
 from lucid.roi.operators import operator_of
@@ -19,15 +21,19 @@ from lucid.stream.plan.memory import (
 from lucid.stream.read.axes import Axes
 from lucid.stream.read.features import open_features
 from lucid.stream.read.maps import Features
+from lucid.stream.read.pyramid import Pyramid, PyramidRois
 from lucid.stream.read.rois import RoiSource
-from lucid.stream.read.scale import find_scale
+from lucid.stream.read.scale import Scale, find_scale
 from lucid.stream.settings import Settings
 
 
 def open_maps(settings: Settings, opened: ExitStack) -> Features:
     """Open the feature maps."""
-    axes, trust = Axes.of(settings), settings.trust_input
-    maps = open_features(settings.features, axes, settings.grid, settings.ids, trust=trust)
+    given, trust = (Axes.of(settings), settings.grid, settings.ids), settings.trust_input
+    if settings.level is not None:
+        maps: Features = Pyramid.opened(settings.level, *given, trust)
+    else:
+        maps = open_features(settings.features, *given, trust=trust)
     opened.callback(maps.close)
     require_memory(maps.held_bytes, settings.memory, [image_needs(maps)])
     return maps
@@ -36,8 +42,12 @@ def open_maps(settings: Settings, opened: ExitStack) -> Features:
 def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     """Open the inputs and return the job, and where its scale is from."""
     maps = open_maps(settings, opened)
-    scale = find_scale(settings, maps.words)
-    table = RoiSource(settings, maps, scale, settings.memory)
+    if isinstance(maps, Pyramid):
+        scale = Scale(np.full((1, 2), maps.scales[0]), "levels")
+        table: RoiSource = PyramidRois(settings, maps, scale, settings.memory)
+    else:
+        scale = find_scale(settings, maps.words)
+        table = RoiSource(settings, maps, scale, settings.memory)
     opened.callback(table.close)
     # A scale of each image's own is part of its frame, which then leads to cells.
     pair = tuple(scale.rows[0].tolist()) if scale.is_single else (1.0, 1.0)

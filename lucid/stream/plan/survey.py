@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.table import RoiReport, RoiTable, examine
+from lucid.roi.table import RoiReport, RoiTable
 from lucid.stream import tuning
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.read.rois import RoiSource
@@ -28,7 +28,7 @@ class Survey:
 
     coverage: Coverage
     done: NDArray[np.bool_]  # (K,) what is done or, as it is invalid, stays zeros
-    valid: NDArray[np.int64]  # (N,) valid RoIs of each image
+    valid: NDArray[np.int64]  # (N,) valid RoIs of each image, or map of a pyramid
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     report: RoiReport = field(default_factory=RoiReport)
     slices: list[TableSlice] = field(default_factory=list)  # that have some of those
@@ -68,12 +68,11 @@ class Selection(NamedTuple):
 
 def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
     """Read the table once and return what it holds; `done` (K,) says which rows are done."""
-    valid, counts = np.zeros((2, source.images), np.int64)
+    valid, counts = np.zeros((2, source.maps), np.int64)
     found = Survey(coverage=coverage, done=done.copy(), valid=valid, counts=counts)
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
-        rows = source.read(start, stop)
-        table, report = examine(rows, source.images, start, source.box_form)
+        rows, table, report = source.examined(start, stop)
         found.report.add(report)
         coverage.add(table, rows)
         found.add(start, table)
@@ -89,8 +88,7 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
 
 def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
     """Return the RoIs of a slice; those that are done already are not valid any more."""
-    rows = source.read(part.start, part.stop)
-    table, _ = examine(rows, source.images, form=source.box_form)
+    _, table, _ = source.examined(part.start, part.stop)
     table.valid[survey.done[part.start : part.stop]] = False
     return table
 

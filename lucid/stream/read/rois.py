@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lucid.roi.table import RoiReport, RoiTable, examine
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.boxes import open_boxes
 from lucid.stream.read.boxes_per_image import BoxesPerImage
@@ -32,6 +33,7 @@ class RoiSource:
         self, settings: Settings, features: Features, scale: Scale, memory: int | None = None
     ) -> None:
         self.images = features.images
+        self.maps = features.images  # of a pyramid, an image has several
         self.box_form = settings.entry.form  # the columns of the rows that are read
         self._opened = Opened(trust=settings.trust_input)
         self._normalized, self._index_by = settings.normalized, settings.index_by
@@ -113,6 +115,11 @@ class RoiSource:
             if frames is not None:
                 boxes = frames.applied(boxes, index)
         return np.column_stack([index.astype(np.float64), boxes])
+
+    def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
+        """Return rows (k, 1 + B) in input coordinates, as a table, and what is wrong with them."""
+        rows = self.read(start, stop)
+        return (rows, *examine(rows, self.images, start, self.box_form))
 
     def five_columns(self, rows: int) -> Floats | None:
         """Return the first rows as they are, if the first of their five columns is the image."""

@@ -10,6 +10,7 @@ from lucid.errors import SourceError
 from lucid.roi.operator import as_spatial_scale
 from lucid.stream.checks import Check, as_stride
 from lucid.stream.read.box_rows import Floats
+from lucid.stream.read.maps import Features
 from lucid.stream.read.words import Words
 from lucid.stream.settings import Settings
 
@@ -38,9 +39,31 @@ def find_scale(settings: Settings, words: Words) -> Scale:
         return Scale(np.array([settings.spatial_scale]), "argument")
     if settings.stride is not None:
         return Scale(1 / np.array([settings.stride]), "argument")
+    return _said(words) or Scale(np.ones((1, 2)), "default")
+
+
+def scale_said_by(maps: Features) -> float:
+    """Return the scale of a level of a pyramid, as its file says it.
+
+    Raises
+    ------
+    SourceError
+        If it says none, or more than one.
+    """
+    scale = _said(maps.words)
+    numbers = [] if scale is None else np.unique(scale.rows).tolist()
+    if len(numbers) != 1:
+        what = "differing scales" if numbers else "no spatial_scale or stride"
+        raise SourceError(f"{maps.name} says {what}; give one: --level 1/4={maps.name}")
+    number: float = numbers[0]
+    return number
+
+
+def _said(words: Words) -> Scale | None:
+    """Return the scale that a file says, if it does."""
     scale, stride = words.rows("spatial_scale"), words.rows("stride")
     if scale is None and stride is None:
-        return Scale(np.ones((1, 2)), "default")
+        return None
     factors = _pairs(scale, as_spatial_scale, words.name)
     strides = _pairs(stride, as_stride, words.name)
     if factors is None or strides is None:

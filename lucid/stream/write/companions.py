@@ -2,6 +2,7 @@
 
 - `rois` (K, 5): batch index, x1, y1, x2, y2 in the coordinates that the boxes' file has.
 - `roi_ids` (K,) and `ids` (N,): of RoIs and of images, where they have any.
+- `levels` (K,): of a pyramid, which of its maps each RoI is pooled from, -1 for none.
 - `ranges` (N, 2): the rows of each image, end exclusive, where they follow each other.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
+from lucid.stream.read.pyramid import PyramidRois
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.types import Array
 
@@ -63,6 +65,9 @@ class Companions:
         yield Companion("rois", ("roi", "column"), shape, dtype, self._pictured)
         if self._rois.roi_ids is not None:
             yield _ids("roi_ids", "roi", self._rois.roi_ids)
+        if isinstance(self._rois, PyramidRois):
+            length = (self._rois.rois,)
+            yield Companion("levels", ("roi",), length, np.dtype(np.int64), self._leveled)
         if self._maps.ids is not None:
             yield _ids("ids", "image", self._maps.ids)
 
@@ -70,6 +75,11 @@ class Companions:
         """Yield the RoIs as rows, before any frame moves them."""
         for start, stop in _steps(self._rois.rois, tuning.current.slice_rows):
             yield self._rois.read(start, stop, framed=False).astype(np.float64)
+
+    def _leveled(self) -> Iterator[Array]:
+        """Yield the levels that RoIs are pooled from."""
+        for start, stop in _steps(self._rois.rois, tuning.current.slice_rows):
+            yield cast(PyramidRois, self._rois).levels_of_rows(start, stop)
 
     def table(self) -> NDArray[np.float64]:
         """Return `rois` as a whole."""

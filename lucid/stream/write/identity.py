@@ -10,6 +10,7 @@ from lucid import __version__
 from lucid.stream.options import ARRAY, OPTIONS, REQUIRED, Recorded
 from lucid.stream.plan.job import Job
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.pyramid import Pyramid
 from lucid.stream.read.url import Url, as_path, without_secrets
 from lucid.stream.settings import Settings
 from lucid.stream.write.journal import FORMAT
@@ -21,7 +22,7 @@ MOST_PATHS = 100  # that are recorded of an input
 
 # What an output that leaves these attributes out was made with.
 DEFAULTS = {
-    name: option.default
+    name: list(option.default) if isinstance(option.default, tuple) else option.default
     for name, option in OPTIONS.items()
     if option.recorded is Recorded.UNLESS_DEFAULT
 } | {f"{name}_fingerprint": None for name in ARRAYS if name not in REQUIRED}
@@ -32,14 +33,25 @@ def inputs_of(job: Job, output: Path) -> dict[str, Any]:
     known: dict[str, Any] = {"features": job.features.name, "rois": job.rois.name}  # as of pipes
     folder = os.path.realpath("." if isinstance(output, Url) else output.parent)
     for one in (*job.features.inputs, *job.rois.inputs):
-        known |= {
-            one.role: _paths(one, folder),
-            f"{one.role}_shape": one.shape,
-            f"{one.role}_dtype": one.dtype,
-            f"{one.role}_fingerprint": one.fingerprint(),
-        }
-        if one.dataset is not None:
-            known[f"{one.role}_dataset"] = printable(one.dataset)
+        known |= _about(one, folder)
+    if isinstance(job.features, Pyramid):
+        maps = [one for one in job.features.inputs if one.role == "features"]
+        levels = [_about(one, folder) for one in maps]
+        known |= {name: [level.get(name, "") for level in levels] for name in levels[0]}
+        known["level_scales"] = job.features.scales
+    return known
+
+
+def _about(one: Input, folder: str) -> dict[str, Any]:
+    """Return what is recorded about an input, beside an output in a folder."""
+    known = {
+        one.role: _paths(one, folder),
+        f"{one.role}_shape": one.shape,
+        f"{one.role}_dtype": one.dtype,
+        f"{one.role}_fingerprint": one.fingerprint(),
+    }
+    if one.dataset is not None:
+        known[f"{one.role}_dataset"] = printable(one.dataset)
     return known
 
 
@@ -68,7 +80,7 @@ def recorded(job: Job, settings: Settings, inputs: dict[str, Any]) -> dict[str, 
     said = {
         name: int(value) if isinstance(value, bool) else value
         for name, value in options.items()
-        if name not in DEFAULTS or value != DEFAULTS[name]
+        if name not in DEFAULTS or value != OPTIONS[name].default
     }
     if job.rois.reading:
         said["ids_read"] = job.rois.reading

@@ -65,6 +65,8 @@ def arguments_of(
         If an input was not a file.
     """
     given = given or {}
+    if "level_scales" in said:
+        raise SourceError(f"{path} was made from the maps of a pyramid; pass maps of one scale")
     found = {
         name: option.read(said[name]) if isinstance(said[name], str) else said[name]
         for name, option in OPTIONS.items()

@@ -58,7 +58,7 @@ def resume_state(
         If the output cannot be written there, or must not be.
     """
     with about(output.layout.path):
-        job = job | {"modified": {one.role: one.modified() for one in inputs}}
+        job = job | {"modified": _modified(inputs)}
         return _resume_state(output, job, inputs, overwrite, resume)
 
 
@@ -102,9 +102,18 @@ def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path
             "pass --overwrite to start over"
         )
     _require_same(state.job, job, f"{path} was begun")
-    touched = [one for one in inputs if one.modified() != state.job["modified"][one.role]]
+    now, before = _modified(inputs), state.job["modified"]
+    touched = [one for one in inputs if now[one.role] != before[one.role]]
     _warn_of_samples(touched, job, f"{path} was begun")
     return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
+
+
+def _modified(inputs: Sequence[Input]) -> dict[str, int]:
+    """Return when inputs were last modified, by their options; some have several."""
+    times: dict[str, int] = {}
+    for one in inputs:
+        times[one.role] = max(times.get(one.role, 0), one.modified())
+    return times
 
 
 def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
