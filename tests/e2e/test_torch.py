@@ -5,6 +5,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch_files
@@ -82,7 +83,9 @@ def test_names_that_lead_to_no_tensor():
 
 def test_what_a_file_holds_is_listed():
     infos = {info.dataset: info for info in list_arrays(DATA / "nested.pt")}
-    assert list(infos) == ["7", "deep.a.b", "deep.inner", "features", "list.0", "list.1.0"]
+    tensors = ["7", "deep.a.b", "deep.inner", "features", "list.0", "list.1.0"]
+    assert list(infos) == [*tensors, "other.7"]
+    assert infos["other.7"].dtype.kind == "U"
     (alone,) = list_arrays(DATA / "tensor.pt")
     assert (alone.dataset, alone.shape) == (None, (2, 3, 4, 5))
     half = next(info for info in list_arrays(DATA / "kinds.pt") if info.dataset == "bfloat16")
@@ -231,3 +234,20 @@ def test_files_of_torch_itself(files, tmp_path):
         ("d.pt", "y.1", cases["d"]["y"][1]),
     ):  # fmt: skip
         np.testing.assert_array_equal(array_of(path, name), value.numpy())
+
+
+def test_lists_of_texts_or_numbers_are_ids(files):
+    ids = ["a", "bé", "c", "d", "e"]
+    torch_files.save("in.pt", {"maps": files.features, "ids": ids, "numbers": [5, 6, 7, 8, 9]})
+    listed = {info.dataset: (info.shape, info.dtype.kind) for info in list_arrays("in.pt")}
+    assert listed["ids"] == ((5,), "U")
+    for name, expected in (("ids", ids), ("numbers", [5, 6, 7, 8, 9])):
+        lucid.extract("in.pt::maps", "r.npy", "c.h5", ids=f"in.pt::{name}", overwrite=True)
+        with h5py.File("c.h5") as file:
+            found = file["ids"]
+            assert (found.asstr() if name == "ids" else found)[:].tolist() == expected
+
+
+def test_a_list_whose_array_would_be_much_larger_is_no_array(files):
+    torch_files.save("in.pt", {"maps": files.features, "log": ["x" * 100_000, *["y"] * 100_000]})
+    assert [info.dataset for info in list_arrays("in.pt")] == ["maps"]

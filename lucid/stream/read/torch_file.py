@@ -18,6 +18,7 @@ from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.pickled import FEWEST_STEPS, MOST_BYTES, MOST_STEPS
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.torch_lists import is_of_texts, list_in
 from lucid.stream.read.torch_pickle import KINDS, RefusedError, Tensor, tensors_of
 from lucid.stream.read.words import WORDS, Said
 from lucid.stream.read.zip_file import STARTS, STORED, Member, ZipFile
@@ -79,6 +80,8 @@ class Torch(Flat):
 
     def info(self, name: str) -> ArrayInfo:
         """Return what the file says about a tensor; raise if it is not within its storage."""
+        if (listed := list_in(self._found(name))) is not None:
+            return ArrayInfo(name or None, listed.shape, listed.dtype)
         tensor, _ = self._tensor(name)
         is_half = tensor.kind == BFLOAT16
         dtype = np.dtype(np.float32) if is_half else self._dtype(tensor)
@@ -86,7 +89,9 @@ class Torch(Flat):
         return ArrayInfo(name or None, tensor.shape, dtype, stored_as=stored_as)
 
     def source(self, name: str) -> Source:
-        """Return a tensor, mapped."""
+        """Return a tensor, mapped, or a list as an array."""
+        if (listed := list_in(self._found(name))) is not None:
+            return FlatSource(self._path, self.info(name), listed, self)
         (tensor, _), array = self._tensor(name), self._mapped(name)
         if tensor.kind == BFLOAT16:
             array = Widened(array)
@@ -104,7 +109,9 @@ class Torch(Flat):
         """
         if name and type(self._tree) is Tensor:
             raise SourceError(f"{self._path} is a tensor, without keys; drop '::{name}'")
-        return self.again(name or ALONE) if type(self._found(name or ALONE)) is Tensor else None
+        found = self._found(name or ALONE)
+        is_array = type(found) is Tensor or list_in(found) is not None
+        return self.again(name or ALONE) if is_array else None
 
     def matching(self, pattern: str, place: str) -> dict[str, str]:
         """Return the names that match, by what stands for `place` in a key."""
@@ -156,7 +163,7 @@ class Torch(Flat):
         return next(name for name in self._zip.members if name.endswith(PICKLE))
 
     @cached_property
-    def _tensors(self) -> dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Any]:
         return dict(reversed(list(_walk(self._tree))))  # of two of one name, the first
 
     def _found(self, name: str) -> Any:
@@ -238,12 +245,12 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(k), child) for k, child in enumerate(value))
 
 
-def _walk(tree: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the names of tensors, those of few keys first; each dict or list is entered once."""
+def _walk(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Yield tensors and lists of texts by name, those of few keys first; each is entered once."""
     ahead, entered = deque([("", tree, 0)]), set()
     while ahead:
         name, value, depth = ahead.popleft()
-        if type(value) is Tensor:
+        if type(value) is Tensor or is_of_texts(value):
             yield name, value
         elif depth <= MOST_DEPTH and id(value) not in entered:
             entered.add(id(value))
