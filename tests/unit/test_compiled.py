@@ -218,6 +218,8 @@ def test_box_gradients_have_the_same_bits_alone(rng):
 @pytest.mark.parametrize("kind", [RoiAlign, Listed])
 def test_rois_on_many_small_maps_have_the_bits_that_they_have_on_one(rng, dtype, kind):
     """The maps are taken as one: nothing of a neighbour may be read, at the edges neither."""
+    empty = np.zeros((2, 0, 6, 9), dtype)
+    assert pool(empty, as_rois(table_on(rng, 2, 6, 9), 2), kind.checked(3)).shape == (80, 0, 3, 3)
     features = (50 * rng.standard_normal((30, 70, 6, 9))).astype(dtype)
     features = np.asfortranarray(features) if dtype == "f8" else features
     table, operator = table_on(rng, 30, 6, 9, 200), kind.checked((3, 2), 0.7)

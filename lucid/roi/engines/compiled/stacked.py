@@ -22,7 +22,8 @@ def stacked(rois: PlacedRois, space: Workspace) -> tuple[PlacedRois, Ints]:
     channels, height, width = maps[0].shape
     cells = space.table.array((len(maps), height, width, channels), rois.dtype)
     np.stack([each.transpose(1, 2, 0) for each in maps], out=cells, casting="unsafe")
-    region = Region(cells.reshape(-1, width, channels).transpose(2, 0, 1), len(rois.rows))
+    cells = cells.reshape(len(maps) * height, width, channels)
+    region = Region(cells.transpose(2, 0, 1), len(rois.rows))
     above = np.repeat(np.arange(len(maps)) * height, [each.rois for each in rois.regions])
     return rois._replace(regions=[region]), above
 
