@@ -6,16 +6,18 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import Self
+from importlib import import_module
+from typing import Self, cast
 
 from lucid.stream.plan.plan import Plan
 from lucid.stream.report import ExtractReport
-from lucid.stream.run import executors, local, processes
+from lucid.stream.run import executors, local
 from lucid.stream.settings import Settings
 from lucid.stream.types import Done
 from lucid.stream.write.sinks import FileSink, Sink
 
 Progress = Callable[[int], None]
+Written = Generator[Done, None, None]
 
 
 class Extraction:
@@ -63,12 +65,13 @@ class Extraction:
         """Whether the output is made from the rows when all are there, which takes a while."""
         return isinstance(self._sink, FileSink) and self._sink.packs
 
-    def _written(self, sink: Sink) -> Generator[Done, None, None]:
+    def _written(self, sink: Sink) -> Written:
         """Write the crops batch by batch, here or in other processes, and yield which are there."""
         if self._executor is not None and isinstance(sink, FileSink):
             return executors.rows_written(self._plan, self._settings, sink, self._executor)
         if self._plan.jobs > 1 and isinstance(sink, FileSink):
-            return processes.rows_written(self._plan, self._settings, sink)
+            processes = import_module("lucid.stream.run.processes")  # most runs do without
+            return cast(Written, processes.rows_written(self._plan, self._settings, sink))
         return local.rows_written(self._plan, sink)
 
     def close(self) -> None:

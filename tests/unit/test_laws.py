@@ -190,6 +190,27 @@ def test_importing_lucid_loads_neither_h5py_nor_click_nor_tqdm_nor_matplotlib():
     assert not {"h5py", "click", "tqdm", "matplotlib"} & loaded
 
 
+NPY_TO_NPY = """
+import os, tempfile
+import numpy as np, lucid
+os.chdir(tempfile.mkdtemp())
+np.save("f.npy", np.ones((1, 1, 4, 4), np.float32)), np.save("r.npy", [[0, 0, 0, 2, 2.0]])
+lucid.extract("f.npy", "r.npy", "c.npy", output_size=1)
+"""
+
+
+def test_a_run_loads_no_format_but_those_of_its_files():
+    loaded = loaded_after(NPY_TO_NPY)
+    of_read, of_write = (
+        {name.rpartition(".")[2] for name in loaded if name.startswith(f"lucid.stream.{room}.")}
+        for room in ("read", "write")
+    )
+    assert "npy" in of_read & of_write
+    assert not {"hdf5", "npz", "safetensors", "torch_file", "zarr_file", "zip_file"} & of_read
+    assert not {"hdf5", "npz", "safetensors", "zarr", "images"} & of_write
+    assert not {"h5py", "zipfile", "socket", "subprocess", "multiprocessing"} & loaded
+
+
 HELP = """
 from lucid_cli.main import main
 for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"], ["preview", "--help"]):
@@ -203,4 +224,4 @@ for sys.argv[1:] in (["--help"], ["extract", "--help"], ["info", "--help"], ["pr
 def test_help_loads_neither_numpy_nor_h5py():
     loaded = loaded_after(HELP)
     assert "click" in loaded
-    assert not {"numpy", "h5py", "tqdm", "matplotlib"} & loaded
+    assert not {"numpy", "h5py", "tqdm", "matplotlib", "dataclasses"} & loaded

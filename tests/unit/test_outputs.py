@@ -1,22 +1,22 @@
 """Output formats: each is one class, which all that writes asks for what it needs to know."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from lucid.stream.write import outputs
 from lucid.stream.write.journal import JournalState
-from lucid.stream.write.outputs import Layout, Npy, output_of
+from lucid.stream.write.layout import Layout
+from lucid.stream.write.npy import Npy
+from lucid.stream.write.outputs import output_of
 from lucid.stream.write.sinks import FileSink
 
 
 class Raw(Npy):
     """Rows after a line of text."""
-
-    @classmethod
-    def claims(cls, layout):
-        return layout.path.suffix == ".raw"
 
     def lay_out(self, path):
         path.write_bytes(b"raw\n" + bytes(self.layout.nbytes))
@@ -37,7 +37,10 @@ class PackedRaw(Raw):
 @pytest.mark.parametrize("kind", [Raw, PackedRaw])
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_new_format_is_one_class(tmp_path, monkeypatch, kind, interrupted):
-    monkeypatch.setattr(outputs, "FORMATS", (kind, *outputs.FORMATS))
+    new = ModuleType("lucid.stream.write.raw")
+    new.Kind = kind
+    monkeypatch.setitem(sys.modules, new.__name__, new)
+    monkeypatch.setitem(outputs.FORMATS, "raw.Kind", lambda layout: layout.path.suffix == ".raw")
     crops = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
     output = output_of(Layout(tmp_path / "c.raw", crops.shape, crops.dtype, {}))
     start = JournalState(job={}, replaces=False, done=np.zeros(3, bool))

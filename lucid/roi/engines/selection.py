@@ -9,6 +9,7 @@ from lucid.roi.engines import Engine
 
 VARIABLE = "LUCID_ROIALIGN_ENGINE"
 NAMES = ("auto", "numpy", "compiled")
+HOMES = {"numpy": "lucid.roi.engines.numpy.engine", "compiled": "lucid.roi.engines.compiled"}
 
 
 class _Setting:
@@ -69,7 +70,7 @@ def current_engine() -> Engine:
 @cache
 def engine_named(name: str) -> Engine:
     """Return an engine by its name, 'numpy' or 'compiled'."""
-    return cast(Engine, import_module(f"lucid.roi.engines.{name}"))
+    return cast(Engine, import_module(HOMES[name]))
 
 
 def as_engine(name: str) -> str:
@@ -86,7 +87,7 @@ def as_engine(name: str) -> str:
 def why_not_compiled() -> str:
     """Return why there is no compiled engine; nothing if there is one."""
     try:
-        import_module("lucid.roi.engines.compiled")
+        import_module(HOMES["compiled"])
     except ImportError as error:
         return str(error)
     return ""

@@ -1,9 +1,8 @@
 """What is known of an option beside its name and type, and the headings of help."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from lucid.stream.checks import Check
 
@@ -17,8 +16,7 @@ class Recorded(Enum):
     STORAGE = auto()  # not an attribute: the file itself says it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """What is known of an option beside its name and type."""
 
     group: str  # heading in the command's help

@@ -1,30 +1,35 @@
 """Arrays in files of any format: which one is meant, and what each could be.
 
-A format is a class with `claims`, and one more entry of `FORMATS`.
+A format is a class with `claims`, and one more entry of `FORMATS`. It is imported when a file may
+be of it: most need much that the others do not.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from lucid.errors import LucidError, SourceError
 from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike, is_url
-from lucid.stream.read.hdf5 import Hdf5
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.missing import not_opened
-from lucid.stream.read.npy import Npy, PipedNpy
-from lucid.stream.read.npz import Npz
+from lucid.stream.read.npy import PipedNpy
 from lucid.stream.read.placed import PlacedSource
-from lucid.stream.read.safetensors import Safetensors
 from lucid.stream.read.source import ArrayInfo, Check, Container, Source
-from lucid.stream.read.torch_file import Torch
 from lucid.stream.read.url import as_path
-from lucid.stream.read.zarr_file import Zarr
 
-FORMATS: tuple[type[Container], ...] = (Npy, Torch, Zarr, Npz, Hdf5, Safetensors)
+# The first that claims a file; and how one of it begins, if all do that begin with anything.
+FORMATS: dict[str, str | tuple[str, ...]] = {
+    "npy.Npy": "\x93",
+    "torch_file.Torch": ("PK", "\x80"),
+    "zarr_file.Zarr": "PK",
+    "npz.Npz": "PK",
+    "hdf5.Hdf5": "",
+    "safetensors.Safetensors": "",
+}
 
 # How files begin that are often taken for arrays.
 LOOKS = {b"\x80": "; it looks like a pickle"}
@@ -184,7 +189,7 @@ def _format_of(path: Path) -> type[Container]:
         raise not_opened(path, error) from error
     except ValueError as error:  # a name that no file can have
         raise SourceError(f"{path!r} cannot be opened: {error}") from error
-    *kinds, last = (each.kind for each in FORMATS)
+    *kinds, last = (each.kind for each in _formats(b""))
     otherwise = "" if b"\0" in start else TEXTS
     hint = next((says for begins, says in LOOKS.items() if start.startswith(begins)), otherwise)
     hint = hint if start else "; it is empty"
@@ -193,7 +198,15 @@ def _format_of(path: Path) -> type[Container]:
 
 def _claimed(path: Path, start: bytes) -> type[Container] | None:
     """Return the format that claims a file with such a start, or a folder."""
-    return next((each for each in FORMATS if each.claims(path, start)), None)
+    return next((each for each in _formats(start) if each.claims(path, start)), None)
+
+
+def _formats(start: bytes) -> Iterator[type[Container]]:
+    """Yield the formats that a file with such a start, or a folder, may be of."""
+    for name, begins in FORMATS.items():
+        if not start or start.decode("latin-1").startswith(begins):
+            module, kind = name.split(".")
+            yield getattr(import_module(f"lucid.stream.read.{module}"), kind)
 
 
 def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Path) -> str | None:

@@ -12,7 +12,6 @@ import h5py
 import numpy as np
 
 from lucid.errors import SinkError
-from lucid.stream.checks import HDF5_SUFFIXES
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
 from lucid.stream.write.layout import DATASET, Layout, OneFile, RowsApart
@@ -30,11 +29,6 @@ class Hdf5(OneFile):
 
     has_companions: ClassVar[bool] = True
 
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix in HDF5_SUFFIXES
-
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""
         with h5py.File(path, "x", locking=False) as file:
@@ -50,7 +44,7 @@ class Hdf5(OneFile):
         """Return what a complete output says about its job."""
         with h5py.File(self.layout.path, "r", locking=False) as file:
             dataset = file[DATASET]
-            said = said_by(dataset)
+            said = said_of(dataset)
             if said is not None:
                 said |= {"shape": list(dataset.shape), "dtype": dataset.dtype.name}
                 said["compression"] = dataset.compression or "none"
@@ -82,12 +76,6 @@ class ChunkedHdf5(RowsApart, Hdf5):
             raise SinkError(
                 f"{layout.path}: HDF5 has chunks of less than 4 GiB; pass fewer --chunks rows"
             )
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        chunked = layout.compression != "none" or layout.chunks is not None or layout.checksum
-        return chunked and Hdf5.claims(layout)
 
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""
@@ -166,7 +154,13 @@ def _early_and_unfilled() -> Any:
     return space
 
 
-def said_by(item: h5py.Dataset | h5py.File) -> dict[str, Any] | None:
+def said_by(path: Path) -> dict[str, Any] | None:
+    """Return what a file says about a job, None if it is none of ours."""
+    with h5py.File(path, "r") as file:
+        return said_of(file) or said_of(file[DATASET])
+
+
+def said_of(item: h5py.Dataset | h5py.File) -> dict[str, Any] | None:
     """Return what attributes say about a job, None if they are none of ours."""
     said = {key: _plain(item.attrs[key]) for key in item.attrs}
     return said if {"features", "rois", "lucid_version"} <= set(said) else None

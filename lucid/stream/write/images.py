@@ -21,7 +21,7 @@ from lucid.stream.checks import PLACE
 from lucid.stream.types import Array, Rows
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion, Companions
-from lucid.stream.write.hdf5 import create_array, fill, said_by
+from lucid.stream.write.hdf5 import create_array, fill, said_of
 from lucid.stream.write.image_files import FEATURES_OF, WRITERS
 from lucid.stream.write.layout import Layout, RowsApart
 
@@ -79,11 +79,6 @@ class ImageFiles(PerImage):
     They are made in a folder, from which each is moved to its place at the end.
     """
 
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return PLACE in layout.path.name
-
     def files(self) -> Sequence[Path]:
         """Return the files of the complete output."""
         return [self.layout.path.with_name(self._name(one)) for one in self.ids]
@@ -132,11 +127,6 @@ class ImageFiles(PerImage):
 class ImageGroups(PerImage):
     """An HDF5 file with a group for each image; the job is recorded as attributes of the file."""
 
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.in_groups
-
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""
         places: list[int] = []
@@ -152,7 +142,7 @@ class ImageGroups(PerImage):
     def said(self) -> dict[str, Any] | None:
         """Return what a complete output says about its job."""
         with h5py.File(self.layout.path, "r", locking=False) as file:
-            return said_by(file)
+            return said_of(file)
 
 
 def _require_names(ids: Sequence[str], output: Path) -> None:

@@ -57,6 +57,11 @@ class Layout:
         )
 
     @property
+    def is_chunked(self) -> bool:
+        """Whether rows are stored in chunks that a caller has asked something of."""
+        return self.compression != "none" or self.chunks is not None or self.checksum
+
+    @property
     def row_bytes(self) -> int:
         """The size of one row."""
         return self.dtype.itemsize * math.prod(self.shape[1:])
@@ -85,10 +90,6 @@ class Output(Protocol):
     companion_bytes: int  # the most that stands beside the rows
 
     def __init__(self, layout: Layout) -> None: ...
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
 
     def files(self) -> Sequence[Path]:
         """Return the files of the complete output."""

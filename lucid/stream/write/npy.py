@@ -9,16 +9,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lucid.stream.read.npy import map_npy
-from lucid.stream.write.layout import Layout, OneFile
+from lucid.stream.write.layout import OneFile
 
 
 class Npy(OneFile):
     """A .npy file."""
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix == ".npy"
 
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""

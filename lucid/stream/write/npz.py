@@ -19,7 +19,7 @@ from lucid.stream.read.npy import read_header
 from lucid.stream.read.zip_file import Member, ZipFile, directory_of
 from lucid.stream.write import disk
 from lucid.stream.write.companions import Companion
-from lucid.stream.write.layout import DATASET, Layout, OneFile
+from lucid.stream.write.layout import DATASET, OneFile
 from lucid.stream.write.npy import write_npy_header
 from lucid.stream.write.zip_writer import (
     ENTRY_CHECKSUM,
@@ -37,11 +37,6 @@ class Npz(OneFile):
     """A .npz file of stored members, the crops last, and first in the directory."""
 
     has_companions: ClassVar[bool] = True
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix == ".npz"
 
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""

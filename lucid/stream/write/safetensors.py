@@ -11,7 +11,7 @@ import numpy as np
 from lucid.stream.read.safetensors import DTYPES, read_header
 from lucid.stream.write.companions import Companion
 from lucid.stream.write.hdf5 import fill
-from lucid.stream.write.layout import DATASET, Layout, OneFile
+from lucid.stream.write.layout import DATASET, OneFile
 
 KINDS = {np.dtype(dtype): kind for kind, dtype in DTYPES.items() if kind != "BF16"}
 ALIGNMENT = 8  # of the values, as the library's own files have it
@@ -21,11 +21,6 @@ class Safetensors(OneFile):
     """A safetensors file: arrays of eight-byte values first, then the crops, then texts."""
 
     has_companions: ClassVar[bool] = True
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix == ".safetensors"
 
     def lay_out(self, path: Path) -> None:
         """Write a file of zeros, complete but for the rows; there must be none."""

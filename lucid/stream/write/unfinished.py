@@ -11,15 +11,15 @@ import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-import h5py
 import numpy as np
 
 from lucid.errors import OutputExistsError, SinkError
 from lucid.roi.engines.selection import as_engine
-from lucid.stream.checks import ZARR_SUFFIX
+from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX
 from lucid.stream.read.fingerprint import SAMPLED, Input
 from lucid.stream.write import disk
 from lucid.stream.write.identity import DEFAULTS
@@ -31,16 +31,15 @@ from lucid.stream.write.journal import (
     finish,
     read_journal,
 )
-from lucid.stream.write.layout import DATASET, Output
-from lucid.stream.write.npz import said_by as said_by_npz
-from lucid.stream.write.safetensors import said_by as said_by_safetensors
+from lucid.stream.write.layout import Output
 from lucid.stream.write.sidecars import sidecar_paths
-from lucid.stream.write.zarr import said_by as said_by_zarr
 
+# What reads what an output says about its job, by its suffix; imported when there is one.
 SAID_BY = {
-    ".npz": said_by_npz,
-    ".safetensors": said_by_safetensors,
-    ZARR_SUFFIX: said_by_zarr,
+    ".npz": "npz",
+    ".safetensors": "safetensors",
+    ZARR_SUFFIX: "zarr",
+    **dict.fromkeys(HDF5_SUFFIXES, "hdf5"),
 }
 
 
@@ -254,12 +253,9 @@ def engine_of(output: Path) -> str | None:
         state = read_journal(sidecar_paths(output).journal)
         if state is not None:
             engine = state.job.get("engine")
-        elif output.suffix in SAID_BY:
-            engine = (SAID_BY[output.suffix](output) or {}).get("engine")
         else:
-            with h5py.File(output, "r") as file:
-                said = file.attrs if "engine" in file.attrs else file[DATASET].attrs
-                engine = said.get("engine")
+            home = import_module(f"lucid.stream.write.{SAID_BY[output.suffix]}")
+            engine = (home.said_by(output) or {}).get("engine")
         return None if engine is None else as_engine(engine)
     except ValueError as error:
         raise SinkError(f"{output} was begun with an engine that is not there: {error}") from None

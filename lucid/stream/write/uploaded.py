@@ -32,11 +32,6 @@ class UploadedZarr(Zarr):
         job = json.dumps(layout.attributes, default=str, sort_keys=True)
         self._token = blake2b(job.encode(), digest_size=16).hexdigest().encode()
 
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return isinstance(layout.path, Url) and super().claims(layout)
-
     def files(self) -> Sequence[Path]:
         """Return the file that is written last."""
         return [self._url / ABOUT]

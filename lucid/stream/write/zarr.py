@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lucid.errors import SinkError, SourceError
-from lucid.stream.checks import ZARR_SUFFIX
 from lucid.stream.read.url import UNFINISHED, is_store
 from lucid.stream.types import Array
 from lucid.stream.write import disk
@@ -47,11 +46,6 @@ class Zarr(OneFile):
         super().__init__(layout)
         rows = layout.chunks or CHUNK_BYTES // max(layout.row_bytes, 1)
         self._rows = max(min(rows, layout.shape[0]), 1)
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.path.suffix == ZARR_SUFFIX
 
     def replaces_folder(self) -> bool:
         """Return whether the folder that has the name of the output is a store."""
@@ -145,11 +139,6 @@ class PackedZarr(RowsApart, Zarr):
         super().__init__(layout)
         self._pack = _packer(layout)
         self.packing_bytes = 4 * self._rows * layout.row_bytes  # of a chunk, as read and as packed
-
-    @classmethod
-    def claims(cls, layout: Layout) -> bool:
-        """Return whether this is the format of a layout."""
-        return layout.compression != "none" and Zarr.claims(layout)
 
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""

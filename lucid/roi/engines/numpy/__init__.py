@@ -30,10 +30,3 @@ One band reads each cell once, but more than half of its weights are zeros. A ba
 zeros and lists cells twice that neighbours share. Bands at a stride do neither, where bins are
 evenly spaced. Numbers of cells are rounded up, so that RoIs of like size form one group.
 """
-
-from lucid.roi.engines.numpy import turned
-from lucid.roi.engines.numpy.backward import box_gradient, pool_adjoint
-from lucid.roi.engines.numpy.forward import pool
-from lucid.roi.engines.numpy.memory import working_bytes
-
-__all__ = ["box_gradient", "pool", "pool_adjoint", "turned", "working_bytes"]
