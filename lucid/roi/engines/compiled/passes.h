@@ -264,7 +264,7 @@ INLINE int TYPED(all_finite)(const REAL *values, Py_ssize_t count) {
 }
 
 /* Means of the largest values may be rounded over them: weight half of them, and double what fits. */
-INLINE void TYPED(mend)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi) {
+APART void TYPED(mend)(struct TYPED(scratch) *s, const struct work *work, Py_ssize_t roi) {
     Py_ssize_t count = work->other.size[2] * work->other.size[3] * s->width;
     BITS bits = EXPONENT - 1;
     REAL largest;
