@@ -10,7 +10,7 @@ import pytest
 
 import lucid
 from lucid import SinkError
-from lucid.stream.read.hdf5 import DIMENSION
+from lucid.stream.read.hdf5_datasets import DIMENSION
 from lucid.stream.write.hdf5 import NO_VARIABLE
 
 STORAGES = {"contiguous": {}, "gzip": {"compression": "gzip"}, "chunks": {"chunks": 7}}
