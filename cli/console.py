@@ -78,6 +78,11 @@ def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
         _say(shown(line), to_stderr)
 
 
+def show_shards(path: str, progress: str) -> None:
+    """Print how far the shards of an unfinished output are."""
+    _say(shown(f"{path} is unfinished: {progress}"))
+
+
 def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
     """Print what a file holds."""
     if as_json:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lucid.stream.read.source import ArrayInfo
     from lucid.stream.report import ExtractReport
     from lucid.stream.settings import Settings
+    from lucid.stream.write.shards import shards_of
 
 # Fetched when first used, so that the table of options can be read without NumPy.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "Settings": "settings",
     "list_arrays": "read.arrays",
     "prepare": "extract",
+    "shards_of": "write.shards",
 }
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Settings",
     "list_arrays",
     "prepare",
+    "shards_of",
 ]
 
 

@@ -322,3 +322,15 @@ def as_patience(value: float | str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError(f"patience must be a number of seconds > 0, got {value}")
     return seconds
+
+
+def as_shard(value: Any) -> tuple[int, int]:
+    """Return the number of a shard, from 1, and how many there are, from a pair or 'I/N'."""
+    parts = value.split("/") if isinstance(value, str) else list(value)
+    try:
+        number, shards = (index(int(one) if isinstance(one, str) else one) for one in parts)
+    except (TypeError, ValueError):
+        raise ValueError(f"shard must be I/N, such as 3/8, got {value}") from None
+    if not 1 <= number <= shards:
+        raise ValueError(f"shard must be I/N with 1 <= I <= N, got {value}")
+    return number, shards

@@ -20,6 +20,7 @@ from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
+from lucid.stream.plan.shares import leave_to_others, share_of
 from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
@@ -27,14 +28,16 @@ from lucid.stream.report import ExtractReport
 from lucid.stream.run.executors import require_executor, workers_of
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
+from lucid.stream.write.complete import engine_of
 from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.inputs_kept import keep_inputs
 from lucid.stream.write.journal import JournalState
 from lucid.stream.write.layout import Layout, Output, path_of
 from lucid.stream.write.outputs import output_of
+from lucid.stream.write.shard_sink import ShardSink
 from lucid.stream.write.sinks import FileSink, Sink
 from lucid.stream.write.stream import StreamSink
-from lucid.stream.write.unfinished import engine_of, resume_state
+from lucid.stream.write.unfinished import resume_state
 
 Array = NDArray[Any]
 
@@ -129,7 +132,7 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
     if executor is not None:
         require_executor(executor, settings)
-    begun_with = engine_of(path_of(settings)) if settings.resume else None
+    begun_with = engine_of(path_of(settings)) if settings.resume or settings.shard else None
     settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
         job, scale_from = plan_inputs(settings, opened)
@@ -141,14 +144,23 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])
         start = _start(job, output, settings, known)
         found = _survey(job, settings, start)
+        if settings.shard and output:
+            share = share_of(settings.shard, found, output.border_rows)
+            leave_to_others(job.rois, found, share)
         plan = _plan(job, found, settings, output.packing_bytes if output else 0, executor)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
         if output is None:
             sink = StreamSink(layout, found.done.copy())
         elif start is not None:
-            sink = FileSink(output, start, keep=settings.can_resume)
+            sink = _file_sink(output, start, settings)
         return Extraction(plan, report, sink, settings, opened.pop_all(), executor)
+
+
+def _file_sink(output: Output, start: JournalState, settings: Settings) -> FileSink:
+    if settings.shard:
+        return ShardSink(output, start, settings.shard)
+    return FileSink(output, start, keep=settings.can_resume)
 
 
 def _plan(
@@ -204,4 +216,4 @@ def _start(
         return JournalState(job={}, replaces=False, done=np.zeros(job.rois.rois, bool))
     inputs = [*job.features.inputs, *job.rois.inputs]
     same = identity(job, settings, known)
-    return resume_state(output, same, inputs, settings.overwrite, settings.resume)
+    return resume_state(output, same, inputs, settings.overwrite, settings.resume, settings.shard)

@@ -48,6 +48,8 @@ class Extraction:
                     self._take_in(done)
                     tell(self.rows_done)
                 sink.commit()
+                if isinstance(sink, FileSink):
+                    self.report = replace(self.report, shards_missing=tuple(sink.missing))
         return self.report
 
     def _take_in(self, done: Done) -> None:

@@ -80,6 +80,8 @@ class ExtractReport:
     # Cells without a value, as `_FillValue` says, among those that the run has read: each once, but
     # where several processes share the RoIs of one map, once for each that has read it.
     holes: int = 0
+    shard: tuple[int, int] | None = None  # its number and how many there are, of a part of the run
+    shards_missing: tuple[int, ...] = ()  # that are to be done before the output is complete
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> ExtractReport:
@@ -126,7 +128,8 @@ class ExtractReport:
             images=int(survey.valid.reshape(-1, maps.images).any(axis=0).sum()),
             spooled_bytes=job.features.spooled_bytes,
             missing_chunks=job.features.missing_chunks,
-            resumed=int(survey.valid.sum() - survey.counts.sum()),
+            resumed=int(survey.valid.sum() - survey.counts.sum()) - survey.elsewhere,
+            shard=settings.shard,
             memory=settings.memory,
             bytes_to_read=maps_bytes(job, survey),
             images_at_once=plan.images,
@@ -284,6 +287,10 @@ def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
     bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size) * bool(report.reduce)
     apart = f", apart for each of {report.apart} images" * bool(report.apart)
     size = in_units(report.nbytes)
+    if report.shard:
+        missing = ", ".join(map(str, report.shards_missing))
+        of_all = f"; to be done: {missing}" if missing else "; all are done" * (not dry_run)
+        yield "shard     {} of {}".format(*report.shard) + of_all
     yield f"{intent} {report.output}  {report.shape} {report.dtype}{bins}{apart}, {size}"
 
 

@@ -133,6 +133,14 @@ class Settings:
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
         yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
+            self.overwrite and self.shard is not None,
+            "{overwrite} and {shard} contradict each other; remove the output that is there",
+        )
+        yield (
+            self.shard is not None and not self.can_resume,
+            "a run from or to a pipe has no {shard}",
+        )
+        yield (
             chunked and not is_zarr and not is_hdf5,
             "{compression}, {chunks} and {checksum} are for HDF5 and zarr, not for "
             f"{self.output.suffix or '.npy'}",

@@ -2,7 +2,15 @@
 
 from typing import Annotated, TypedDict
 
-from lucid.stream.checks import as_bytes, as_engine, as_flag, as_jobs, as_patience
+from lucid.stream.checks import (
+    as_bytes,
+    as_engine,
+    as_flag,
+    as_jobs,
+    as_patience,
+    as_shard,
+    optional,
+)
 from lucid.stream.options.option import RUN, Option, Recorded
 
 
@@ -50,6 +58,17 @@ class RunOptions(TypedDict, total=False):
             check=as_jobs,
             default="auto",
             metavar="N|auto",
+        ),
+    ]
+    shard: Annotated[
+        tuple[int, int] | str | None,
+        Option(
+            group=RUN,
+            help="Do part I of N of the run; any number of parts at once, on any machines that "
+            "share the disk. The last to end completes the output.",
+            check=optional(as_shard),
+            unset="all of it",
+            metavar="I/N",
         ),
     ]
     patience: Annotated[

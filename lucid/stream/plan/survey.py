@@ -34,6 +34,7 @@ class Survey:
     slices: list[TableSlice] = field(default_factory=list)  # that have some of those
     out_of_order: int | None = None  # the first valid row whose image is before that of one above
     latest_image: int = 0  # of the last valid row so far
+    elsewhere: int = 0  # RoIs that other shards do
 
     def add(self, start: int, table: RoiTable) -> None:
         """Take in a slice of the table, whose coverage is known."""
@@ -45,6 +46,11 @@ class Survey:
         if self.out_of_order is None and len(back):
             self.out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
         self.latest_image = int(index[-1]) if len(index) else self.latest_image
+        self.count(start, table)
+
+    def count(self, start: int, table: RoiTable) -> None:
+        """Count what is to be done of a slice."""
+        stop = start + len(table.valid)
         index = table.batch_index[table.valid & ~self.done[start:stop]]
         if len(index):
             _count(self.counts, index)

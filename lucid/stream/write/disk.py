@@ -12,6 +12,8 @@ import os
 import shutil
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Answers of file systems without locks: Lustre, FUSE, NFS without a lock service.
@@ -40,6 +42,26 @@ def lock(file: int, path: Path, *, shared: bool = False) -> bool:
         else:
             return True
     return False
+
+
+@contextmanager
+def waited_for(path: Path) -> Iterator[bool]:
+    """Wait for the lock of a file, and yield whether it still has its name."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            _warn_of_no_locks(path)
+        yield has_name(file, path)
+    finally:
+        os.close(file)
 
 
 def _warn_of_no_locks(path: Path) -> None:

@@ -72,6 +72,7 @@ class JournalState(NamedTuple):
     replaces: bool  # whether the run may replace an existing output
     done: Rows  # (K,)
     seen: bytes = b""  # the journal that says so, nothing where there is none yet
+    run: str = ""  # the number of the run that wrote it
 
 
 class _Parts(NamedTuple):
@@ -127,9 +128,10 @@ class Journal:
         """What tells whether this run is still going on."""
         return RunMark(self._path.absolute(), self._parts.run, self._number)
 
-    def start(self) -> None:
-        """Say that a run begins in which nothing is done."""
-        header = {"format": FORMAT, "job": self._state.job, "replaces": self._state.replaces}
+    def start(self, **more: str) -> None:
+        """Say that a run begins in which nothing is done, and more about its job."""
+        job = self._state.job | more
+        header = {"format": FORMAT, "job": job, "replaces": self._state.replaces}
         header |= {"rows": len(self.done), "run": self._number.decode()}
         first = json.dumps(header).encode() + b"\n"
         self._parts = _Parts.after(first, len(self.done))
@@ -251,9 +253,31 @@ def read_journal(path: Path) -> JournalState | None:
         seen = _contents(file)
         return _said(seen) if seen else None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SinkError(f"{path} is no journal of an unfinished run; remove it") from error
+        raise _no_journal(path) from error
     finally:
         os.close(file)
+
+
+def look(path: Path) -> JournalState | None:
+    """Return what a journal says of its job, whoever may be writing it; None where it is not."""
+    try:
+        with path.open("rb") as stream:
+            first = stream.readline()
+        header = json.loads(first) if first.endswith(b"\n") else {}
+        return JournalState(
+            header["job"], header["replaces"], np.zeros(0, bool), run=header["run"]
+        ) if header else None  # fmt: skip
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _no_journal(path) from error
+
+
+def new_journal(path: Path, state: JournalState) -> None:
+    """Write a journal in which nothing is done."""
+    disk.remove(path)
+    with Journal(path, state._replace(seen=b"", done=np.zeros_like(state.done))) as journal:
+        journal.start()
 
 
 def finish(output: Path, state: JournalState) -> None:
@@ -273,7 +297,7 @@ def _said(seen: bytes) -> JournalState:
     same = seen[parts.boot : parts.written] == _boot() != _boot_line("")
     table = seen[parts.written if same else parts.safe : parts.end]
     done = np.unpackbits(np.frombuffer(table, np.uint8), count=rows).astype(bool)
-    return JournalState(header["job"], header["replaces"], done, seen)
+    return JournalState(header["job"], header["replaces"], done, seen, header["run"])
 
 
 def _contents(file: int) -> bytes:
@@ -307,6 +331,10 @@ def _boot() -> bytes:
 
 def _boot_line(text: str) -> bytes:
     return text.encode()[: BOOT_BYTES - 1].ljust(BOOT_BYTES - 1) + b"\n"
+
+
+def _no_journal(path: Path) -> SinkError:
+    return SinkError(f"{path} is no journal of an unfinished run; remove it")
 
 
 def _in_use(path: Path) -> SinkError:

@@ -18,6 +18,7 @@ from lucid.stream.write.companions import Companions
 from lucid.stream.write.rows import Place
 
 DATASET = "crops"
+PAGE = 4096  # bytes, of memory and of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,10 @@ class Output(Protocol):
     def place(self, path: Path) -> Place:
         """Return where the rows are in a file that was laid out."""
 
+    @property
+    def border_rows(self) -> int:
+        """After how many rows others may write without touching the same page or file."""
+
     def pack(self, rows: Path, path: Path) -> None:
         """Write the output from a file that holds the rows."""
 
@@ -142,6 +147,11 @@ class OneFile:
     def place(self, path: Path) -> Place:
         """Return where the rows are in a file that was laid out."""
         return Place(path, self.begin(path))
+
+    @property
+    def border_rows(self) -> int:
+        """After how many rows the pages of a file are again where they were among its rows."""
+        return PAGE // math.gcd(PAGE, self.layout.row_bytes)
 
     def pack(self, rows: Path, path: Path) -> None:
         """Do nothing: rows are where they belong."""

@@ -35,6 +35,26 @@ def sidecar_paths(output: Path) -> Names:
     return Names(*(output.with_name(part + ending) for ending in endings))
 
 
+class ShardNames(NamedTuple):
+    """The files of one of several shards, beside what is common to them."""
+
+    common: Path  # which job it is, and how many shards: the journal of a run of one process
+    new: Path  # what is laid out, until it has its name
+    journal: Path
+    done: Path  # the journal, when all rows of the shard are on the disk
+    table: Path
+
+
+def shard_paths(output: Path, number: int, shards: int) -> ShardNames:
+    """Return the names that a shard uses until the output is complete."""
+    names = sidecar_paths(output)
+    stem = f"{names.part.name}.{number}-of-{shards}"
+    own = [
+        names.part.with_name(stem + ending) for ending in (".new", ".journal", ".done", ".table")
+    ]
+    return ShardNames(names.journal, *own)
+
+
 class RunMark(NamedTuple):
     """The number of a run, and where it stands as long as the run goes on."""
 

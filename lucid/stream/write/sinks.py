@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -16,6 +16,7 @@ from lucid.stream.write import disk
 from lucid.stream.write.journal import Journal, JournalState
 from lucid.stream.write.layout import Output
 from lucid.stream.write.rows import OpenRows, Place
+from lucid.stream.write.shards import remove_shards
 from lucid.stream.write.sidecars import RunMark, sidecar_paths
 from lucid.stream.write.unfinished import require_no_strangers
 
@@ -91,21 +92,26 @@ class FileSink:
 
     def __enter__(self) -> Self:
         with self.errors():
-            journal = Journal(self._names.journal, self._start)
+            journal = self._journal = self._locked()
             try:
-                if not self._start.seen:
-                    require_no_strangers(self._path)
-                self._require_free()
-            except BaseException:
-                journal.close()
-                raise
-            self._journal = journal
-            try:
-                self._go_on(journal) if self._start.done.any() else self._start_over(journal)
+                if journal is not None:
+                    self._go_on(journal) if self._start.done.any() else self._start_over(journal)
             except BaseException as error:
                 self.__exit__(type(error))
                 raise
         return self
+
+    def _locked(self) -> Journal | None:
+        """Return the journal, locked; None if there is nothing to be written."""
+        journal = Journal(self._names.journal, self._start)
+        try:
+            if not self._start.seen:
+                require_no_strangers(self._path)
+            self._require_free()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     def _require_free(self) -> None:
         """Raise if an output is there that the run may not replace."""
@@ -147,6 +153,11 @@ class FileSink:
         return self._output.packs
 
     @property
+    def missing(self) -> Sequence[int]:
+        """The shards that are to be done before the output is complete."""
+        return ()
+
+    @property
     def run(self) -> RunMark:
         """What tells whether the run is going on, once the sink is open."""
         if self._journal is None:
@@ -172,14 +183,18 @@ class FileSink:
         with self.errors():
             if self._rows is not None:
                 journal.sync(self._rows)
-            if self._output.packs and not self._names.part.exists():
-                self._pack()
-            self._require_free()
-            for left in (self._names.rows, self._names.packed, self._names.table):
-                disk.remove(left)
-            self._output.publish(self._names.part)
-            disk.sync_names(self._names.journal.parent)
+            self._publish()
             journal.remove()
+
+    def _publish(self) -> None:
+        """Give the complete file its name, packed if it has to be."""
+        if self._output.packs and not self._names.part.exists():
+            self._pack()
+        self._require_free()
+        for left in (self._names.rows, self._names.packed, self._names.table):
+            disk.remove(left)
+        self._output.publish(self._names.part)
+        disk.sync_names(self._names.journal.parent)
 
     def _pack(self) -> None:
         """Make the output from the rows."""
@@ -215,6 +230,7 @@ class FileSink:
             journal.withdraw()
 
     def _remove(self) -> None:
+        remove_shards(self._path)
         for path in self._names:
             if path != self._names.journal:
                 disk.remove(path)

@@ -8,43 +8,47 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from lucid.errors import OutputExistsError, SinkError
-from lucid.roi.engines.selection import as_engine
-from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX
-from lucid.stream.read.fingerprint import SAMPLED, Input
+from lucid.stream.read.fingerprint import Input
 from lucid.stream.write import disk
-from lucid.stream.write.identity import DEFAULTS
+from lucid.stream.write.complete import require_complete
 from lucid.stream.write.inputs_kept import about
 from lucid.stream.write.journal import (
     FORMAT,
     Job,
     JournalState,
     finish,
+    look,
     read_journal,
 )
 from lucid.stream.write.layout import Output
-from lucid.stream.write.sidecars import sidecar_paths
-
-# What reads what an output says about its job, by its suffix; imported when there is one.
-SAID_BY = {
-    ".npz": "npz",
-    ".safetensors": "safetensors",
-    ZARR_SUFFIX: "zarr",
-    **dict.fromkeys(HDF5_SUFFIXES, "hdf5"),
-}
+from lucid.stream.write.same import require_same, warn_of_samples
+from lucid.stream.write.shards import (
+    LAYOUT,
+    SHARDS,
+    clear,
+    is_done,
+    progress_of,
+    remove_shards,
+    require_idle,
+)
+from lucid.stream.write.sidecars import shard_paths, sidecar_paths
 
 
 def resume_state(
-    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+    output: Output,
+    job: Job,
+    inputs: Sequence[Input],
+    overwrite: bool,
+    resume: bool,
+    shard: tuple[int, int] | None = None,
 ) -> JournalState | None:
     """Return from where a run is to go on, None if its output is there already; or refuse.
 
@@ -58,7 +62,43 @@ def resume_state(
     """
     with about(output.layout.path):
         job = job | {"modified": _modified(inputs)}
-        return _resume_state(output, job, inputs, overwrite, resume)
+        if shard is not None:
+            return _shard_state(output, job | {SHARDS: shard[1]}, inputs, shard)
+        return _resume_state(output, job | {SHARDS: None}, inputs, overwrite, resume)
+
+
+def _shard_state(
+    output: Output, job: Job, inputs: Sequence[Input], shard: tuple[int, int]
+) -> JournalState | None:
+    """Return from where a shard goes on, None if the output is complete."""
+    path = output.layout.path
+    _require_folder(output)
+    common = look(sidecar_paths(path).journal)
+    if common is not None and not _has_rows(path) and output.in_the_way(sidecar_paths(path).part):
+        with disk.waited_for(sidecar_paths(path).journal):
+            clear(path)  # that was only not removed any more
+        common = None
+    if common is None:
+        require_no_strangers(path)
+        if output.in_the_way(sidecar_paths(path).part) is not None:
+            require_complete(output, job, inputs)
+            return None
+    else:
+        _require_same_run(common, job, inputs, path)
+    _require_space(output)
+    nothing = np.zeros(output.layout.shape[0], bool)
+    fresh = JournalState(job=job, replaces=False, done=nothing)
+    if common is None:
+        return fresh
+    if is_done(path, shard[0], common):
+        return fresh._replace(done=~nothing)
+    own = read_journal(shard_paths(path, *shard).journal)
+    goes_on = own is not None and own.job.get(LAYOUT) == common.run and _has_rows(path)
+    return fresh._replace(
+        done=own.done if own and goes_on else nothing,
+        seen=own.seen if own else b"",
+        run=common.run,
+    )
 
 
 def _resume_state(
@@ -73,11 +113,13 @@ def _resume_state(
         if there is not None and not overwrite:
             if not resume:
                 raise OutputExistsError(f"{there} exists; pass --overwrite to replace it", there)
-            _require_complete(output, job, inputs)
+            require_complete(output, job, inputs)
             return None
     if state is not None and not overwrite:
-        state = _same_run(state, job, inputs, path) if resume else _refuse(state, path)
+        goes_on = resume and not progress_of(path)
+        state = _same_run(state, job, inputs, path) if goes_on else _refuse(state, path)
     else:
+        require_idle(path)
         nothing, seen = np.zeros(output.layout.shape[0], bool), b"" if state is None else state.seen
         state = JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
     _require_space(output)
@@ -86,6 +128,10 @@ def _resume_state(
 
 def _refuse(state: JournalState, path: Path) -> NoReturn:
     """Raise, for neither way to go on was asked for."""
+    if shards := progress_of(path):
+        raise SinkError(
+            f"{path} is unfinished ({shards}); run them, or pass --overwrite to start over"
+        )
     share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
     raise SinkError(
         f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
@@ -95,16 +141,21 @@ def _refuse(state: JournalState, path: Path) -> NoReturn:
 
 def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> JournalState:
     """Return from where an unfinished run is gone on with; raise if it is of another job."""
+    _require_same_run(state, job, inputs, path)
+    return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
+
+
+def _require_same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> None:
+    """Raise if an unfinished run is of another job."""
     if state.job["format"] != FORMAT:
         raise SinkError(
             f"{path} was begun by another version of lucid-roialign, and only that can finish it; "
             "pass --overwrite to start over"
         )
-    _require_same(state.job, job, f"{path} was begun")
+    require_same(state.job, job, f"{path} was begun")
     now, before = _modified(inputs), state.job["modified"]
     touched = [one for one in inputs if now[one.role] != before[one.role]]
-    _warn_of_samples(touched, job, f"{path} was begun")
-    return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
+    warn_of_samples(touched, job, f"{path} was begun")
 
 
 def _modified(inputs: Sequence[Input]) -> dict[str, int]:
@@ -113,38 +164,6 @@ def _modified(inputs: Sequence[Input]) -> dict[str, int]:
     for one in inputs:
         times[one.role] = max(times.get(one.role, 0), one.modified())
     return times
-
-
-def _require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
-    """Raise unless what stands there is the output of a job."""
-    path, said = output.layout.path, _said_by(output)
-    # What an output does not say cannot be compared; if it says its job, what it leaves out has
-    # its default.
-    if "lucid_version" in said:
-        said = DEFAULTS | said
-    told = {key: value for key, value in job.items() if key in said}
-    _require_same(said, told, f"{path} is complete, but")
-    written = min((file.stat().st_mtime_ns for file in output.files()), default=0)
-    touched = [one for one in inputs if one.modified() > written]
-    if touched and "features_fingerprint" not in said:
-        raise SinkError(
-            f"{path} is complete, but {touched[0].path} changed since; "
-            "pass --overwrite to do the job again"
-        )
-    _warn_of_samples(touched, job, f"{path} was written")
-
-
-def _said_by(output: Output) -> Job:
-    """Return what a complete output says about its job; raise if it is none of ours."""
-    try:
-        said = output.said()
-    except SinkError:
-        raise
-    except Exception as error:  # whatever is wrong with it, it is not ours
-        raise _stranger(output.layout.path) from error
-    if said is None:
-        raise _stranger(output.layout.path)
-    return said
 
 
 def _require_folder(output: Output) -> None:
@@ -183,47 +202,19 @@ def _unfinished_run(output: Output) -> JournalState | None:
         return state
     if state.done.any() or (output.in_the_way(names.part) and not state.replaces):
         # All was done and the output has its name; only the journal was not removed any more.
-        finish(output.layout.path, state)
+        _finish(output.layout.path, state)
         return None
     return state
+
+
+def _finish(output: Path, state: JournalState) -> None:
+    remove_shards(output)
+    finish(output, state)
 
 
 def _has_rows(output: Path) -> bool:
     names = sidecar_paths(output)
     return names.rows.exists() or names.part.exists()
-
-
-def _require_same(state: Job, job: Job, what: str) -> None:
-    """Raise if a job is not the one that was recorded, on the first thing in which it differs."""
-    for key, value in job.items():
-        was = bool(state.get(key)) if isinstance(value, bool) else state.get(key)
-        if was != value and key != "modified":
-            role = key.removesuffix("_fingerprint")
-            fact = f"{key} {_shown(was)}, not {_shown(value)}"
-            raise SinkError(
-                f"{what} with {fact if role == key else f'other contents of {role}'}; "
-                "repeat the job as it was, or pass --overwrite to start over"
-            )
-
-
-def _warn_of_samples(touched: Iterable[Input], job: Job, since: str) -> None:
-    """Warn of inputs whose times say that they may have changed where no sample was taken."""
-    for one in touched:
-        if job[f"{one.role}_fingerprint"].startswith(SAMPLED):
-            warnings.warn(
-                f"{one.path} was modified since {since}; it is too large to be compared as a "
-                "whole, and the sample of it that was is the same",
-                stacklevel=2,
-            )
-
-
-def _shown(value: Any) -> str:
-    return " x ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _stranger(path: Path) -> SinkError:
-    fact = f"{path} exists and is no output of this tool; pass --overwrite to replace it"
-    return OutputExistsError(fact, path)
 
 
 def _require_space(output: Output) -> None:
@@ -239,25 +230,3 @@ def _require_space(output: Output) -> None:
             f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "
             f"and {free / 1e9:.3g} GB are free"
         )
-
-
-def engine_of(output: Path) -> str | None:
-    """Return the engine of the run that an output or its journal is of, None if neither says.
-
-    Raises
-    ------
-    SinkError
-        If that engine is not there.
-    """
-    try:
-        state = read_journal(sidecar_paths(output).journal)
-        if state is not None:
-            engine = state.job.get("engine")
-        else:
-            home = import_module(f"lucid.stream.write.{SAID_BY[output.suffix]}")
-            engine = (home.said_by(output) or {}).get("engine")
-        return None if engine is None else as_engine(engine)
-    except ValueError as error:
-        raise SinkError(f"{output} was begun with an engine that is not there: {error}") from None
-    except (OSError, KeyError, RuntimeError, TypeError, AttributeError):
-        return None  # what is wrong with it is said when the run is planned

@@ -64,6 +64,11 @@ class Zarr(OneFile):
         disk.sync_names(place.path)
         return place
 
+    @property
+    def border_rows(self) -> int:
+        """After how many rows others may write without touching the same file."""
+        return self._rows
+
     def publish(self, part: Path) -> None:
         """Give the store its name; a folder cannot take that of another, which steps aside."""
         path, aside = self.layout.path, sidecar_paths(self.layout.path).packed

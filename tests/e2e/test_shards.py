@@ -1,0 +1,202 @@
+"""Outputs that shards write, each on its own: the bytes of one run, whoever ends last."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import run_here
+
+import lucid
+from lucid import SinkError
+from lucid.errors import OutputExistsError
+
+
+def extract(output="c.npy", rois="r.npy", **options):
+    return lucid.extract("f.npy", rois, output, spatial_scale=1 / 16, **options)
+
+
+def bytes_of(output):
+    path = Path(output)
+    files = {each.name: each.read_bytes() for each in path.rglob("*") if each.is_file()}
+    return files or path.read_bytes()
+
+
+@pytest.fixture
+def whole(files):
+    def of(output, **options):
+        extract("whole" + output, **options)
+        return bytes_of("whole" + output)
+
+    return of
+
+
+def left():
+    return sorted(path.name for path in Path().glob("c.*"))
+
+
+OUTPUTS = [
+    ("c.npy", {}),
+    ("c.h5", {}),
+    ("c.h5", {"compression": "gzip", "checksum": True}),
+    ("c.npz", {}),
+    ("c.zarr", {"chunks": 7}),
+    ("c.zarr", {"compression": "gzip"}),
+]
+
+
+@pytest.mark.parametrize(("output", "options"), OUTPUTS)
+@pytest.mark.parametrize(
+    "order", [(4, 2, 3, 1), pytest.param((1, 2, 3, 4), marks=pytest.mark.slow)]
+)
+def test_shards_in_any_order_make_the_output_of_one_run(whole, output, options, order):
+    expected = whole(output, **options)
+    for done, number in enumerate(order, start=1):
+        assert not Path(output).exists()
+        report = extract(output, shard=(number, 4), **options)
+        assert set(report.shards_missing) == set(order[done:])
+    assert bytes_of(output) == expected
+    assert left() == [output]
+    report = extract(output, shard="2/4", **options)  # complete: nothing is done
+    assert report.shards_missing == ()
+    assert bytes_of(output) == expected
+
+
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_each_row_is_written_by_one_shard(files, whole, rng, is_sorted):
+    rois = np.concatenate([files.rois] * 30)
+    rois[:, 0] = np.sort(rng.integers(0, 5, len(rois))) if is_sorted else rois[:, 0]
+    rois[[7, 70], 1:3] = np.nan
+    expected = whole("c.npy", rois=rois, invalid="zero")
+    told = []
+    for number in (1, 2, 3):
+        rows = []
+        extract(rois=rois, invalid="zero", shard=(number, 3), on_progress=rows.append)
+        assert rows[-1] == len(rois)
+        told.append(rows[-1] - rows[0])
+    assert sum(told) == len(rois) - 2
+    assert min(told) > (len(rois) / 4 if is_sorted else 0)
+    assert bytes_of("c.npy") == expected
+
+
+def test_more_shards_than_images_or_rows(files, whole):
+    expected = whole("c.npy", rois=files.rois[:3])
+    for number in range(1, 9):
+        extract(rois=files.rois[:3], shard=(number, 8))
+    assert bytes_of("c.npy") == expected
+
+
+def test_shards_at_once(whole, tuned):
+    tuned(crops_bytes=20_000)
+    expected = whole("c.h5", compression="lzf")
+    with ThreadPoolExecutor(7) as pool:
+        shards = [(number, 7) for number in range(1, 8)]
+        list(pool.map(lambda shard: extract("c.h5", shard=shard, compression="lzf"), shards))
+    assert bytes_of("c.h5") == expected
+    assert left() == ["c.h5"]
+
+
+def test_a_shard_that_is_interrupted_is_run_again_by_the_same_line(whole, tuned):
+    tuned(crops_bytes=8000)
+    expected = whole("c.npy")
+    extract(shard=(2, 2))
+    told = []
+
+    def interrupt(rows_done):
+        told.append(rows_done)
+        if rows_done > told[0] + 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(shard=(1, 2), on_progress=interrupt)
+    assert not Path("c.npy").exists()
+    assert extract(shard=(1, 2)).resumed > 0
+    assert bytes_of("c.npy") == expected
+    assert left() == ["c.npy"]
+
+
+def test_shards_on_executors_and_processes(whole, tuned):
+    tuned(task_bytes=8000)
+    expected = whole("c.zarr", chunks=7)
+    with ThreadPoolExecutor(2) as pool:
+        for number in (1, 2):
+            extract("c.zarr", chunks=7, shard=(number, 2), executor=pool)
+    assert bytes_of("c.zarr") == expected
+    assert left() == ["c.zarr"]
+
+
+def test_other_shards_other_options_and_other_runs_are_refused(files, whole):
+    expected = whole("c.npy")
+    extract(shard=(1, 3))
+    with pytest.raises(SinkError, match="was begun with shards 3, not 4"):
+        extract(shard=(2, 4))
+    with pytest.raises(SinkError, match="was begun with sampling_ratio -1, not 2"):
+        extract(shard=(2, 3), sampling_ratio=2)
+    for options in ({}, {"resume": True}):
+        with pytest.raises(SinkError, match=r"unfinished \(2 of 3 shards are missing: 2, 3\)"):
+            extract(**options)
+    with pytest.raises(ValueError, match="overwrite and shard contradict each other"):
+        extract(shard=(2, 3), overwrite=True)
+    extract(overwrite=True)
+    assert bytes_of("c.npy") == expected
+    assert left() == ["c.npy"]
+    np.save("c.npy", np.zeros(3))
+    with pytest.raises(SinkError, match="is complete, but with dtype float64"):
+        extract(shard=(2, 3))
+    Path("c.h5").write_text("mine")
+    with pytest.raises(OutputExistsError, match="is no output of this tool"):
+        extract("c.h5", shard=(2, 3))
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b", (1,), (1, 2.5)])
+def test_what_is_no_shard_is_refused(files, shard):
+    with pytest.raises(ValueError, match="shard must be I/N"):
+        extract(shard=shard)
+
+
+def test_while_a_shard_is_at_work_nobody_else_does_it_or_starts_over(files, tuned):
+    tuned(crops_bytes=8000)
+    refused, told = [], []
+
+    def meanwhile(rows_done):
+        told.append(rows_done)
+        if len(told) == 2:
+            for options in ({"shard": (1, 2)}, {"overwrite": True}):
+                with pytest.raises(SinkError, match="in use"):
+                    extract(**options)
+                refused.append(options)
+
+    extract(shard=(1, 2), on_progress=meanwhile)
+    assert len(refused) == 2
+
+
+def test_info_says_which_shards_are_missing(files):
+    for output, options in (("c.h5", []), ("d.h5", ["--compression", "gzip"])):
+        command = ["extract", "--features", "f.npy", "--rois", "r.npy", "-o", output, *options]
+        done = run_here(*command, "--shard", "2/3", text=True)
+        assert done.returncode == 0, done.stderr
+        assert "shard     2 of 3; to be done: 1, 3" in done.stdout
+        said = run_here("info", f"{output}.part", text=True)
+        assert said.returncode == 0, said.stderr
+        assert f"{output}.part is unfinished: 2 of 3 shards are missing: 1, 3" in said.stdout
+
+
+@pytest.mark.parametrize("step", ["publish", "clear"])
+def test_a_kill_while_the_output_is_completed_is_mended_by_any_shard(whole, monkeypatch, step):
+    from lucid.stream.write import layout, shard_sink
+
+    expected = whole("c.h5", compression="gzip")
+    extract("c.h5", compression="gzip", shard=(1, 2))
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        place = (layout.OneFile, "publish") if step == "publish" else (shard_sink, step)
+        patch.setattr(*place, killed)
+        with pytest.raises(KeyboardInterrupt):
+            extract("c.h5", compression="gzip", shard=(2, 2))
+    assert Path("c.h5").exists() == (step != "publish")
+    extract("c.h5", compression="gzip", shard=(1, 2))
+    assert bytes_of("c.h5") == expected
+    assert left() == ["c.h5"]
