@@ -77,11 +77,11 @@ def test_an_engine_that_there_is_not_is_a_usage_error(files):
 
 def test_a_run_begun_with_an_engine_that_is_not_there_is_refused_by_name(files, monkeypatch):
     begin("c.h5", ENGINES[-1])
-    from lucid.stream.write import unfinished
+    from lucid.stream.write import complete
 
     def not_there(name):
         raise ValueError("engine is 'compiled', which was not built here")
 
-    monkeypatch.setattr(unfinished, "as_engine", not_there)
+    monkeypatch.setattr(complete, "as_engine", not_there)
     with pytest.raises(SinkError, match="c.h5 was begun with an engine that is not there: .*built"):
         lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
