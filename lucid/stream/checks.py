@@ -324,6 +324,14 @@ def as_patience(value: float | str) -> float:
     return seconds
 
 
+def as_scheduler(value: Any) -> str:
+    """Return where a scheduler of dask is, or 'local'."""
+    name = os.fspath(value)
+    if name != "local" and "://" not in name and not name.endswith(".json"):
+        raise ValueError(f"scheduler must be tcp://HOST:PORT, FILE.json or local, got {name}")
+    return str(name)
+
+
 def as_shard(value: Any) -> tuple[int, int]:
     """Return the number of a shard, from 1, and how many there are, from a pair or 'I/N'."""
     parts = value.split("/") if isinstance(value, str) else list(value)

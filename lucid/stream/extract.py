@@ -26,6 +26,7 @@ from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.report import ExtractReport
 from lucid.stream.run.executors import require_executor, workers_of
+from lucid.stream.run.scheduler import scheduled
 from lucid.stream.settings import Settings
 from lucid.stream.write.companions import Companions
 from lucid.stream.write.complete import engine_of
@@ -130,11 +131,13 @@ def extract(
 
 def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
-    if executor is not None:
+    if executor is not None or settings.scheduler:
         require_executor(executor, settings)
     begun_with = engine_of(path_of(settings)) if settings.resume or settings.shard else None
     settings = settings.with_engine(begun_with or get_engine())
     with ExitStack() as opened:
+        if settings.scheduler:
+            executor = opened.enter_context(scheduled(settings))
         job, scale_from = plan_inputs(settings, opened)
         known = {} if settings.to_stream else inputs_of(job, path_of(settings))
         attributes = recorded(job, settings, known)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from command import run
 
 import lucid
 from lucid import SinkError, SourceError
@@ -288,7 +290,7 @@ def test_a_worker_that_sees_other_files_or_another_version_is_refused(
 
 
 def test_what_cannot_be_shared_or_is_no_executor_is_refused(files):
-    with pytest.raises(ValueError, match="an executor needs files: features and output cannot be"):
+    with pytest.raises(ValueError, match="workers elsewhere need files: features and"):
         extract(features=files.features, executor=AtOnce())
     with pytest.raises(TypeError, match="executor must be a concurrent.futures.Executor, got 3"):
         extract(executor=3)
@@ -325,3 +327,35 @@ def test_tasks_are_small_however_many_rois_and_maps(
     with pytest.raises(SinkError):
         lucid.extract("f.npy", rois, "c.npy", output_size=1, executor=AtOnce(measured), jobs=64)
     assert max(sizes) < most
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "kind", "message"),
+    [
+        ("somewhere", ValueError, "scheduler must be tcp://HOST:PORT, FILE.json or local, got som"),
+        ("none.json", SinkError, "none.json is no scheduler that answers: there is no such file"),
+    ],
+)
+def test_where_there_is_no_scheduler(files, scheduler, kind, message):
+    pytest.importorskip("distributed")
+    with pytest.raises(kind, match=message):
+        extract(scheduler=scheduler)
+
+
+def test_without_dask_the_error_says_what_to_install(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ValueError, match="scheduler needs dask: pip install 'lucid-roia"):
+        extract(scheduler="local")
+    with pytest.raises(ValueError, match="executor and scheduler contradict each other"):
+        extract(scheduler="local", executor=AtOnce())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of distributed
+def test_the_command_runs_on_a_scheduler_of_dask(files, expected):
+    pytest.importorskip("distributed")
+    whole = expected("c.h5")
+    command = ["extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "0.0625"]
+    done = run(*command, "-o", "c.h5", "--scheduler", "local", "--jobs", "2", text=True)
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(Path("c.h5")) == whole

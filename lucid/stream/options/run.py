@@ -8,6 +8,7 @@ from lucid.stream.checks import (
     as_flag,
     as_jobs,
     as_patience,
+    as_scheduler,
     as_shard,
     optional,
 )
@@ -58,6 +59,18 @@ class RunOptions(TypedDict, total=False):
             check=as_jobs,
             default="auto",
             metavar="N|auto",
+        ),
+    ]
+    scheduler: Annotated[
+        str | None,
+        Option(
+            group=RUN,
+            help="Have workers of dask do the run: those of a scheduler, by its address or the "
+            "file that it wrote, or local ones. {memory} is then that of each, and all must see "
+            "inputs and output under the same paths.",
+            check=optional(as_scheduler),
+            unset="processes of its own",
+            metavar="tcp://HOST:PORT|FILE.json|local",
         ),
     ]
     shard: Annotated[

@@ -49,12 +49,14 @@ def rows_written(
                 yield done
 
 
-def require_executor(executor: Executor, settings: Settings) -> None:
-    """Raise unless an executor can do a run."""
-    if not callable(getattr(executor, "submit", None)):
+def require_executor(executor: Executor | None, settings: Settings) -> None:
+    """Raise unless an executor, or else a scheduler, can do a run."""
+    if executor is not None and settings.scheduler:
+        raise ArgumentError("executor and {scheduler} contradict each other")
+    if not settings.scheduler and not callable(getattr(executor, "submit", None)):
         raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
     if not settings.can_share:
-        raise ArgumentError("an executor needs files: {features} and {output} cannot be pipes, "
+        raise ArgumentError("workers elsewhere need files: {features} and {output} cannot be pipes, "
                             "nor can maps be in memory")  # fmt: skip
 
 
