@@ -56,8 +56,10 @@ def require_executor(executor: Executor | None, settings: Settings) -> None:
     if not settings.scheduler and not callable(getattr(executor, "submit", None)):
         raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
     if not settings.can_share:
-        raise ArgumentError("workers elsewhere need files: {features} and {output} cannot be pipes, "
-                            "nor can maps be in memory")  # fmt: skip
+        raise ArgumentError(
+            "workers elsewhere need files: {features} and {output} cannot be pipes, nor can maps "
+            "be in memory"
+        )
 
 
 def workers_of(executor: Executor) -> int:
