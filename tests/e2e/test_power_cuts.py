@@ -1,0 +1,127 @@
+"""Power cuts: pages and names that were not synced are lost at random, and the run is resumed.
+
+What a run does, in order, and the tests that have it fail there:
+
+1. The journal is made, locked and synced: a cut between any two calls here; two runs at once in
+   `kill/test_begin_together.py`.
+2. Rows are laid out and synced, then the names of both files: cuts here; a sync that fails in
+   `test_failed_sync.py`; a full disk in `test_resume.py`.
+3. Rows are written and marked: cuts here; kills in `kill/test_kill.py`.
+4. Marks are withdrawn, rows synced, and marks written again: cuts here, and `test_failed_sync.py`.
+5. The output is packed, if it has to be, and synced under a name of its own: cuts here.
+6. It gets its name, which is synced, and the journal is removed last: cuts here; shards that are
+   ended there in `test_shards.py`.
+"""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+import lucid
+from lucid.stream.write import journal
+
+pytestmark = pytest.mark.slow
+PAGE = 4096
+CUTS = 100
+
+
+class Disk:
+    """What of the files of an output is on the disk: contents by inode, and names of inodes.
+
+    Each call is an event, before which all is looked at; the power is cut at one of them.
+    """
+
+    def __init__(self, cut_at, monkeypatch):
+        self.cut_at, self.events, self.state = cut_at, 0, None
+        self.safe, self.now, self.lock = {}, {}, threading.RLock()
+        self.names = [{}]  # since they were synced, as the file system keeps their order
+        for module, name in ((os, "pwrite"), (os, "link"), (Path, "replace"), (Path, "unlink")):
+            monkeypatch.setattr(module, name, self.watched(getattr(module, name)))
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, self.sync)
+
+    def watched(self, call):
+        def watch(*arguments, **options):
+            self.look()
+            return call(*arguments, **options)
+
+        return watch
+
+    def look(self):
+        with self.lock:
+            self.take_down()
+
+    def take_down(self):
+        paths = [path for path in Path().glob("c.*") if path.is_file()]
+        names = {path.name: path.stat().st_ino for path in paths}
+        self.now |= {path.stat().st_ino: path.read_bytes() for path in paths}
+        if names != self.names[-1]:
+            self.names.append(names)
+        self.events += 1
+        if self.events == self.cut_at:
+            self.state = [dict(self.safe), dict(self.now), list(self.names)]
+
+    def sync(self, file):
+        path = Path(f"/proc/self/fd/{file}")
+        with self.lock:
+            self.look()
+            if path.is_dir():
+                self.names = self.names[-1:]
+            else:
+                self.safe[os.fstat(file).st_ino] = path.read_bytes()
+
+    def after_the_cut(self, rng):
+        """Put in place what a disk may have of all that."""
+        for path in Path().glob("c.*"):
+            path.unlink()
+        safe, now, names = self.state
+        for name, inode in names[rng.integers(len(names))].items():
+            Path(name).write_bytes(torn(safe.get(inode, b""), now.get(inode, b""), rng))
+
+
+def torn(safe, now, rng):
+    """Return pages of either, and the length of either."""
+    length = len(safe) if rng.random() < 0.5 else len(now)
+    pages = [
+        (now if rng.random() < 0.5 else safe)[at : at + PAGE].ljust(PAGE, b"\0")
+        for at in range(0, max(len(safe), len(now)), PAGE)
+    ]
+    return b"".join(pages)[:length]
+
+
+def extract(output, **options):
+    lucid.extract("f.npy", "r.npy", output, spatial_scale=1 / 16, **options)
+
+
+@pytest.mark.usefixtures("helpers_are_threads")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [("c.npy", {}), ("c.h5", {}), ("c.h5", {"compression": "gzip", "checksum": True})],
+)
+def test_no_cut_leaves_a_wrong_byte(files, tuned, rng, monkeypatch, output, options, jobs):
+    tuned(crops_bytes=20_000, mark_seconds=0.0, sync_seconds=0.0, look_seconds=1e6)
+    extract("whole" + output, jobs=1, **options)
+    expected = Path("whole" + output).read_bytes()
+
+    def run(cut_at):
+        with monkeypatch.context() as patch:
+            disk = Disk(cut_at, patch)
+            extract(output, jobs=jobs, **options)
+        return disk
+
+    events = run(0).events
+    Path(output).unlink()
+    for cut_at in rng.integers(1, events, CUTS).tolist():
+        disk = run(cut_at)
+        if disk.state is None:  # threads make more or fewer batches
+            continue
+        disk.after_the_cut(rng)
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "_boot", lambda: journal._boot_line("the start after it"))
+            extract(output, jobs=1, resume=True, **options)
+        assert Path(output).read_bytes() == expected, cut_at
+        assert [path.name for path in Path().glob("c.*")] == [output], cut_at
+        Path(output).unlink()
