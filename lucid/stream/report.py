@@ -19,7 +19,7 @@ from lucid.stream.plan.survey import Survey
 from lucid.stream.read.maps import Features
 from lucid.stream.read.pyramid import Pyramid
 from lucid.stream.settings import Settings
-from lucid.stream.wording import in_units, shown
+from lucid.stream.wording import in_units, shown, wrapped
 from lucid.stream.write.identity import options_of, printable
 
 MOST_DRAWN = 6  # RoIs in a notebook
@@ -37,7 +37,8 @@ class ExtractReport:
     reduce: str | None  # what bins became: 'mean', or None
     nbytes: int
     features: str
-    features_shape: tuple[int, ...]
+    features_shape: tuple[int, ...]  # with the height and the width of the largest maps
+    features_smallest: tuple[int, int]  # height and width that no map is below
     features_dtype: str
     levels: tuple[dict[str, Any], ...]  # of a pyramid: each with features, shape, scale and rois
     rois: str
@@ -96,6 +97,7 @@ class ExtractReport:
             operator=settings.operator,
             features=printable(job.features.name),
             features_shape=maps.shape,
+            features_smallest=maps.smallest,
             levels=_levels(job.features, survey),
             features_dtype=job.features.kind,
             rois=printable(job.rois.name),
@@ -139,11 +141,11 @@ class ExtractReport:
 
     def input_lines(self) -> Iterator[str]:
         """Yield what the command prints about the inputs."""
-        return map(shown, _input_lines(self))
+        return wrapped(map(shown, _input_lines(self)))
 
     def output_lines(self, dry_run: bool = False) -> Iterator[str]:
         """Yield what the command prints about the output."""
-        return map(shown, _output_lines(self, dry_run))
+        return wrapped(map(shown, _output_lines(self, dry_run)))
 
     def __str__(self) -> str:
         return "\n".join((*self.input_lines(), *self.output_lines()))
@@ -206,7 +208,7 @@ def _input_lines(report: ExtractReport) -> Iterator[str]:
 def _feature_lines(report: ExtractReport) -> Iterator[str]:
     if not report.levels:
         yield (
-            f"features  {report.features}  {report.features_shape} {report.features_dtype}, "
+            f"features  {report.features}  {_maps(report)} {report.features_dtype}, "
             f"spatial scale {_scale(report)}"
         )
     for number, level in enumerate(report.levels):
@@ -215,6 +217,14 @@ def _feature_lines(report: ExtractReport) -> Iterator[str]:
             f"level {number:<3} {level['features']}  {level['shape']} {report.features_dtype}, "
             f"spatial scale {level['spatial_scale']:g}, {rois}"
         )
+
+
+def _maps(report: ExtractReport) -> str:
+    """Say the shape of the maps; of those that differ, the smallest and the largest sizes."""
+    *before, height, width = report.features_shape
+    sizes = zip(report.features_smallest, (height, width), strict=True)
+    sides = [f"{low}..{high}" if low < high else str(low) for low, high in sizes]
+    return f"({', '.join([*map(str, before), *sides])})"
 
 
 def _scale(report: ExtractReport) -> str:

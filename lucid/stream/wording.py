@@ -1,5 +1,13 @@
 """How texts and sizes are written for people."""
 
+import re
+from collections.abc import Iterable, Iterator
+
+COLUMNS = 100  # that a line of a report has, if its parts are no longer
+MARGIN = 10
+# Where a long one is cut, first at the larger parts; nothing within parentheses is one.
+SEAMS = [re.compile(rf"(?<={mark}) (?![^()]*\))") for mark in ";,"]
+
 
 def shown(text: str) -> str:
     """Return a text whose unprintable characters, as names in files may have, are escapes."""
@@ -13,3 +21,22 @@ def in_units(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
+
+
+def wrapped(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines of a report; of long ones several, which end where a part of them does."""
+    for line in lines:
+        larger, smaller = SEAMS
+        yield from (short for part in _cut(line, larger) for short in _cut(part, smaller))
+
+
+def _cut(line: str, seam: re.Pattern[str]) -> Iterator[str]:
+    """Yield the parts of a long line, as many together as there is room for."""
+    first, *others = seam.split(line) if len(line) > COLUMNS else [line]
+    for part in others:
+        if len(first) + 1 + len(part) > COLUMNS:
+            yield first
+            first = " " * MARGIN + part
+        else:
+            first = f"{first} {part}"
+    yield first

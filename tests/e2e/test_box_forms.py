@@ -220,6 +220,19 @@ def test_sizes_of_images_may_be_columns_of_a_table(files, name, spec, header, co
     np.testing.assert_allclose(crops, wanted, atol=1e-5)
 
 
+def test_an_inclusive_range_that_goes_backward_is_refused(flat):
+    ranges = np.column_stack([flat.first, flat.last])
+    options = {"box_ranges": "ranges.npy", "box_ranges_inclusive": True}
+    for none in ([-1, -1], [-1, 4], [4, -1], [9, 8]):  # of image 3
+        ranges[3] = none
+        np.save("ranges.npy", ranges)
+        np.testing.assert_array_equal(crops_of("b.npy", **options), expected(flat))
+    ranges[3] = 5, 3
+    np.save("ranges.npy", ranges)
+    with pytest.raises(ShapeError, match=r"or -1 for none, got \[5, 3\] at row 3"):
+        crops_of("b.npy", **options)
+
+
 @pytest.mark.parametrize("spec", ["s.h5::h,w", "s.h5::image_w,image_h", "s.h5::rows, cols"])
 def test_sizes_of_images_may_be_two_datasets(files, spec):
     fractions = files.rois / np.c_[np.ones(60), SIZES[files.rois[:, 0].astype(int)][:, [1, 0] * 2]]

@@ -73,8 +73,8 @@ def test_the_report_is_brief_and_on_stdout(files):
         "ids       not known; images are numbered from 0 to 4\n"
         "rois      r.npy  (60, 5) on 5 images, all valid\n"
         "          xyxy in input coordinates; not aligned, sampling ratio adaptive\n"
-        "          boxes span -39.07..283.4 x -39.54..316.8; in cells they span -2.442..17.71 of "
-        "17 columns and -2.471..19.8 of 12 rows\n"
+        "          boxes span -39.07..283.4 x -39.54..316.8;\n"
+        "          in cells they span -2.442..17.71 of 17 columns and -2.471..19.8 of 12 rows\n"
         "          8 wholly outside, 30 partly outside\n"
         "crops     crops.h5  (60, 6, 5, 5) float32, 36 kB\n"
     )

@@ -1,9 +1,13 @@
 """The report: what lies where, what is odd, and what a run would do."""
 
+import json
 import re
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from command import run_here
 
 import lucid
 from lucid.roi import as_rois
@@ -160,3 +164,30 @@ def test_rows_whose_corners_are_out_of_order_say_what_they_could_be(pictures):
     boxes = np.c_[pictures[:, :3], pictures[:, 3:] - pictures[:, 1:3]]
     with pytest.raises(lucid.RoiError, match="half of the rows are like it, as if boxes were xywh"):
         dry(boxes, spatial_scale=1 / 16)
+
+
+def test_lines_of_the_report_end_where_a_part_does(files):
+    ids = [f"COCO_val2014_{k:012}" for k in range(5)]
+    Path("maps").mkdir()
+    for one, features in zip(ids, files.features, strict=True):
+        np.save(f"maps/{one}.npy", features[:, : 12 - int(one[-1]) % 2, :])
+    named = {"images": [{"id": k, "height": 90, "width": 120} for k in range(5)]}
+    boxes = [{"image_id": k % 5, "bbox": [400, 300, 80, 90]} for k in range(9)]
+    Path("ann.json").write_text(json.dumps(named | {"annotations": boxes}))
+    done = run_here("extract", "--features", "maps/{id}.npy", "--rois", "ann.json", text=True)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "features  maps/{id}.npy  (5, 6, 11..12, 17) float32, spatial scale 1" in done.stdout
+    assert (
+        "          in cells they span 400..480 of 17 columns and 300..390 of 11..12 rows\n"
+        in done.stdout
+    )
+    assert "if the network saw the pictures resized, --resize" in done.stderr
+
+
+def test_what_is_no_image_of_a_single_map_is_explained(files):
+    with pytest.raises(lucid.RoiError, match="There is one map, which is image 0: images are num"):
+        lucid.extract(files.features[:1], [[1, 0, 0, 8, 8]], "c.npy")
+    with h5py.File("t.h5", "w") as file:
+        file["table"], file["list"] = np.zeros((3, 2)), np.zeros(3)
+    with pytest.raises(lucid.SourceError, match=r"usable as features; it holds 'list' .* float64$"):
+        lucid.extract("t.h5", files.rois, "c.npy")

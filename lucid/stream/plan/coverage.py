@@ -42,6 +42,7 @@ class Placement:
     frame: Floats | None = None  # (N, 4) or (1, 4) that the features file says
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) of the network's input, where known
     is_exact: bool = False  # whether inputs are never padded beyond these
+    of_pictures: bool = False  # whether boxes are of pictures whose sizes are known, as they are
 
     def limits(self, images: NDArray[np.int64]) -> Floats:
         """Return width and height of the maps of images, (k, 2)."""
@@ -152,7 +153,7 @@ class Coverage:
         """Say where the boxes lie, in input coordinates and in cells as used."""
         if not self.boxes:
             return "there are no valid boxes"
-        (x, y), (rows, cols) = self.spans, self.placement.sizes.max(axis=0)
+        (x, y), (rows, cols) = self.spans, map(_of, self.placement.sizes.T)
         down, across = (
             span * scale - self.placement.offset
             for span, scale in zip((y, x), self.placement.scale, strict=True)
@@ -206,8 +207,12 @@ class Coverage:
             stride = 2 ** max(int(np.ceil(np.log2(1 / fitting) - 0.2)), 0)
             ways.append(f"{{spatial_scale}} 1/{stride}")
         if not ways:
-            return "are they in other coordinates than those that {spatial_scale} is for?"
-        return f"they would fit with {' or with '.join(ways)}"
+            way = "are they in other coordinates than those that {spatial_scale} is for?"
+        else:
+            way = f"they would fit with {' or with '.join(ways)}"
+        if self.placement.of_pictures:
+            way += ", and, if the network saw the pictures resized, {resize}"
+        return way
 
 
 def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int64]:
@@ -217,6 +222,12 @@ def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int6
         apart = (high < 0) | (low > limits)
         beyond: NDArray[np.int64] = (apart | (inside * 2 < high - low)).sum(axis=0)
     return beyond
+
+
+def _of(lengths: NDArray[np.int64]) -> str:
+    """Say how many rows or columns there are, of the smallest map and of the largest."""
+    low, high = lengths.min(), lengths.max()
+    return f"{low}..{high}" if low < high else f"{high}"
 
 
 def _span(pair: Floats) -> str:

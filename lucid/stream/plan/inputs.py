@@ -80,4 +80,5 @@ def placement_of(job: Job, settings: Settings) -> Placement:
         frame=job.rois.frame_of_features,
         input_sizes=job.rois.input_sizes[0],
         is_exact=job.rois.input_sizes[1],
+        of_pictures=job.rois.are_of_pictures,
     )

@@ -148,10 +148,13 @@ def list_arrays(path: PathLike, trust: bool = False) -> list[ArrayInfo]:
 
 def offer(infos: list[ArrayInfo], path: Path, most: int = 8) -> str:
     """Say what a file holds and how to choose from it."""
-    if not infos:
-        return "it holds no arrays"
+    return f"{contents(infos, most)}. Choose with {path}::NAME" if infos else contents(infos)
+
+
+def contents(infos: list[ArrayInfo], most: int = 8) -> str:
+    """Say what a file holds."""
     more = f", and {len(infos) - most} more" if len(infos) > most else ""
-    return f"it holds {', '.join(map(str, infos[:most]))}{more}. Choose with {path}::NAME"
+    return f"it holds {', '.join(map(str, infos[:most])) or 'no arrays'}{more}"
 
 
 def split(spec: PathLike) -> tuple[Path, str | None]:
@@ -222,7 +225,6 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
     chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own
     if len(chosen) != 1:
         many = "several datasets" if passing else "no dataset"
-        raise SourceError(
-            f"{path} has {many} usable as {names[0]}; {offer(passing or infos, path)}"
-        )
+        way = offer(passing, path) if passing else contents(infos)
+        raise SourceError(f"{path} has {many} usable as {names[0]}; {way}")
     return chosen[0].dataset

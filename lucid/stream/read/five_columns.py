@@ -51,6 +51,8 @@ def _way(last: str, source: RoiSource) -> str:
             f". If they are x1, y1, x2, y2 and {last}, say so with columns and pass the images of "
             "boxes (--columns x1,y1,x2,y2 --batch-index PATH), or put the image first"
         )
+    if source.images == 1:
+        return ". There is one map, which is image 0: images are numbered from 0"
     return ". If images are named by ids, pass these (--ids), one per image in its order"
 
 

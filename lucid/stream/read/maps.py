@@ -65,6 +65,12 @@ class Features:
         return self.dtype.itemsize * math.prod(self.shape[1:])
 
     @property
+    def smallest(self) -> tuple[int, int]:
+        """A height and a width that no map is below."""
+        height, width = self.sizes.min(axis=0).tolist() if len(self.sizes) else (1, 1)
+        return height, width
+
+    @property
     def chunk_bytes(self) -> int:
         """The size of a chunk of storage, 0 where there are none."""
         return self.dtype.itemsize * math.prod(self.chunks) if self.chunks else 0

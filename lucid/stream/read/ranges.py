@@ -56,7 +56,15 @@ def _ranges(settings: Settings, images: int, opened: Opened) -> Ints:
         return _whole(values, 0, name, opened)
     ranges = _whole(values, -1, name, opened)
     ranges[:, 1] += 1
-    ranges[(ranges[:, 0] < 0) | (ranges[:, 0] >= ranges[:, 1])] = 0
+    ranges[(ranges[:, 0] < 0) | (ranges[:, 1] == 0)] = 0
+    backward = np.flatnonzero(ranges[:, 0] > ranges[:, 1])
+    if len(backward):
+        row = int(backward[0])
+        raise ShapeError(
+            f"{name} must have first boxes and last ones, or -1 for none, got "
+            f"{values[row].tolist()} at row {row}"
+        )
+    ranges[ranges[:, 0] == ranges[:, 1]] = 0
     return ranges
 
 

@@ -68,6 +68,12 @@ class RoiSource:
             return self.frames.input_sizes, self.frames.is_exact
         return self._sizes, False
 
+    @property
+    def are_of_pictures(self) -> bool:
+        """Whether boxes are in pixels of pictures of known sizes, taken for the network's input."""
+        is_known = self._sizes is not None or self._boxes.pictures is not None
+        return is_known and self.frames is None and not self._normalized
+
     def picture_sizes(self, features: Features) -> Floats | None:
         """Return heights and widths of pictures, (N, 2) or (1, 2), if any file says them."""
         if self._sizes is None and self._boxes.pictures is not None:
