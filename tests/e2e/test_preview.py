@@ -493,6 +493,20 @@ def test_usage_errors_are_of_the_command(line):
 # Terminals.
 
 
+@pytest.mark.usefixtures("_matplotlib")
+def test_a_terminal_that_shows_no_pictures_is_refused_and_one_that_does_is_shown_it(monkeypatch):
+    monkeypatch.setattr("lucid_cli.console.stdout_is_terminal", lambda: True)
+    line = ["preview", "--features", F, "--rois", R, "--rows", "11", "-q", "-o", "-"]
+    for name in ("KITTY_WINDOW_ID", "TERM_PROGRAM", "LC_TERMINAL", "TMUX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    done = run_here(*line)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"this terminal shows no pictures" in done.stderr
+    monkeypatch.setenv("TERM", "xterm-kitty")
+    assert run_here(*line).stdout.startswith(b"\x1b_Ga=T,f=100,m=1;iVBOR")
+
+
 @pytest.mark.parametrize(
     ("environment", "way"),
     [

@@ -182,3 +182,19 @@ def test_numbers_of_sixteen_bits_are_within_a_ten_thousandth(tmp_path, rng):
             np.testing.assert_allclose(found, expected[row], atol=1e-4)
         assert opened.run("Number.isNaN(data.images[0].values[0][3 * 400 + 5])")
         assert opened.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rois", [np.empty((0, 5)), [[0, 5, 5, 2, 9], [0, np.nan, 1, 2, 3], [7, 1, 1, 2, 2]]]
+)
+def test_pages_of_no_rois_and_of_invalid_ones_open(tmp_path, rois):
+    features = np.full((1, 2, 6, 9), np.nan, np.float32)
+    path = written(tmp_path / "p.html", features=features, rois=rois, rows=slice(None))
+    with Page(path) as opened:
+        for key in ("j", "]", "a", "b", "+", "0"):
+            opened.press(key)
+        turned(opened, "scale", 0.5)
+        assert opened.run("document.getElementById('map').ariaLabel").startswith("map of Image 0")
+        assert opened.run("document.querySelectorAll('#tiles button').length") == min(len(rois), 2)
+        assert opened.errors == []
