@@ -166,12 +166,5 @@ def said_of(item: h5py.Dataset | h5py.File) -> dict[str, Any] | None:
     return said if {"features", "rois", "lucid_version"} <= set(said) else None
 
 
-def said_by_file(path: Path) -> dict[str, Any] | None:
-    """Return what a file of crops says about a job, None if it is none of ours."""
-    with h5py.File(path, "r", locking=False) as file:
-        dataset = file.get(DATASET)
-        return said_by(dataset if isinstance(dataset, h5py.Dataset) else file)
-
-
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

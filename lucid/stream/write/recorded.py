@@ -13,7 +13,7 @@ from lucid.stream.write import hdf5, npz, safetensors, zarr
 from lucid.stream.write.identity import ARRAYS, IN_MEMORY, MOST_PATHS
 
 READERS: dict[str, Callable[[Path], dict[str, Any] | None]] = {
-    **dict.fromkeys(HDF5_SUFFIXES, hdf5.said_by_file),
+    **dict.fromkeys(HDF5_SUFFIXES, hdf5.said_by),
     ".npz": npz.said_by,
     ".safetensors": safetensors.said_by,
     ZARR_SUFFIX: zarr.said_by,
