@@ -108,6 +108,19 @@ def as_channels(value: slice | None, channels: int) -> slice:
     return some
 
 
+def as_method(value: str) -> str:
+    """Return how a bin is read: 'bilinear' or 'nearest'."""
+    return _one_of("method", value, "bilinear", "nearest")
+
+
+def as_extrapolation_value(value: float) -> float:
+    """Return what bins are that are read beyond the map."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"extrapolation_value must be a number, got {value!r}") from None
+
+
 def as_mode(value: str) -> str:
     """Return what becomes of the samples of a bin: 'avg' or 'max'."""
     return _one_of("mode", value, "avg", "max")

@@ -12,6 +12,7 @@ from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype, crop_dtype
+from lucid.roi.operators import crop_channels
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
 from lucid.roi.types import Array, Floats, Indices
@@ -45,7 +46,7 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
 
 def empty_crops(features: Array, rois: RoiTable, operator: Operator) -> Array:
     """Return an array for the crops of RoIs, in which those of invalid ones are zeros."""
-    shape = (len(rois), features.shape[1], *operator.output_size)
+    shape = (len(rois), crop_channels(operator, features.shape[1]), *operator.output_size)
     crops = np.empty(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
     return crops
@@ -147,7 +148,7 @@ def box_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Ope
 
 
 def _require_gradient(gradient: Array, features: Array, rois: RoiTable, operator: Operator) -> None:
-    shape = (len(rois), features.shape[1], *operator.output_size)
+    shape = (len(rois), crop_channels(operator, features.shape[1]), *operator.output_size)
     if gradient.shape != shape:
         raise ShapeError(
             f"gradient must have the shape of the crops, {shape}, got {gradient.shape}"

@@ -141,7 +141,8 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
         job, scale_from = plan_inputs(settings, opened)
         known = {} if settings.to_stream else inputs_of(job, path_of(settings))
         attributes = recorded(job, settings, known)
-        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, Companions(job))
+        beside = Companions(job, settings.coverage)
+        layout = Layout.of(settings, job.crops_shape, job.dtype, attributes, beside)
         output = None if settings.to_stream else output_of(layout)
         if output is not None:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])

@@ -47,8 +47,10 @@ class ExtractReport:
     operator: str
     output_size: tuple[int, int]
     spatial_scale: tuple[float, float]
-    spatial_scale_from: str  # 'argument', 'features', 'default', or 'images' where each has its own
-    sampling_ratio: int | None  # None where it means nothing to the operator, as below
+    spatial_scale_from: (
+        str  # 'argument', 'features', 'default', 'images' where each has its own, or 'fractions'
+    )
+    sampling_ratio: int | str | None  # None where it means nothing to the operator, as below
     aligned: bool | None
     invalid: str  # the policy
     invalid_rois: int
@@ -89,6 +91,7 @@ class ExtractReport:
         """Return the report on a planned run."""
         job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
         known: dict[str, Any] = dict.fromkeys(PARAMETERS)
+        known["spatial_scale"] = job.operator.spatial_scale
         known |= options_of(job, settings, Recorded.ALWAYS)
         names = {field.name for field in fields(cls)}
         maps = job.features.levels[0] if isinstance(job.features, Pyramid) else job.features

@@ -50,6 +50,8 @@ class Settings:
             vars(self)["box_counts"] = self.box_counts or self.rois.counts
         if self.aligned is None:
             vars(self)["aligned"] = self.entry.aligned
+        if not self.means("spatial_scale"):  # boxes are fractions, whatever files say
+            vars(self).update(spatial_scale=(1.0, 1.0), frame=self.frame or "none")
         said = {name for name, value in given.items() if value is not None}
         for contradicts, fact in self._contradictions(said):
             if contradicts:
@@ -105,8 +107,12 @@ class Settings:
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
         """Yield whether options, of which some were said, contradict each other, and how."""
         for name in OPTIONS:
+            always = name == "aligned" and self.aligned and self.entry.aligned
             fact = f"{{{name}}} means nothing to {{operator}} {self.operator}"
-            yield name in said and not self.means(name), fact
+            yield name in said and not (self.means(name) or always), fact
+            of_input = name in {"stride", "frame", "resize", "normalized", "image_size"}
+            fact += ", whose boxes are fractions of the map"
+            yield name in said and of_input and not self.means("spatial_scale"), fact
         infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
         yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
         yield from _operators().contradictions(**self.operator_options)
@@ -158,6 +164,10 @@ class Settings:
         yield (
             str(self.features) == str(self.rois) == PIPE,
             "{features} and {rois} cannot both be piped in",
+        )
+        yield (
+            self.coverage and (self.is_per_image or self.output.suffix in ("", ".npy")),
+            "{coverage} stands beside the crops of all images, in .h5, .zarr, .npz or .safetensors",
         )
         tokens = "l" in self.layout
         yield tokens and self.grid is None, "{layout} with l for tokens needs {grid}: HxW"

@@ -67,7 +67,7 @@ def facts(scene: Scene) -> Iterator[str]:
     if report.aligned is not None:
         parts.append("aligned" if report.aligned else "not aligned")
     if report.sampling_ratio is not None:
-        adaptive = report.sampling_ratio <= 0
+        adaptive = report.sampling_ratio == -1
         parts.append(f"sampling ratio {'adaptive' if adaptive else report.sampling_ratio}")
     parts.append(f"{report.output_size[0]} × {report.output_size[1]} bins")
     yield "  ·  ".join(parts)

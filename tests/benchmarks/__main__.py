@@ -1,8 +1,8 @@
-"""How fast lucid is: `python -m tests.benchmarks [core|gradients|stream|files|...] ...`."""
+"""How fast lucid is: `python -m tests.benchmarks [core|gradients|stream|operators|...] ...`."""
 
 import argparse
 
-from tests.benchmarks import ablation, core, files, stream
+from tests.benchmarks import ablation, core, files, operators, stream
 from tests.benchmarks.workloads import NAMES
 
 
@@ -29,6 +29,8 @@ def main():
             stream.compare(asked.rounds)
         elif what == "growth":
             stream.grow()
+        elif what == "operators":
+            operators.compare(asked.workloads, asked.rounds)
         elif what == "files":
             files.compare(asked.rounds)
         else:

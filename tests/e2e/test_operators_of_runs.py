@@ -27,6 +27,16 @@ RUNS = {
     "max": ({"mode": "max", "sampling_ratio": 2}, partial(align, mode="max", sampling_ratio=2)),
     "max, adaptive": ({"mode": "max"}, partial(align, mode="max")),
     "max_samples": ({"max_samples": 2}, partial(align, max_samples=2)),
+    "roi-pool": ({"operator": "roi-pool"}, partial(utils.roi_pool, **scaled)),
+    "ps-roi-align": (
+        {"operator": "ps-roi-align", "sampling_ratio": 2},
+        partial(utils.ps_roi_align, sampling_ratio=2, **scaled),
+    ),
+    "ps-roi-pool": ({"operator": "ps-roi-pool"}, partial(utils.ps_roi_pool, **scaled)),
+    "crop-and-resize": (
+        {"operator": "crop-and-resize", "extrapolation_value": 0.5},
+        partial(utils.crop_and_resize, output_size=SIZE, extrapolation_value=0.5),
+    ),
     "prroi-pool": ({"operator": "prroi-pool"}, partial(utils.prroi_pool, **scaled)),
 }
 
@@ -36,9 +46,9 @@ def run(request):
     return RUNS[request.param]
 
 
-def extract(output, options, features="f.npy", **more):
+def extract(output, options, **more):
     said = options if options.get("operator") == "crop-and-resize" else options | scaled
-    return lucid.extract(features, "r.npy", output, **said | {"output_size": SIZE} | more)
+    return lucid.extract("f.npy", "r.npy", output, **said | {"output_size": SIZE} | more)
 
 
 class TestEveryRun:
@@ -63,10 +73,10 @@ class TestEveryRun:
 
     def test_takes_expanded_boxes_and_some_channels(self, files, run):
         options, pool = run
-        if options.get("operator", "").startswith("ps-"):
-            pytest.skip("of these, a channel says which bin it is")
-        extract("c.npy", options, expand=1.5, channels=slice(1, None, 2))
-        expected = pool(files.features, files.rois, expand=1.5, channels=slice(1, None, 2))
+        is_sensitive = options.get("operator", "").startswith("ps-")
+        channels = slice(0, 6) if is_sensitive else slice(1, None, 2)  # of those, six are a crop
+        extract("c.npy", options, expand=1.5, channels=channels)
+        expected = pool(files.features, files.rois, expand=1.5, channels=channels)
         np.testing.assert_array_equal(np.load("c.npy"), expected)
 
 
@@ -88,11 +98,53 @@ def test_the_command_takes_operators_and_their_options_from_pipe_to_pipe(files):
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_option_that_means_nothing_to_an_operator_is_refused_before_files_are_opened(name):
-    values = {"sampling_ratio": 2, "aligned": True, "mode": "max", "outside": "zero",
-              "max_samples": 3, "spatial_scale": 0.5}  # fmt: skip
+    values = {
+        "sampling_ratio": 2, "aligned": False, "mode": "max", "outside": "zero", "max_samples": 3,
+        "spatial_scale": 0.5, "method": "nearest", "extrapolation_value": 1, "coverage": True,
+        "angle": "radians", "clockwise": True,
+    }  # fmt: skip
     for option in sorted((of_some() & OPTIONS.keys()) - OPERATORS[name].takes):
         with pytest.raises(ValueError, match=f"{option} means nothing to operator {name}"):
             lucid.extract("nosuch.h5", "nosuch.npy", operator=name, **{option: values[option]})
+
+
+@pytest.mark.parametrize("output", ["c.h5", "c.npz"])
+def test_coverage_stands_beside_the_crops(files, output):
+    rois = files.rois.copy()
+    rois[7, 1] = np.nan
+    np.save("r.npy", rois)
+    options = scaled | {"coverage": True, "sampling_ratio": 2, "invalid": "zero"}
+    lucid.extract("f.npy", "r.npy", output, **options)
+    found = h5py.File(output)["coverage"][()] if output == "c.h5" else np.load(output)["coverage"]
+    expected = utils.coverage(files.rois, (12, 17), SIZE, SCALE, 2)
+    expected[7] = 0
+    np.testing.assert_array_equal(found, expected)
+    assert lucid.extract("f.npy", "r.npy", output, **options, resume=True).resumed == 59
+    with pytest.raises(lucid.SinkError, match="but with coverage"):
+        lucid.extract("f.npy", "r.npy", output, **options | {"coverage": False}, resume=True)
+
+
+@pytest.mark.parametrize("output", ["c.npy", "-", "{id}.npz"])
+def test_coverage_needs_a_file_that_has_what_stands_beside(files, output):
+    with pytest.raises(ValueError, match="coverage stands beside the crops"):
+        lucid.extract("f.npy", "r.npy", output, coverage=True)
+
+
+def test_boxes_of_crop_and_resize_are_fractions_whatever_files_say(files):
+    with h5py.File("f.h5", "a") as file:
+        file["features"].attrs["im_info"] = [[100, 200, 2.0]] * 5
+    options = {"operator": "crop-and-resize", "output_size": SIZE}
+    report = lucid.extract("f.h5::features", "r.npy", "c.npy", **options)
+    assert report.spatial_scale_from == "fractions"
+    expected = utils.crop_and_resize(files.features, files.rois, SIZE)
+    np.testing.assert_array_equal(np.load("c.npy"), expected)
+    with pytest.raises(ValueError, match="image_size means nothing to operator crop-and-resize"):
+        lucid.extract("f.h5", "r.npy", "c.npy", image_size=9, **options)
+
+
+def test_channels_must_be_shared_among_position_sensitive_bins(files):
+    with pytest.raises(lucid.ShapeError, match="a multiple of 4 channels"):
+        lucid.extract("f.npy", "r.npy", "c.npy", operator="ps-roi-pool", output_size=2)
 
 
 def test_channels_that_there_are_not_are_an_error(files):

@@ -23,7 +23,6 @@ class Case(NamedTuple):
     pool: object
     oracle: object
     channels: int = 3
-    is_fraction: bool = False  # whether boxes are fractions of maps
     has_box_gradient: bool = True
     is_linear: bool = True
     boxes: object = None  # its own, unless these are upright
@@ -76,6 +75,72 @@ OPERATORS = {
     ),
     "most samples": Case(partial(align, max_samples=2), counted(means, ratio=-1, most=2)),
 }
+BOXES = [
+    (1.13, 0.77, 6.41, 5.93),  # inside
+    (-3.2, 1.1, 4.3, 12.4),  # across borders
+    (5.1, -2.3, 14.7, 3.9),
+    (20.1, 20.2, 22.3, 24.4),  # outside
+    (-9.3, -8.1, -4.2, -3.3),
+    (-4.1, -4.3, 15.2, 14.9),  # around the map
+    (3.11, 2.37, 3.52, 6.81),  # less than a cell wide
+    (4.4, 2.2, 4.4 + 1e-9, 3.1),
+    (3.3, 2.1, 3.3, 6.1),  # a line, and points
+    (4.7, 4.2, 4.7, 4.2),
+    (4.0, 4.0, 4.0, 4.0),
+    (-1e4, -1e5, 1e4, 2e5),
+    (2.4, 3.6, 1e7, 1e7),
+]
+sensitive = partial(oracles.position_sensitive, **SAMPLED)
+resized, resize = (
+    partial(utils.crop_and_resize, output_size=SIZE),
+    partial(oracles.crop_and_resize, output_size=SIZE),
+)
+FRACTIONS = tuple((x1 / 8, y1 / 7, x2 / 8, y2 / 7) for x1, y1, x2, y2 in BOXES)
+REVERSED = tuple(
+    (x2, y1, x1, y2) if k % 2 else (x1, y2, x2, y1) for k, (x1, y1, x2, y2) in enumerate(FRACTIONS)
+)
+OPERATORS |= {
+    "roi_pool": Case(
+        partial(utils.roi_pool, output_size=SIZE, spatial_scale=SCALE),
+        partial(oracles.roi_pool, **SAMPLED),
+        is_linear=False,
+        has_box_gradient=False,
+    ),
+    "ps_roi_align": Case(
+        partial(utils.ps_roi_align, output_size=SIZE, spatial_scale=SCALE, sampling_ratio=2),
+        counted(sensitive, axis_weights=oracles.sampled, ratio=2, aligned=True),
+        channels=12,
+    ),
+    "ps_roi_align, limit": Case(
+        partial(utils.ps_roi_align, output_size=SIZE, spatial_scale=SCALE, sampling_ratio=math.inf),
+        partial(sensitive, axis_weights=oracles.integral, aligned=True),
+        channels=6,
+    ),
+    "ps_roi_align, renormalized": Case(
+        partial(utils.ps_roi_align, output_size=SIZE, spatial_scale=SCALE, outside="renormalize"),
+        counted(sensitive, axis_weights=oracles.sampled, ratio=-1, aligned=True, renormalize=True),
+        channels=6,
+    ),
+    "ps_roi_pool": Case(
+        partial(utils.ps_roi_pool, output_size=SIZE, spatial_scale=SCALE),
+        counted(sensitive, axis_weights=oracles.whole_cells),
+        channels=6,
+        has_box_gradient=False,
+    ),
+    "crop_and_resize": Case(resized, resize, boxes=FRACTIONS),
+    "crop_and_resize, reversed": Case(
+        partial(resized, extrapolation_value=2.5),
+        partial(resize, extrapolation_value=2.5),
+        boxes=REVERSED,
+        is_linear=False,
+    ),
+    "crop_and_resize, nearest": Case(
+        partial(resized, method="nearest"),
+        partial(resize, method="nearest"),
+        boxes=FRACTIONS,
+        has_box_gradient=False,
+    ),
+}
 TURNED = (
     (3.1, 4.2, 5.3, 2.7, 33.0),  # inside
     (3.9, 4.4, 4.1, 6.3, -60.0),
@@ -107,21 +172,6 @@ OPERATORS |= {
         boxes=tuple((*box[:4], np.radians(box[4])) for box in TURNED),
     ),
 }
-BOXES = [
-    (1.13, 0.77, 6.41, 5.93),  # inside
-    (-3.2, 1.1, 4.3, 12.4),  # across borders
-    (5.1, -2.3, 14.7, 3.9),
-    (20.1, 20.2, 22.3, 24.4),  # outside
-    (-9.3, -8.1, -4.2, -3.3),
-    (-4.1, -4.3, 15.2, 14.9),  # around the map
-    (3.11, 2.37, 3.52, 6.81),  # less than a cell wide
-    (4.4, 2.2, 4.4 + 1e-9, 3.1),
-    (3.3, 2.1, 3.3, 6.1),  # a line, and points
-    (4.7, 4.2, 4.7, 4.2),
-    (4.0, 4.0, 4.0, 4.0),
-    (-1e4, -1e5, 1e4, 2e5),
-    (2.4, 3.6, 1e7, 1e7),
-]
 
 
 @cache
@@ -140,8 +190,7 @@ def made(case, rng, dtype=np.float64):
     features = rng.standard_normal((2, case.channels, 8, 9)).astype(dtype)
     if case.boxes is not None:
         return features, np.column_stack([np.arange(len(case.boxes)) % 2, case.boxes])
-    boxes = np.array(BOXES) / ([8, 7, 8, 7] if case.is_fraction else 1)
-    return features, np.column_stack([np.arange(len(boxes)) % 2, boxes])
+    return features, np.column_stack([np.arange(len(BOXES)) % 2, BOXES])
 
 
 class TestEveryOperator:
@@ -239,7 +288,15 @@ def cells(text):
 
 ONES = np.ones((1, 1, 5, 5))
 LIMIT, ALIGNED = {"sampling_ratio": math.inf}, {"aligned": True}
-MAX = {"mode": "max", "sampling_ratio": 2}
+MAX, RATIO = {"mode": "max", "sampling_ratio": 2}, {"sampling_ratio": 2}
+NEAREST = {"method": "nearest"}
+MAPS = {
+    "a5": np.arange(25.0).reshape(1, 1, 5, 5),
+    "ones": ONES,
+    "negative": -np.arange(25.0).reshape(1, 1, 5, 5) - 1,
+    "p4": np.arange(100.0).reshape(1, 4, 5, 5),
+    "row": np.arange(60, dtype=np.float32).reshape(1, 1, 1, 60),
+}
 PUBLISHED = [
     ("prroi_pool", {}, "a5", (1, 1, 3, 3), 2, "9 10 / 14 15"),
     ("prroi_pool", {}, "ones", (-2, -2, 2, 2), 2, ".0625 .25 / .25 1"),
@@ -253,6 +310,22 @@ PUBLISHED = [
     ("roi_align", MAX, "negative", (1, 1, 3, 3), 2, "-8.5 -9.5 / -13.5 -14.5"),
     ("roi_align", MAX, "negative", (-4, -4, 4, 4), 2, "0 0 / 0 -7"),
     ("roi_align", MAX | {"sampling_ratio": 4}, "negative", (3, 3, 7, 7), 1, "0"),
+    ("roi_pool", {}, "a5", (1, 1, 3, 3), 2, "12 13 / 17 18"),
+    ("roi_pool", {}, "a5", (0.5, 0.5, 2.5, 2.5), 2, "12 13 / 17 18"),
+    ("roi_pool", {}, "a5", (0, 0, 4, 4), 3, "6 8 9 / 16 18 19 / 21 23 24"),
+    ("roi_pool", {}, "negative", (3, 3, 7, 7), 2, "-19 0 / 0 0"),
+    ("roi_pool", {}, "row", (0, 0, 56, 0), (1, 7), "8 16 24 32 40 48 57"),
+    ("ps_roi_align", RATIO, "p4", (1, 1, 3, 3), 2, "6 32 / 61 87"),
+    ("ps_roi_align", RATIO, "p4", (3, 3, 7, 7), 2, "21 23.25 / 36.75 24.75"),
+    ("ps_roi_pool", {}, "p4", (1, 1, 3, 3), 2, "9 35 / 64 90"),
+    ("ps_roi_pool", {}, "p4", (3, 3, 7, 7), 2, "21 0 / 0 0"),
+    ("ps_roi_pool", {"spatial_scale": 1 / 16}, "p4", (16, 16, 47, 47), 2, "6 32 / 61 87"),
+    ("crop_and_resize", {}, "a5", (0.25, 0.25, 0.75, 0.75), 2, "6 8 / 16 18"),
+    ("crop_and_resize", {}, "a5", (0.25, 0.25, 0.75, 0.75), 1, "12"),
+    ("crop_and_resize", {}, "a5", (1, 1, 0, 0), 2, "24 20 / 4 0"),
+    ("crop_and_resize", {}, "a5", (0.1, 0.2, 0.7, 0.8), (2, 3), "4.4 5.6 6.8 / 16.4 17.6 18.8"),
+    ("crop_and_resize", NEAREST, "a5", (0.125, 0.125, 0.125, 0.125), 1, "6"),
+    ("crop_and_resize", NEAREST, "a5", (0.375, 0.375, 0.375, 0.375), 1, "12"),
     ("roi_align", LIMIT, "ones", (-2, -2, 2, 2), 2, ".25 .5 / .5 1"),
     ("roi_align", LIMIT | ALIGNED, "ones", (-1, -1, 1, 1), 2, ".25 .5 / .5 1"),
     ("roi_align", LIMIT, "a5", (0, 0, 5, 5), 1, "14.4"),
@@ -262,9 +335,8 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("name", "options", "on", "box", "size", "expected"), PUBLISHED)
-def test_published_cases(a5, name, options, on, box, size, expected):
-    maps = {"a5": a5, "ones": ONES, "negative": -a5 - 1}[on]
-    crops = getattr(utils, name)(maps, [[0, *box]], size, **options)
+def test_published_cases(name, options, on, box, size, expected):
+    crops = getattr(utils, name)(MAPS[on], [[0, *box]], size, **options)
     np.testing.assert_allclose(crops[0], cells(expected), atol=1e-10)
 
 

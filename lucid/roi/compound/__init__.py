@@ -8,14 +8,21 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+from lucid.roi.compound.by_bin import ByBin
+from lucid.roi.compound.largest import Largest
 from lucid.roi.compound.maxima import Maxima
+from lucid.roi.compound.resized import Resized
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import RoiAlignRotated
+from lucid.roi.operators import CropAndResize, RoiAlignRotated, RoiPool
+from lucid.roi.operators.position_sensitive import PositionSensitive
 from lucid.roi.operators.wrapped import MaxAlign
 
 WAYS: dict[type, Callable[[Any], Engine]] = {
+    CropAndResize: Resized,
     MaxAlign: Maxima,
+    PositionSensitive: ByBin,
+    RoiPool: Largest,
     RoiAlignRotated: attrgetter("turned"),  # a part of each engine
 }
 

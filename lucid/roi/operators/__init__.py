@@ -8,24 +8,36 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lucid.roi.forms import TURNED, UPRIGHT, BoxForm
+from lucid.roi.forms import FLIPPED, TURNED, UPRIGHT, BoxForm
 from lucid.roi.geometry import Operator
 from lucid.roi.operators.align import RoiAlign
+from lucid.roi.operators.crop_and_resize import CropAndResize
 from lucid.roi.operators.family import contradictions, roi_align_of
 from lucid.roi.operators.integral import PrRoiPool
+from lucid.roi.operators.position_sensitive import (
+    crop_channels,
+    ps_roi_align_of,
+    ps_roi_pool_of,
+)
 from lucid.roi.operators.rotated import RoiAlignRotated
+from lucid.roi.operators.whole_cells import RoiPool
 
 __all__ = [
     "OPERATORS",
+    "CropAndResize",
     "Entry",
     "PrRoiPool",
     "RoiAlign",
     "RoiAlignRotated",
+    "RoiPool",
     "as_operator",
     "contradictions",
+    "crop_channels",
     "of_some",
     "operator_of",
     "pooler_options",
+    "ps_roi_align_of",
+    "ps_roi_pool_of",
     "roi_align_of",
 ]
 
@@ -46,6 +58,9 @@ SAMPLED = frozenset(
     }
 )
 
+SCALED = frozenset({"spatial_scale", "level"})
+BESIDE = {"coverage", "level"}  # options that say what else is wanted
+
 OPERATORS = {
     "roi-align": Entry(roi_align_of, SAMPLED),
     "roi-align-rotated": Entry(
@@ -59,7 +74,13 @@ OPERATORS = {
         form=TURNED,
         aligned=True,
     ),
-    "prroi-pool": Entry(PrRoiPool.checked, frozenset({"spatial_scale", "level"})),
+    "prroi-pool": Entry(PrRoiPool.checked, SCALED),
+    "roi-pool": Entry(RoiPool.checked, SCALED),
+    "ps-roi-align": Entry(ps_roi_align_of, SAMPLED - {"mode", "aligned"}, aligned=True),
+    "ps-roi-pool": Entry(ps_roi_pool_of, SCALED),
+    "crop-and-resize": Entry(
+        CropAndResize.checked, frozenset({"method", "extrapolation_value"}), form=FLIPPED
+    ),
 }
 
 
@@ -73,7 +94,8 @@ def as_operator(name: str) -> str:
 def operator_of(name: str, output_size: tuple[int, int], **options: Any) -> Operator:
     """Return an operator with those of some options that mean something to it."""
     entry = OPERATORS[name]
-    taken = {option: value for option, value in options.items() if option in entry.takes}
+    parameters = entry.takes - BESIDE
+    taken = {option: value for option, value in options.items() if option in parameters}
     return entry.checked(output_size, **taken)
 
 

@@ -79,7 +79,7 @@ class LimitAlign(RoiAlign):
 
     def _pieces(self, geometry: Geometry) -> tuple[Bins, Pieces]:
         """Return the bins of lines that touch their map, and their pieces on it."""
-        bins = _bins(geometry)
+        bins = _bins(geometry, self.output_size)
         size = geometry.size.ravel()[bins.line]
         stop = bins.start + bins.length
         first = np.floor(clip(bins.start, -1, size - 1)).astype(np.int64)
@@ -154,10 +154,10 @@ class PrRoiPool(LimitAlign):
         )
 
 
-def _bins(geometry: Geometry) -> Bins:
+def _bins(geometry: Geometry, output_size: tuple[int, int]) -> Bins:
     """Return the bins of all lines that touch their map."""
     extents = Extents._make(column.ravel() for column in geometry.windows.notes)
-    pooled = np.repeat(geometry.pooled, len(geometry)) * (geometry.count.ravel() > 0)
+    pooled = np.repeat(output_size, len(geometry)) * (geometry.count.ravel() > 0)
     line, number = numbered(np.zeros_like(pooled), pooled)
     length = extents.bin[line]
     return Bins(line, number, extents.start[line] + number * length, length)

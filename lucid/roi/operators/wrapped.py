@@ -1,7 +1,7 @@
 """Operators that read what another one reads, and make something else of it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Wrapped:
 
     form: ClassVar[BoxForm] = UPRIGHT
 
-    base: Covering
+    base: TapOperator
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class Wrapped:
 
     def coverage(self, geometry: Geometry) -> Floats:
         """Return how much of each bin is on the map, (K, PH, PW), from 0 to 1."""
-        return self.base.coverage(geometry)
+        return cast(Covering, self.base).coverage(geometry)
 
     def tap_counts(self, geometry: Geometry) -> Ints:
         """Return how many taps there may be, (2, K)."""
@@ -82,7 +82,7 @@ class Renormalized(Wrapped):
 
     def _of_bins(self, taps: Taps, values: Floats, geometry: Geometry) -> Floats:
         """Return for each tap the sum of values (T, n) of its bin; 1 where that is too little."""
-        sums = taps.sums(values, geometry.pooled, len(geometry))[taps.line, taps.bin]
+        sums = taps.sums(values, self.output_size, len(geometry))[taps.line, taps.bin]
         tiny = np.finfo(np.float64).tiny
         return np.where(np.abs(sums) < tiny, 1.0, sums) if values is taps.weights else sums
 

@@ -30,7 +30,8 @@ class OperatorOptions(TypedDict, total=False):
         str,
         Option(
             group=OPERATOR,
-            help="What a crop is.",
+            help="What a crop is: roi-align, roi-align-rotated, prroi-pool, roi-pool, "
+            "ps-roi-align, ps-roi-pool or crop-and-resize.",
             check=by_core("as_operator", "lucid.roi.operators"),
             default="roi-align",
             metavar="NAME",
@@ -115,6 +116,28 @@ class OperatorOptions(TypedDict, total=False):
             check=by_core("as_outside"),
             default="zero",
             metavar="zero|renormalize",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    method: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="How crop-and-resize reads a bin.",
+            check=by_core("as_method"),
+            default="bilinear",
+            metavar="bilinear|nearest",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    extrapolation_value: Annotated[
+        float,
+        Option(
+            group=OPERATOR,
+            help="What crop-and-resize writes for bins outside the map.",
+            check=by_core("as_extrapolation_value"),
+            default=0.0,
+            metavar="VALUE",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]

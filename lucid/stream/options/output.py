@@ -42,6 +42,16 @@ class OutputOptions(TypedDict, total=False):
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
+    coverage: Annotated[
+        bool,
+        Option(
+            group=OUTPUT,
+            help="Write beside the crops how much of each bin is on the map, (K, PH, PW).",
+            check=as_flag("coverage"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
     compression: Annotated[
         str,
         Option(

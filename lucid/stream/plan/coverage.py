@@ -51,8 +51,8 @@ class Placement:
     def cells(self, boxes: Floats) -> tuple[Floats, Floats]:
         """Return the lower and the upper ends of boxes in cells, (k, 2) x before y."""
         with np.errstate(over="ignore"):
-            low, high = (boxes.reshape(-1, 2, 2) * self.scale[::-1] - self.offset).swapaxes(0, 1)
-        return low, high
+            ends = boxes.reshape(-1, 2, 2) * self.scale[::-1] - self.offset
+        return ends.min(axis=1), ends.max(axis=1)
 
     def size_warnings(self) -> Iterator[str]:
         """Yield a warning if maps have not the sizes that those of their inputs would have."""

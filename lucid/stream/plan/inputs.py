@@ -63,6 +63,8 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
     )
     # Before the RoIs are read, for what files say about themselves need not be true.
     require_memory(table_bytes(job) + chunk_bytes(job), settings.memory, needs(job))
+    if not settings.means("spatial_scale"):
+        return job, "fractions"
     return job, scale.origin if scale.is_single else "images"
 
 
@@ -70,13 +72,14 @@ def placement_of(job: Job, settings: Settings) -> Placement:
     """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
     _, channels, height, width = job.features.shape
     others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
+    in_pixels = settings.means("spatial_scale")
     return Placement(
         sizes=job.features.sizes,
-        scale=job.operator.spatial_scale,
+        scale=job.operator.spatial_scale if in_pixels else (height - 1.0, width - 1.0),
         offset=job.operator.offset,
-        boxes=job.rois.form,
+        boxes=job.rois.form if in_pixels else "fractions",
         other_layout=others.get(settings.layout),
-        normalized=settings.normalized,
+        normalized=settings.normalized or not in_pixels,
         frame=job.rois.frame_of_features,
         input_sizes=job.rois.input_sizes[0],
         is_exact=job.rois.input_sizes[1],

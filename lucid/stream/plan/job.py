@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.operator import compute_dtype
+from lucid.roi.operators import crop_channels
 from lucid.stream.read.maps import Features
 from lucid.stream.read.rois import RoiSource
 
@@ -29,7 +30,11 @@ class Job:
     @property
     def bins_shape(self) -> tuple[int, int, int, int]:
         """The shape of what the operator makes: (K, C, PH, PW)."""
-        return (self.rois.rois, self.features.channels, *self.operator.output_size)
+        return (
+            self.rois.rois,
+            crop_channels(self.operator, self.features.channels),
+            *self.operator.output_size,
+        )
 
     @property
     def crops_shape(self) -> tuple[int, ...]:

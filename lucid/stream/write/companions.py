@@ -3,6 +3,7 @@
 - `rois` (K, 5): batch index, x1, y1, x2, y2 in the coordinates that the boxes' file has.
 - `roi_ids` (K,) and `ids` (N,): of RoIs and of images, where they have any.
 - `levels` (K,): of a pyramid, which of its maps each RoI is pooled from, -1 for none.
+- `coverage` (K, PH, PW): how much of each bin is on the map, where that is asked for.
 - `ranges` (N, 2): the rows of each image, end exclusive, where they follow each other.
 """
 
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.roi.operators.wrapped import Covering
+from lucid.roi.table import examine
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.pyramid import PyramidRois
@@ -43,7 +46,8 @@ class Companion(NamedTuple):
 class Companions:
     """What is to stand beside the crops of a job, read as it is asked for."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, coverage: bool = False) -> None:
+        self._job, self._covers = job, coverage
         self._rois, self._maps = job.rois, job.features
         self._columns = len(job.rois.box_form.row)
 
@@ -63,6 +67,9 @@ class Companions:
         """Yield what is there whatever the order of RoIs."""
         shape, dtype = (self._rois.rois, self._columns), np.dtype(np.float64)
         yield Companion("rois", ("roi", "column"), shape, dtype, self._pictured)
+        if self._covers:
+            bins = self._rois.rois, *self._job.operator.output_size
+            yield Companion("coverage", ("roi", "y", "x"), bins, dtype, self._covered)
         if self._rois.roi_ids is not None:
             yield _ids("roi_ids", "roi", self._rois.roi_ids)
         if isinstance(self._rois, PyramidRois):
@@ -70,6 +77,17 @@ class Companions:
             yield Companion("levels", ("roi",), length, np.dtype(np.int64), self._leveled)
         if self._maps.ids is not None:
             yield _ids("ids", "image", self._maps.ids)
+
+    def _covered(self) -> Iterator[Array]:
+        """Yield how much of the bins of RoIs is on the map; nothing of one that is invalid."""
+        operator = cast(Covering, self._job.operator)
+        for start, stop in _steps(self._rois.rois, tuning.current.batch_rois):
+            rows = self._rois.read(start, stop)
+            table, _ = examine(rows, self._rois.images, form=self._rois.box_form)
+            covered = np.zeros((stop - start, *operator.output_size))
+            boxes, images = table.boxes[table.valid], table.batch_index[table.valid]
+            covered[table.valid] = operator.coverage(self._job.lay_out(boxes, images))
+            yield covered
 
     def _pictured(self) -> Iterator[Array]:
         """Yield the RoIs as rows, before any frame moves them."""
