@@ -413,3 +413,54 @@ def test_coverage_is_the_crop_of_a_map_of_ones(rng):
 def test_what_means_nothing_is_refused(a5, options, message):
     with pytest.raises(ValueError, match=message):
         utils.roi_align(a5, [[0, 1, 1, 3, 3]], 2, **options)
+
+
+def test_published_gradient_of_crop_and_resize(a5):
+    rois = Tensor(np.array([[0, 0.1, 0.2, 0.7, 0.8]]), requires_grad=True)
+    utils.crop_and_resize(a5, rois, (2, 3)).sum().backward()
+    np.testing.assert_allclose(rois.grad, [[0, 12, 60, 12, 60]])
+
+
+@pytest.mark.parametrize("name", ["max", "roi_pool"])
+def test_the_first_of_equally_large_values_has_the_gradient(name):
+    """Rows before columns."""
+    maps = Tensor(np.ones((1, 1, 6, 6)), requires_grad=True)
+    rois = [[0, 1.0, 1.0, 4.0, 4.0]]
+    if name == "max":
+        utils.roi_align(maps, rois, 1, 1.0, 3, mode="max").backward()  # the first is at 1.5, 1.5
+        expected = {(1, 1): 0.25, (1, 2): 0.25, (2, 1): 0.25, (2, 2): 0.25}
+    else:
+        utils.roi_pool(maps, rois, 1).backward()
+        expected = {(1, 1): 1.0}
+    for y, x in np.ndindex(6, 6):
+        assert maps.grad[0, 0, y, x] == expected.get((y, x), 0)
+
+
+@pytest.mark.parametrize("name", ["max", "max, adaptive", "roi_pool"])
+def test_what_is_not_a_number_wins_and_only_in_bins_that_read_it(name, rng):
+    case = OPERATORS[name]
+    features, rois = made(case, rng)
+    features[0, 1, 3, 4] = np.nan
+    crops, expected = case.pool(features, rois), case.oracle(np.nan_to_num(features), rois)
+    read = np.isnan(crops)
+    assert read.any()
+    assert not read[:, [0, 2]].any()
+    assert not read[1::2].any()
+    np.testing.assert_allclose(crops[~read], expected[~read], atol=1e-10)
+    features[0, 1, 3, 4] = 1e9
+    np.testing.assert_array_equal(case.pool(features, rois) > 1e3, read)
+
+
+def test_many_large_blocks_are_worked_on_channel_by_channel(rng, monkeypatch):
+    from lucid.roi.compound import maxima
+
+    features, rois = made(OPERATORS["max, adaptive"], rng)
+    maps = Tensor(features, requires_grad=True)
+    expected = align(maps, rois, mode="max")
+    expected.sum().backward()
+    monkeypatch.setattr(maxima, "SAMPLED_BYTES", 500)
+    again = Tensor(features, requires_grad=True)
+    crops = align(again, rois, mode="max")
+    crops.sum().backward()
+    np.testing.assert_allclose(crops, expected.data, atol=1e-12)
+    np.testing.assert_allclose(again.grad, maps.grad, atol=1e-12)

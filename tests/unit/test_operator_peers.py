@@ -1,0 +1,151 @@
+"""Relatives of RoIAlign beside onnxruntime's and OpenVINO's, row by row, and where these differ."""
+
+import numpy as np
+import pytest
+
+from lucid.models import utils
+
+
+def boxes_on(rng, count, height, width, beyond=4):
+    """Return rows (K, 5) around the borders of two maps, with corners of one decimal."""
+    low = rng.uniform(-beyond, [width, height], (count, 2))
+    high = low + rng.uniform(0, [width, height], (count, 2))
+    return np.column_stack([rng.integers(0, 2, count), low.round(1), high.round(1)])
+
+
+def onnx_node(name, feeds, domain="", opset=16, **attributes):
+    """Return what onnxruntime computes as a model of one node, inputs by name."""
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    values = {key: onnx.helper.np_dtype_to_tensor_dtype(feed.dtype) for key, feed in feeds.items()}
+    node = onnx.helper.make_node(name, list(feeds), ["crops"], domain=domain, **attributes)
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [node], name,
+        [info(key, kind, list(feeds[key].shape)) for key, kind in values.items()],
+        [info("crops", onnx.TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    opsets += [onnx.helper.make_opsetid(domain, 1)] if domain else []
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, feeds)[0]
+
+
+def test_onnxruntime_s_max_roi_pool_agrees(rng):
+    features = rng.standard_normal((2, 3, 17, 23)).astype(np.float32)
+    rois = boxes_on(rng, 200, 34, 46)
+    rois[0] = 0, 0, 0, 113.9, 0.4  # 57 cells in 7 bins
+    theirs = onnx_node(
+        "MaxRoiPool", {"X": features, "rois": rois.astype(np.float32)},
+        pooled_shape=[5, 7], spatial_scale=0.5,
+    )  # fmt: skip
+    np.testing.assert_array_equal(utils.roi_pool(features, rois, (5, 7), 0.5), theirs)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "nearest"])
+def test_onnxruntime_s_crop_and_resize_agrees(rng, method):
+    features = rng.standard_normal((2, 3, 9, 13)).astype(np.float32)
+    boxes = rng.uniform(-0.4, 1.4, (100, 4)).astype(np.float32)
+    image = rng.integers(0, 2, 100).astype(np.int32)
+    feeds = {"X": features, "rois": boxes[:, [1, 0, 3, 2]].copy(), "batch": image}
+    theirs = onnx_node(
+        "CropAndResize", feeds | {"size": np.array([4, 5], np.int32)}, "com.microsoft",
+        mode=method, extrapolation_value=0.5,
+    )  # fmt: skip
+    ours = utils.crop_and_resize(
+        features, np.column_stack([image, boxes]), (4, 5), method=method, extrapolation_value=0.5
+    )
+    same = np.isclose(ours, theirs, rtol=0, atol=1e-5).mean()
+    assert same == 1 if method == "bilinear" else same > 0.99  # ties of nearest, in float32
+
+
+def test_the_largest_of_onnx_is_that_of_weighted_corners():
+    """A map of 8 everywhere: samples at a quarter of a cell have a corner of .75 x .75 x 8."""
+    features = np.full((1, 1, 5, 5), 8, np.float32)
+    feeds = {
+        "X": features,
+        "boxes": np.array([[1, 1, 3, 3]], np.float32),
+        "images": np.zeros(1, np.int64),
+    }
+    theirs = onnx_node(
+        "RoiAlign", feeds, mode="max", output_height=2, output_width=2, sampling_ratio=2,
+        coordinate_transformation_mode="output_half_pixel",
+    )  # fmt: skip
+    ours = utils.roi_align(features, [[0, 1, 1, 3, 3]], 2, 1.0, 2, mode="max")
+    assert (ours == 8).all()
+    np.testing.assert_allclose(theirs, 4.5)  # onnxruntime 1.18 to 1.32
+
+
+def openvino(shape, count, build):
+    """Return a function of maps and boxes by OpenVINO."""
+    ov = pytest.importorskip("openvino")
+    from openvino import opset9
+
+    maps = opset9.parameter(list(shape), np.float32)
+    boxes = opset9.parameter(list(count), np.float32)
+    images = opset9.parameter([count[0]], np.int32)
+    node, inputs = build(opset9, maps, boxes, images)
+    model = ov.Model([node], inputs)
+    hints = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(model, "CPU", hints)
+    return lambda *feeds: next(iter(compiled(feeds).values()))
+
+
+def test_openvino_s_largest_samples_agree_but_where_all_are_negative(rng):
+    """OpenVINO 2026.4 begins with 0."""
+    rois = boxes_on(rng, 100, 15, 19, beyond=1)
+    for sign in (1, -1):
+        features = sign * np.abs(rng.standard_normal((2, 4, 15, 19))).astype(np.float32)
+        call = openvino(features.shape, (100, 4), lambda ops, maps, boxes, images: (
+            ops.roi_align(maps, boxes, images, 2, 3, 2, 1.0, "max", "asymmetric"),
+            [maps, boxes, images],
+        ))  # fmt: skip
+        boxes, images = rois[:, 1:].astype(np.float32), rois[:, 0].astype(np.int32)
+        theirs = call(features, boxes, images)
+        ours = utils.roi_align(features, rois, (2, 3), 1.0, 2, mode="max")
+        np.testing.assert_allclose(theirs, np.maximum(ours, 0), rtol=0, atol=1e-5)
+    assert ours.min() < 0
+
+
+def test_openvino_s_roi_pooling_agrees(rng):
+    features = rng.standard_normal((2, 3, 17, 23)).astype(np.float32)
+    rois = boxes_on(rng, 100, 34, 46, beyond=0).astype(np.float32)
+    call = openvino(features.shape, (100, 5), lambda ops, maps, boxes, images: (
+        ops.roi_pooling(maps, boxes, [5, 7], 0.5, "max"), [maps, boxes],
+    ))  # fmt: skip
+    np.testing.assert_array_equal(utils.roi_pool(features, rois, (5, 7), 0.5), call(features, rois))
+
+
+def torchvision_of(name, features, rois, *arguments):
+    """Return what an operator of torchvision computes."""
+    torch = pytest.importorskip("torch")
+    call = getattr(pytest.importorskip("torchvision").ops, name)
+    table = torch.from_numpy(rois.astype(features.dtype))
+    return call(torch.from_numpy(features), table, *arguments).numpy()
+
+
+def test_torchvision_s_roi_pool_and_position_sensitive_align_agree(rng):
+    features = rng.standard_normal((2, 12, 17, 23)).astype(np.float32)
+    rois = boxes_on(rng, 100, 34, 46)
+    theirs = torchvision_of("roi_pool", features, rois, (5, 7), 0.5)
+    np.testing.assert_array_equal(utils.roi_pool(features, rois, (5, 7), 0.5), theirs)
+    theirs = torchvision_of("ps_roi_align", features, rois, (2, 3), 0.5, 2)
+    ours = utils.ps_roi_align(features, rois, (2, 3), 0.5, 2)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_torchvision_s_position_sensitive_pooling_never_reads_the_last_row_and_column():
+    """Of torchvision 0.29; and its align gives NaN for a box without area."""
+    features = np.zeros((1, 1, 5, 5), np.float32)
+    features[..., -1, :] = features[..., -1] = 8
+    rois = np.array([[0.0, 0, 0, 4, 4]])
+    assert torchvision_of("ps_roi_pool", features, rois, 1).item() == 0
+    assert utils.ps_roi_pool(features, rois, 1).item() == pytest.approx(8 * 9 / 25)
+    point = np.array([[0.0, 2, 2, 2, 2]])
+    assert np.isnan(torchvision_of("ps_roi_align", features, point, 1)).all()
+    assert not utils.ps_roi_align(features, point, 1).any()
