@@ -232,6 +232,8 @@ def _maps(report: ExtractReport) -> str:
 
 def _scale(report: ExtractReport) -> str:
     """Say the spatial scale, and where it is from."""
+    if report.spatial_scale_from == "fractions":
+        return "of no meaning: boxes are fractions of the map"
     if report.spatial_scale_from == "images":
         return "of each image (from the dataset)"
     scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
