@@ -103,7 +103,7 @@ def test_an_option_that_means_nothing_to_an_operator_is_refused_before_files_are
         "spatial_scale": 0.5, "method": "nearest", "extrapolation_value": 1, "coverage": True,
         "angle": "radians", "clockwise": True,
     }  # fmt: skip
-    for option in sorted((of_some() & OPTIONS.keys()) - OPERATORS[name].takes):
+    for option in sorted((of_some() & OPTIONS.keys()) - OPERATORS[name].takes - {"level"}):
         with pytest.raises(ValueError, match=f"{option} means nothing to operator {name}"):
             lucid.extract("nosuch.h5", "nosuch.npy", operator=name, **{option: values[option]})
 
@@ -122,6 +122,22 @@ def test_coverage_stands_beside_the_crops(files, output):
     assert lucid.extract("f.npy", "r.npy", output, **options, resume=True).resumed == 59
     with pytest.raises(lucid.SinkError, match="but with coverage"):
         lucid.extract("f.npy", "r.npy", output, **options | {"coverage": False}, resume=True)
+
+
+def test_coverage_is_that_of_the_map_that_a_roi_is_cropped_from(files):
+    with h5py.File("pyramid.h5", "w") as file:
+        for name, stride in (("fine", 16), ("coarse", 32)):
+            file[name] = files.features[:, :, : 192 // stride, : 272 // stride]
+            file[name].attrs["spatial_scale"] = 1 / stride
+    levels = [(None, "pyramid.h5::fine"), (None, "pyramid.h5::coarse")]
+    lucid.extract(None, "r.npy", "c.h5", level=levels, canonical=(5, 112), coverage=True,
+                  output_size=SIZE)  # fmt: skip
+    with h5py.File("c.h5") as file:
+        found, chosen = file["coverage"][()], file["levels"][()]
+    assert set(chosen) == {0, 1}
+    for level, (size, scale) in enumerate([((12, 17), 1 / 16), ((6, 8), 1 / 32)]):
+        expected = utils.coverage(files.rois, size, SIZE, scale)
+        np.testing.assert_allclose(found[chosen == level], expected[chosen == level], atol=1e-12)
 
 
 @pytest.mark.parametrize("output", ["c.npy", "-", "{id}.npz"])

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.operators.wrapped import Covering
-from lucid.roi.table import examine
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.pyramid import PyramidRois
@@ -82,8 +81,7 @@ class Companions:
         """Yield how much of the bins of RoIs is on the map; nothing of one that is invalid."""
         operator = cast(Covering, self._job.operator)
         for start, stop in _steps(self._rois.rois, tuning.current.batch_rois):
-            rows = self._rois.read(start, stop)
-            table, _ = examine(rows, self._rois.images, form=self._rois.box_form)
+            _, table, _ = self._rois.examined(start, stop)
             covered = np.zeros((stop - start, *operator.output_size))
             boxes, images = table.boxes[table.valid], table.batch_index[table.valid]
             covered[table.valid] = operator.coverage(self._job.lay_out(boxes, images))
