@@ -173,25 +173,22 @@ INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const REAL *in, Py_ss
 #endif
 }
 
-/* Planes (channels, count) to cells (count, channels), or back; lines of the cache are used up. */
+/* Planes (channels, count) to cells (count, channels), or back. */
 INLINE void TYPED(turn)(REAL *planes, Py_ssize_t pitch, REAL *cells, Py_ssize_t step,
                         Py_ssize_t channels, Py_ssize_t count, int back) {
-    for (Py_ssize_t begin = 0, end; begin < count; begin = end) {
-        end = begin + CELLS < count ? begin + CELLS : count;
-        for (Py_ssize_t c = 0; c < channels; c += 4)
-            for (Py_ssize_t i = begin; i < end; i += 4) {
-                REAL *plane = planes + c * pitch + i, *cell = cells + i * step + c;
-                if (c + 4 <= channels && i + 4 <= end) {
-                    if (back) TYPED(turn_square)(plane, pitch, cell, step);
-                    else TYPED(turn_square)(cell, step, plane, pitch);
-                    continue;
-                }
-                for (Py_ssize_t k = 0; k < 4 && c + k < channels; k++)
-                    for (Py_ssize_t j = 0; j < 4 && i + j < end; j++)
-                        if (back) plane[k * pitch + j] = cell[j * step + k];
-                        else cell[j * step + k] = plane[k * pitch + j];
+    for (Py_ssize_t c = 0; c < channels; c += 4)
+        for (Py_ssize_t i = 0; i < count; i += 4) {
+            REAL *plane = planes + c * pitch + i, *cell = cells + i * step + c;
+            if (c + 4 <= channels && i + 4 <= count) {
+                if (back) TYPED(turn_square)(plane, pitch, cell, step);
+                else TYPED(turn_square)(cell, step, plane, pitch);
+                continue;
             }
-    }
+            for (Py_ssize_t k = 0; k < 4 && c + k < channels; k++)
+                for (Py_ssize_t j = 0; j < 4 && i + j < count; j++)
+                    if (back) plane[k * pitch + j] = cell[j * step + k];
+                    else cell[j * step + k] = plane[k * pitch + j];
+        }
 }
 
 /* List the columns of all bins of a RoI; their offsets are those in a line. */
@@ -304,6 +301,16 @@ INLINE int TYPED(write_crop)(struct TYPED(scratch) *s, const struct work *work, 
     return finite;
 }
 
+/* Fetch a row of bins' share of the next RoI's gradient, which the processor would not foresee: so
+   it is there when it is turned. */
+INLINE void TYPED(fetch_next)(const struct TYPED(scratch) *s, const struct work *work,
+                              Py_ssize_t roi, Py_ssize_t p) {
+    Py_ssize_t row = work->lists->bins[1] * s->width;
+    if (roi + 1 == work->end) return;
+    for (Py_ssize_t i = p * row; i < (p + 1) * row; i += 64 / (Py_ssize_t)sizeof(REAL))
+        PREFETCH(TYPED(crop_of)(work, roi + 1) + i);
+}
+
 /* Write the gradient of a line of touched columns from that of a row of bins. */
 INLINE void TYPED(spread_columns)(struct TYPED(scratch) *s, const struct lists *lists,
                                   const REAL *bins, Py_ssize_t n) {
@@ -322,6 +329,7 @@ INLINE void TYPED(add_features)(struct TYPED(scratch) *s, const struct work *wor
     Py_ssize_t n = lists->columns_at[roi + 1] - lists->columns_at[roi];
     for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
         const TYPED(Tap) *end = TYPED(list_rows)(s, work, bins_of(lists, 0, roi) + p, 1);
+        TYPED(fetch_next)(s, work, roi, p);
         if (end == s->rows) continue;
         TYPED(spread_columns)(s, lists, s->bins + p * lists->bins[1] * s->width, n);
         for (Py_ssize_t x = 0; x < n; x++)
@@ -350,6 +358,7 @@ INLINE void TYPED(box)(double ends[2][2], struct TYPED(scratch) *s, const struct
     for (Py_ssize_t p = 0; p < lists->bins[0]; p++) {
         const REAL *bins = s->bins + p * PW * s->width;
         const TYPED(Tap) *end = TYPED(list_rows)(s, work, rows + p, 1);
+        TYPED(fetch_next)(s, work, roi, p);
         if (end == s->rows) continue;
         TYPED(spread_columns)(s, lists, bins, n);
         memset(s->row_sums, 0, (end - s->rows) * LANES * sizeof(REAL));
@@ -409,8 +418,10 @@ DISPATCHED static int TYPED(lay_out)(const struct work *work) {
         if (count <= 0) continue;
         REAL *to = (REAL *)work->cells.buffer.buf + y * wide[0] + begin * wide[1];
         REAL *from = (REAL *)work->other.buffer.buf + y * stride[1] + begin * stride[2];
-        if (stride[2] == 1) TYPED(turn)(from, stride[0], to, wide[1], channels, count, 0);
-        else
+        for (Py_ssize_t x = 0; stride[2] == 1 && x < count; x += CELLS)
+            TYPED(turn)(from + x, stride[0], to + x * wide[1], wide[1], channels,
+                        count - x < CELLS ? count - x : CELLS, 0);
+        if (stride[2] != 1)
             for (Py_ssize_t i = 0; i < count; i++)
                 for (Py_ssize_t c = 0; c < channels; c++)
                     to[i * wide[1] + c] = from[c * stride[0] + i * stride[2]];
@@ -426,9 +437,9 @@ DISPATCHED static int TYPED(lay_back)(const struct work *work) {
         for (Py_ssize_t x = 0, n; x < size[1]; x += n) { /* few, which the cache holds */
             n = size[1] - x < CELLS ? size[1] - x : CELLS;
             REAL *cells = (REAL *)work->cells.buffer.buf + y * wide[0] + x * wide[1];
-            for (Py_ssize_t i = 0; i < n; i++)
-                for (Py_ssize_t c = 0; c < size[2]; c++)
-                    cells[i * wide[1] + c] = TYPED(canonical)(cells[i * wide[1] + c]);
+            for (REAL *cell = cells; cell < cells + n * wide[1]; cell += wide[1])
+                if (!TYPED(all_finite)(cell, size[2]))
+                    for (Py_ssize_t c = 0; c < size[2]; c++) cell[c] = TYPED(canonical)(cell[c]);
             TYPED(turn)((REAL *)work->other.buffer.buf + y * work->other.stride[1] + x,
                         work->other.stride[0], cells, wide[1], size[2], n, 1);
         }
