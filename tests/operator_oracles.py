@@ -245,3 +245,41 @@ def fancy_rotated(features, rois, output_size, spatial_scale, sampling_ratio, al
         bins = values.reshape(channels, PH, ratio, PW, ratio)
         crops[k] = bins.mean(axis=(2, 4))
     return crops
+
+
+def volume(features, rois, output_size, scale, axis_weights, **options):
+    """Return crops of volumes from the weights that cells have along each of three axes."""
+    maps = features.astype(np.float64)
+    crops = np.zeros((len(rois), maps.shape[1], *output_size))
+    for k, (image, x1, y1, z1, x2, y2, z2) in enumerate(np.asarray(rois, np.float64).tolist()):
+        z, y, x = (
+            axis_weights(low, high, cells, bins, scale=factor, **options)
+            for low, high, cells, bins, factor in zip(
+                (z1, y1, x1), (z2, y2, x2), maps.shape[2:], output_size, scale, strict=True
+            )
+        )
+        crops[k] = np.einsum("czyx,pz,qy,rx->cpqr", maps[int(image)], z, y, x)
+    return crops
+
+
+def fancy_volume(features, rois, output_size, spatial_scale, sampling_ratio):
+    """Return RoIAlign of volumes with all samples gathered by fancy indexing, not aligned."""
+    crops = np.empty((len(rois), features.shape[1], *output_size), features.dtype)
+    for k, (image, x1, y1, z1, x2, y2, z2) in enumerate(rois.tolist()):
+        axes = []
+        for axis, (low, high) in enumerate(((z1, z2), (y1, y2), (x1, x2))):
+            count, size = output_size[axis] * sampling_ratio, features.shape[2 + axis]
+            start, extent = low * spatial_scale, max((high - low) * spatial_scale, 1)
+            at = start + (np.arange(count) + 0.5) * extent / count
+            seen, at = (at >= -1) & (at <= size), np.clip(at, 0, size - 1)
+            cell, shape = np.floor(at).astype(int), [1, 1, 1]
+            shape[axis] = count
+            share = (at - cell).astype(features.dtype)
+            both = ((cell, (1 - share) * seen), (np.minimum(cell + 1, size - 1), share * seen))
+            axes.append([(c.reshape(shape), w.reshape(shape)) for c, w in both])
+        values = 0
+        for (z, a), (y, b), (x, c) in product(*axes):
+            values = values + (a * b * c) * features[int(image)][:, z, y, x]
+        PD, PH, PW, n = *output_size, sampling_ratio
+        crops[k] = values.reshape(-1, PD, n, PH, n, PW, n).mean(axis=(2, 4, 6))
+    return crops

@@ -96,4 +96,7 @@ def shortly(value: object) -> str:
 
 UPRIGHT = BoxForm(("x1", "y1", "x2", "y2"), ends=(("x1", "x2"), ("y1", "y2")))
 FLIPPED = UPRIGHT._replace(ordered=False)  # a box whose ends are reversed is read backwards
+VOLUME = BoxForm(
+    ("x1", "y1", "z1", "x2", "y2", "z2"), ends=(("x1", "x2"), ("y1", "y2"), ("z1", "z2"))
+)
 TURNED = BoxForm(("cx", "cy", "w", "h", "angle"), sizes=("w", "h"))

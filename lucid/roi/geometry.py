@@ -36,12 +36,12 @@ class Operator(Protocol):
         """The columns of its boxes."""
 
     @property
-    def output_size(self) -> tuple[int, int]:
-        """Bins of a crop, height before width."""
+    def output_size(self) -> tuple[int, ...]:
+        """Bins of a crop, height before width, and depth before both."""
 
     @property
-    def spatial_scale(self) -> tuple[float, float]:
-        """Cells per input coordinate, y before x."""
+    def spatial_scale(self) -> tuple[float, ...]:
+        """Cells per input coordinate, y before x, and z before both."""
 
     @property
     def offset(self) -> float:
@@ -58,6 +58,14 @@ class Operator(Protocol):
 class TapOperator(Operator, Protocol):
     """An operator whose bins read what each axis says: which cells, and with which weights."""
 
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Bins of a crop, height before width."""
+
+    @property
+    def spatial_scale(self) -> tuple[float, float]:
+        """Cells per input coordinate, y before x."""
+
     def tap_counts(self, geometry: "Geometry") -> Ints:
         """Return upper bounds (2, K) of the number of taps of each RoI."""
 
@@ -73,6 +81,10 @@ class TapOperator(Operator, Protocol):
 
 class TurnedOperator(Operator, Protocol):
     """An operator whose bins are means of samples on turned grids, where no axis stands alone."""
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Bins of a crop, height before width."""
 
     def most_samples(self, size: tuple[int, int]) -> int:
         """Return the most samples in a row of any RoI that may be on a map of this size."""
@@ -128,7 +140,7 @@ class Geometry:
     @property
     def pooled(self) -> tuple[int, int]:
         """Bins of a crop, height before width."""
-        return self.operator.output_size
+        return self.tap_operator.output_size
 
     @property
     def first(self) -> Ints:
@@ -142,7 +154,7 @@ class Geometry:
 
     def touched(self) -> Ints:
         """Return the number of cells in each RoI's window, (K,)."""
-        cells: Ints = self.count[0] * self.count[1]
+        cells: Ints = np.multiply.reduce(self.count)
         return cells
 
     def bounds(self) -> tuple[slice, slice]:
@@ -158,10 +170,13 @@ class Geometry:
 def lay_out(boxes: Floats, operator: Operator, size: ArrayLike, dtype: DTypeLike) -> Geometry:
     """Return the geometry of boxes (K, B) on maps of `size` cells: (H, W), or one each, (2, K).
 
+    Where an operator has three axes, depth is before both.
+
     `dtype` is the one that features are weighted in: an operator decides whole numbers in it.
     """
-    sizes: Ints = np.zeros((2, len(boxes)), np.int64)
-    sizes += np.reshape(size, (2, -1))
+    axes = len(operator.output_size)
+    sizes: Ints = np.zeros((axes, len(boxes)), np.int64)
+    sizes += np.reshape(size, (axes, -1))
     return Geometry(operator, sizes, operator.windows(boxes, sizes, np.dtype(dtype)))
 
 

@@ -14,6 +14,8 @@ MAX_OUTPUT_SIZE = 1 << 16
 
 OutputSize = int | tuple[int, int]
 SpatialScale = float | tuple[float, float]
+VolumeSize = int | tuple[int, int, int]
+VolumeScale = float | tuple[float, float, float]
 
 
 def as_output_size(value: OutputSize) -> tuple[int, int]:
@@ -46,6 +48,29 @@ def as_spatial_scale(value: SpatialScale) -> tuple[float, float]:
     if not all(math.isfinite(factor) and factor > 0 for factor in scale):
         raise ValueError(f"spatial_scale must be finite and > 0, got {value}")
     return scale
+
+
+def as_volume_size(value: VolumeSize) -> tuple[int, int, int]:
+    """Return (pooled_depth, pooled_height, pooled_width); an int means a cube."""
+    deep, high, wide = _each(value, "output_size")
+    return as_output_size(deep)[0], *as_output_size((high, wide))
+
+
+def as_volume_scale(value: VolumeScale) -> tuple[float, float, float]:
+    """Return the factors (z, y, x) from input coordinates to cells; one number means all."""
+    deep, high, wide = _each(value, "spatial_scale")
+    return as_spatial_scale(deep)[0], *as_spatial_scale((high, wide))
+
+
+def _each(value: Any, name: str) -> tuple[Any, Any, Any]:
+    """Return a triple, depth first, from one or from a single value."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value.tolist()
+    if not isinstance(value, (tuple, list)):
+        return value, value, value
+    if len(value) != 3:
+        raise ValueError(f"{name} must be one value or three, depth first, got {value}")
+    return value[0], value[1], value[2]
 
 
 def _pair(value: Any, name: str) -> tuple[Any, Any]:

@@ -22,18 +22,22 @@ SMALL_MAPS_VALUES = 1 << 23  # of maps that are worked on together
 COPIED_BYTES = 64 << 20  # of a map that are copied at once, unless a RoI's window is larger
 
 
-def check_features(features: Array, name: str = "features") -> Array:
-    """Return `features`, if they are maps that RoIs can be pooled from."""
-    require_features(features.shape, features.dtype, name)
+def check_features(features: Array, name: str = "features", axes: int = 2) -> Array:
+    """Return `features`, if they are maps of so many axes that RoIs can be pooled from."""
+    require_features(features.shape, features.dtype, name, axes)
     return features
 
 
-def require_features(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+def require_features(
+    shape: tuple[int, ...], dtype: np.dtype[Any], name: str, axes: int = 2
+) -> None:
     """Raise unless shape and dtype are those of feature maps."""
-    if len(shape) != 4:
-        raise ShapeError(f"{name} must have shape (N, C, H, W), got {shape}")
+    if len(shape) != 2 + axes:
+        must = "(N, C, H, W)" if axes == 2 else "(N, C, D, H, W)"
+        raise ShapeError(f"{name} must have shape {must}, got {shape}")
     if 0 in shape[2:]:
-        raise ShapeError(f"{name} must have maps of at least 1 by 1 cells, got shape {shape}")
+        least = " by ".join("1" * axes)
+        raise ShapeError(f"{name} must have maps of at least {least} cells, got shape {shape}")
     crop_dtype(dtype, name)
 
 
@@ -65,7 +69,8 @@ def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[Pl
     for images in _images_together(features, rois):
         on = [Region(features=features[image], rois=len(rows)) for image, rows in images]
         placed = _placed(on, rois, np.concatenate([rows for _, rows in images]), operator)
-        yield from [placed] if len(on) > 1 else _strips(placed)
+        # A volume is copied plane by plane.
+        yield from [placed] if len(on) > 1 or features.ndim > 4 else _strips(placed)
 
 
 def _placed(regions: list[Region], rois: RoiTable, rows: Indices, operator: Operator) -> PlacedRois:

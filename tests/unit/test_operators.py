@@ -17,6 +17,10 @@ from lucid.models import utils
 pytestmark = pytest.mark.usefixtures("engine")
 
 
+SIZE = (2, 3)
+SCALE = 0.75
+
+
 class Case(NamedTuple):
     """An operator with its options, and how it differs from others."""
 
@@ -26,6 +30,8 @@ class Case(NamedTuple):
     has_box_gradient: bool = True
     is_linear: bool = True
     boxes: object = None  # its own, unless these are upright
+    size: tuple = SIZE
+    depth: tuple = ()
 
 
 def counted(oracle, **options):
@@ -38,8 +44,6 @@ def counted(oracle, **options):
     return call
 
 
-SIZE = (2, 3)
-SCALE = 0.75
 SAMPLED = {"output_size": SIZE, "scale": SCALE}
 align = partial(utils.roi_align, output_size=SIZE, spatial_scale=SCALE)
 exact = partial(oracles.separable, axis_weights=oracles.integral, **SAMPLED)
@@ -172,6 +176,39 @@ OPERATORS |= {
         boxes=tuple((*box[:4], np.radians(box[4])) for box in TURNED),
     ),
 }
+VOLUMES = (
+    (1.13, 0.77, 2.41, 6.41, 5.93, 6.3),  # inside
+    (-3.2, 1.1, -2.2, 4.3, 12.4, 3.3),  # across borders
+    (5.13, -2.3, 5.4, 14.7, 3.9, 12.1),
+    (20.1, 20.2, 2.1, 22.3, 24.4, 5.0),  # outside
+    (2.1, 2.2, 30.1, 5.3, 4.4, 35.0),
+    (-4.1, -4.3, -4.4, 15.2, 14.9, 17.3),  # around the map
+    (3.11, 2.37, 2.2, 3.52, 6.81, 2.6),  # less than a cell
+    (4.7, 4.2, 3.3, 4.7, 4.2, 3.3),  # a point
+    (3.3, 2.1, 4.0, 5.3, 6.1, 4.0),  # a plane
+    (-4e2, -9e2, -1e3, 4e2, 1e3, 9e2),
+)
+CUBE, SCALES = (2, 2, 3), (0.9, 0.75, 0.6)
+cube = partial(utils.roi_align_3d, output_size=CUBE, spatial_scale=SCALES)
+cubes = partial(oracles.volume, output_size=CUBE, scale=SCALES, axis_weights=oracles.sampled)
+OPERATORS |= {
+    "3-D": Case(
+        cube, counted(cubes, ratio=-1, aligned=False), boxes=VOLUMES, size=CUBE, depth=(7,)
+    ),
+    "3-D, aligned": Case(
+        partial(cube, sampling_ratio=2, aligned=True),
+        counted(cubes, ratio=2, aligned=True), boxes=VOLUMES, size=CUBE, depth=(7,),
+    ),
+    "3-D, the limit": Case(
+        partial(cube, sampling_ratio=math.inf),
+        partial(cubes, axis_weights=oracles.integral), boxes=VOLUMES, size=CUBE, depth=(7,),
+    ),
+    "3-D, renormalized": Case(
+        partial(cube, sampling_ratio=3, outside="renormalize"),
+        counted(cubes, ratio=3, aligned=False, renormalize=True),
+        boxes=VOLUMES, size=CUBE, depth=(7,),
+    ),
+}  # fmt: skip
 
 
 @cache
@@ -187,7 +224,7 @@ def case(request):
 
 def made(case, rng, dtype=np.float64):
     """Return maps and RoIs for an operator."""
-    features = rng.standard_normal((2, case.channels, 8, 9)).astype(dtype)
+    features = rng.standard_normal((2, case.channels, *case.depth, 8, 9)).astype(dtype)
     if case.boxes is not None:
         return features, np.column_stack([np.arange(len(case.boxes)) % 2, case.boxes])
     return features, np.column_stack([np.arange(len(BOXES)) % 2, BOXES])
@@ -251,7 +288,7 @@ class TestEveryOperator:
         features, rois = made(case, rng)
         crops = case.pool(features, rois[:0])
         assert crops.shape[0] == 0
-        assert crops.shape[2:] == SIZE
+        assert crops.shape[2:] == case.size
 
     def test_some_channels_are_as_if_there_were_no_others(self, case, rng):
         features, rois = made(case, rng)

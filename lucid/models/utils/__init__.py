@@ -11,6 +11,7 @@ from lucid.models.utils.position_sensitive import (
 )
 from lucid.models.utils.prroi_pool import PrROIPool, prroi_pool
 from lucid.models.utils.roi_align import ROIAlign, roi_align
+from lucid.models.utils.roi_align_3d import ROIAlign3D, roi_align_3d
 from lucid.models.utils.roi_align_rotated import ROIAlignRotated, roi_align_rotated
 from lucid.models.utils.roi_pool import ROIPool, roi_pool
 
@@ -21,6 +22,7 @@ __all__ = [
     "PSROIPool",
     "PrROIPool",
     "ROIAlign",
+    "ROIAlign3D",
     "ROIAlignRotated",
     "ROIPool",
     "assign_levels",
@@ -30,6 +32,7 @@ __all__ = [
     "ps_roi_align",
     "ps_roi_pool",
     "roi_align",
+    "roi_align_3d",
     "roi_align_rotated",
     "roi_pool",
 ]

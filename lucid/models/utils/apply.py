@@ -12,7 +12,7 @@ from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
 from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
 from lucid.roi.geometry import Operator
-from lucid.roi.operator import OutputSize, as_channels, as_expand
+from lucid.roi.operator import as_channels, as_expand
 
 Array = NDArray[Any]
 
@@ -22,18 +22,18 @@ class Pooling(Protocol):
 
     @overload
     def __call__(
-        self, features: Tensor, rois: Operand, output_size: OutputSize, *more: Any, **options: Any
+        self, features: Tensor, rois: Operand, output_size: Any, *more: Any, **options: Any
     ) -> Tensor: ...
     @overload
     def __call__(
-        self, features: Operand, rois: Tensor, output_size: OutputSize, *more: Any, **options: Any
+        self, features: Operand, rois: Tensor, output_size: Any, *more: Any, **options: Any
     ) -> Tensor: ...
     @overload
     def __call__(
         self,
         features: ArrayLike,
         rois: ArrayLike,
-        output_size: OutputSize,
+        output_size: Any,
         *more: Any,
         **options: Any,
     ) -> Array: ...
@@ -59,7 +59,8 @@ def apply(
 ) -> Tensor | Array:
     """Return the crops of RoIs, with gradients if an operand is a Tensor."""
     form, factor = operator.form, as_expand(expand)
-    whole = roi.check_features(array_of(features, "features"))
+    axes = len(operator.output_size)
+    whole = roi.check_features(array_of(features, "features"), axes=axes)
     some = as_channels(channels, whole.shape[1])
     maps = whole[:, some]
     boxes = boxes_by_image(rois, len(maps), len(form.columns))

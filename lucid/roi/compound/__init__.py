@@ -12,9 +12,10 @@ from lucid.roi.compound.by_bin import ByBin
 from lucid.roi.compound.largest import Largest
 from lucid.roi.compound.maxima import Maxima
 from lucid.roi.compound.resized import Resized
+from lucid.roi.compound.volumes import Volumes
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import CropAndResize, RoiAlignRotated, RoiPool
+from lucid.roi.operators import CropAndResize, RoiAlign3D, RoiAlignRotated, RoiPool
 from lucid.roi.operators.position_sensitive import PositionSensitive
 from lucid.roi.operators.wrapped import MaxAlign
 
@@ -23,6 +24,7 @@ WAYS: dict[type, Callable[[Any], Engine]] = {
     MaxAlign: Maxima,
     PositionSensitive: ByBin,
     RoiPool: Largest,
+    RoiAlign3D: Volumes,
     RoiAlignRotated: attrgetter("turned"),  # a part of each engine
 }
 

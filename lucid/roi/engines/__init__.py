@@ -20,7 +20,7 @@ class Region(NamedTuple):
 
     features: Array  # (C, h, w)
     rois: int
-    origin: tuple[int, int] = (0, 0)  # the cell of the map that the part begins at
+    origin: tuple[int, ...] = (0, 0)  # the cell of the map that the part begins at
 
 
 class PlacedRois(NamedTuple):
@@ -74,6 +74,6 @@ class Engine(Protocol):
         """Return the gradient of the boxes (K, B) from that of the crops."""
 
     def working_bytes(
-        self, operator: Any, channels: int, size: tuple[int, int], dtype: DTypeLike
+        self, operator: Any, channels: int, size: Any, dtype: DTypeLike
     ) -> WorkingBytes:
         """Return what is held for RoIs on a map, or a part of one, of `size` cells."""

@@ -20,6 +20,7 @@ from lucid.roi.operators.position_sensitive import (
     ps_roi_pool_of,
 )
 from lucid.roi.operators.rotated import RoiAlignRotated
+from lucid.roi.operators.volume import RoiAlign3D
 from lucid.roi.operators.whole_cells import RoiPool
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Entry",
     "PrRoiPool",
     "RoiAlign",
+    "RoiAlign3D",
     "RoiAlignRotated",
     "RoiPool",
     "as_operator",

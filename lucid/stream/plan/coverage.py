@@ -34,7 +34,7 @@ class Placement:
     """How boxes come to lie on maps."""
 
     sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
-    scale: tuple[float, float]  # (y, x) cells per input pixel
+    scale: tuple[float, ...]  # (y, x) cells per input pixel
     offset: float = 0.0  # cells that are subtracted: a half if aligned
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it

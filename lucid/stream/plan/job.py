@@ -28,7 +28,7 @@ class Job:
     reduce: str | None = None  # what their bins become: 'mean', or None for nothing else
 
     @property
-    def bins_shape(self) -> tuple[int, int, int, int]:
+    def bins_shape(self) -> tuple[int, ...]:
         """The shape of what the operator makes: (K, C, PH, PW)."""
         return (
             self.rois.rois,

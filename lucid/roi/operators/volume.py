@@ -1,0 +1,83 @@
+"""RoIAlign in three dimensions: along each axis what it is in two."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, SupportsIndex
+
+import numpy as np
+
+from lucid.roi.forms import VOLUME, BoxForm
+from lucid.roi.geometry import Geometry, Windows
+from lucid.roi.operator import VolumeScale, VolumeSize, as_volume_scale, as_volume_size
+from lucid.roi.operators.family import roi_align_of
+from lucid.roi.operators.wrapped import Covering
+from lucid.roi.types import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class RoiAlign3D:
+    """RoIAlign on planes, and along the depth; triples are depth before height before width."""
+
+    form: ClassVar[BoxForm] = VOLUME
+
+    plane: Covering
+    depth: Covering  # along each of its two axes
+
+    @classmethod
+    def checked(
+        cls,
+        output_size: VolumeSize,
+        spatial_scale: VolumeScale = 1.0,
+        sampling_ratio: SupportsIndex | float = -1,
+        aligned: bool = False,
+        **options: Any,
+    ) -> "RoiAlign3D":
+        """Return the operator that a caller asked for, or say which argument cannot be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has no meaning.
+        """
+        deep, *flat = as_volume_size(output_size)
+        far, *near = as_volume_scale(spatial_scale)
+        more = sampling_ratio, aligned
+        return cls(
+            plane=roi_align_of((flat[0], flat[1]), (near[0], near[1]), *more, **options),
+            depth=roi_align_of((deep, deep), (far, far), *more, **options),
+        )
+
+    @property
+    def output_size(self) -> tuple[int, int, int]:
+        """Bins of a crop: depth, height, width."""
+        return self.depth.output_size[0], *self.plane.output_size
+
+    @property
+    def spatial_scale(self) -> tuple[float, float, float]:
+        """Cells per input coordinate: z, y, x."""
+        return self.depth.spatial_scale[0], *self.plane.spatial_scale
+
+    @property
+    def offset(self) -> float:
+        """What is subtracted from positions, in cells."""
+        return self.plane.offset
+
+    def windows(self, boxes: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
+        """Return the windows of boxes (K, 6), on planes and along the depth."""
+        plane = self.plane.windows(boxes[:, [0, 1, 3, 4]], sizes[1:], dtype)
+        depth = self.depth.windows(boxes[:, [2, 2, 5, 5]], sizes[[0, 0]], dtype)
+        notes = zip(depth.notes, plane.notes, strict=True)
+        return Windows(
+            first=np.concatenate([depth.first[:1], plane.first]),
+            count=np.concatenate([depth.count[:1], plane.count]),
+            notes=tuple(np.concatenate(both) for both in notes),
+        )
+
+    def parts(self, geometry: Geometry) -> tuple[Geometry, Geometry]:
+        """Return the geometry of RoIs along the depth, twice the same, and that on planes."""
+        first, count, size = geometry.first, geometry.count, geometry.size
+        deep, flat = zip(*(np.split(note, 2) for note in geometry.windows.notes), strict=True)
+        depth = Windows(first[[0, 0]], count[[0, 0]], deep)
+        return (
+            Geometry(self.depth, size[[0, 0]], depth),
+            Geometry(self.plane, size[1:], Windows(first[1:], count[1:], flat)),
+        )
