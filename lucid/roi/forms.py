@@ -21,6 +21,11 @@ class BoxForm(NamedTuple):
         """The columns of a table."""
         return ("batch_index", *self.columns)
 
+    @property
+    def is_upright(self) -> bool:
+        """Whether boxes are two corners of the plane."""
+        return self.columns == UPRIGHT.columns
+
     def defects(self, boxes: Floats) -> Iterator[tuple[str, Bools]]:
         """Yield which boxes (k, B) are invalid, by kind."""
         yield "not finite", ~np.logical_and.reduce(np.isfinite(boxes), axis=1)

@@ -115,6 +115,12 @@ class Settings:
             yield name in said and of_input and not self.means("spatial_scale"), fact
         infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
         yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
+        others = self.boxes != "xyxy" or self.normalized or self.columns is not None
+        fact = f"{{operator}} {self.operator} takes boxes of {', '.join(self.entry.form.columns)}; "
+        yield (
+            others and len(self.entry.form.columns) != 4,
+            fact + "{boxes}, {normalized} and {columns} are for upright ones",
+        )
         yield from _operators().contradictions(**self.operator_options)
         yield from self._of_levels(said)
         yield from self._of_ways_to_run()

@@ -166,3 +166,62 @@ def test_channels_must_be_shared_among_position_sensitive_bins(files):
 def test_channels_that_there_are_not_are_an_error(files):
     with pytest.raises(lucid.ShapeError, match="f.npy has 6 channels, and none in slice"):
         lucid.extract("f.npy", "r.npy", "c.npy", channels=slice(6, 9))
+
+
+def turned(files):
+    """Return rows of turned boxes for the maps of `files`."""
+    rois = files.rois.astype(np.float64)
+    centre, sides = (rois[:, 3:] + rois[:, 1:3]) / 2, abs(rois[:, 3:] - rois[:, 1:3])
+    return np.column_stack([rois[:, 0], centre, sides, np.linspace(-200, 200, len(rois))])
+
+
+ROTATED = {"operator": "roi-align-rotated"} | scaled
+
+
+def test_rotated_rois_of_runs_are_those_of_the_function(files, helpers_are_threads):
+    rows = turned(files)
+    np.save("t.npy", rows)
+    for options in ({}, {"clockwise": True, "sampling_ratio": 2}, {"angle": "radians"}):
+        expected = utils.roi_align_rotated(files.features, rows, SIZE, SCALE, **options)
+        more = {name: options[name] for name in options if name != "sampling_ratio"}
+        report = lucid.extract("f.npy", "t.npy", "t.h5", **ROTATED, **options, overwrite=True)
+        with h5py.File("t.h5") as file:
+            np.testing.assert_array_equal(file["crops"][:], expected)
+            np.testing.assert_array_equal(file["rois"][:], rows)
+            said = file["crops"].attrs
+            assert (said["operator"], said["aligned"]) == ("roi-align-rotated", True)
+            assert {name: said[name] for name in more} == more
+        assert report.shape[0] == len(rows)
+    lucid.extract("f.npy", "t.npy", "jobs.npy", **ROTATED, jobs=2, memory="256M")
+    np.testing.assert_array_equal(
+        np.load("jobs.npy"), utils.roi_align_rotated(files.features, rows, SIZE, SCALE)
+    )
+    lucid.extract(
+        "f.npy", rows[:, 1:], "b.npy", **ROTATED, batch_index=rows[:, 0].astype(int), jobs=1
+    )
+    np.testing.assert_array_equal(np.load("b.npy"), np.load("jobs.npy"))
+
+
+def test_frames_move_rotated_boxes_and_do_not_shear_them(files):
+    rows = turned(files)
+    moved = rows * [1, 0.5, 0.5, 0.5, 0.5, 1] + [0, 3, 2, 0, 0, 0]
+    frame = np.tile([0.5, 0.5, 2, 3], (len(files.features), 1))
+    lucid.extract("f.npy", rows, "framed.npy", frame=frame, **ROTATED)
+    lucid.extract("f.npy", moved, "moved.npy", **ROTATED)
+    np.testing.assert_array_equal(np.load("framed.npy"), np.load("moved.npy"))
+    with pytest.raises(lucid.ShapeError, match="sy = sx for rotated boxes, got 0.5, 0.75"):
+        lucid.extract("f.npy", rows, "c.npy", frame=frame * [1, 1.5, 1, 1], **ROTATED)
+
+
+def test_rotated_rois_that_mean_nothing_are_refused(files):
+    rows = turned(files)
+    with pytest.raises(lucid.ShapeError, match=r"shape \(K, 6\) with columns \(batch_index, cx"):
+        lucid.extract("f.npy", rows[:, [0, 1, 2, 3, 4, 5, 5]], "c.npy", **ROTATED)
+    with pytest.raises(ValueError, match="spatial_scale must be one number for rotated"):
+        lucid.extract("f.npy", rows, "c.npy", **ROTATED | {"spatial_scale": (0.5, 0.25)})
+    for option in ({"boxes": "xywh"}, {"normalized": True, "image_size": 64}):
+        with pytest.raises(ValueError, match="takes boxes of cx, cy, w, h, angle"):
+            lucid.extract("f.npy", rows, "c.npy", **ROTATED, **option)
+    rows[5, 3] = -1
+    with pytest.raises(lucid.RoiError, match="w must be at least 0, got -1 at row 5"):
+        lucid.extract("f.npy", rows, "c.npy", **ROTATED)

@@ -145,6 +145,13 @@ class RoiAlignRotated:
         radian = sign / (DEGREES if self.angle == "degrees" else 1)
         return np.array([scale, scale, scale, scale, radian])
 
+    def upright(self, boxes: Floats) -> Floats:
+        """Return the least upright boxes around turned ones, (K, 4)."""
+        sine, cosine = abs(self._turn(boxes[:, 4]))
+        w, h = boxes[:, 2:4].T / 2
+        half = np.column_stack([w * cosine + h * sine, w * sine + h * cosine])
+        return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half])
+
     def turned(self, geometry: Geometry) -> TurnedGrids:
         """Return the grids of samples."""
         return TurnedGrids._make(geometry.windows.notes)

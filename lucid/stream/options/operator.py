@@ -97,6 +97,27 @@ class OperatorOptions(TypedDict, total=False):
             negative=True,
         ),
     ]
+    angle: Annotated[
+        str,
+        Option(
+            group=OPERATOR,
+            help="The unit of the angles of rotated boxes (cx, cy, w, h, angle).",
+            check=by_core("as_angle"),
+            default="degrees",
+            metavar="degrees|radians",
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
+    clockwise: Annotated[
+        bool,
+        Option(
+            group=OPERATOR,
+            help="Angles turn as the hands of a clock, and not against them, as seen.",
+            check=as_flag("clockwise"),
+            default=False,
+            recorded=Recorded.UNLESS_DEFAULT,
+        ),
+    ]
     mode: Annotated[
         str,
         Option(

@@ -36,6 +36,7 @@ class Placement:
     sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
     scale: tuple[float, ...]  # (y, x) cells per input pixel
     offset: float = 0.0  # cells that are subtracted: a half if aligned
+    upright: Callable[[Floats], Floats] | None = None  # the least upright boxes around others
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
     normalized: bool = False  # whether they were said to be fractions
@@ -122,13 +123,15 @@ class Coverage:
 
     def add(self, table: RoiTable, rows: NDArray[np.float64]) -> None:
         """Take in a slice of the table, checked and as it was read (k, 5)."""
-        x1, y1, x2, y2 = rows[:, 1:].T
-        with np.errstate(invalid="ignore"):
-            swapped = ((x2 < x1) | (y2 < y1)) & (x2 >= 0) & (y2 >= 0)
         self.rois += len(rows)
-        self.misordered += int(swapped.sum())
-        boxes = table.boxes[table.valid]
+        boxes, around = table.boxes[table.valid], self.placement.upright
+        if around is None:
+            x1, y1, x2, y2 = rows[:, 1:].T
+            with np.errstate(invalid="ignore"):
+                swapped = ((x2 < x1) | (y2 < y1)) & (x2 >= 0) & (y2 >= 0)
+            self.misordered += int(swapped.sum())
         if len(boxes):
+            boxes = boxes if around is None else around(boxes)
             self._add_valid(boxes, table.batch_index[table.valid])
 
     def _add_valid(self, boxes: Floats, images: NDArray[np.int64]) -> None:

@@ -59,7 +59,13 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
     MemoryLimitError
         If they must be held as a whole, and that is more than `memory`.
     """
-    spec = settings.rois
+    spec, form = settings.rois, settings.entry.form
+    is_file = spec != PIPE and not isinstance(spec, Held)
+    if not form.is_upright and is_file and (PLACE in str(spec) or is_box_file(Path(spec))):
+        raise ShapeError(
+            f"rois of {settings.operator} must be one array with columns ({', '.join(form.row)}), "
+            f"got {spec}"
+        )
     if PLACE in str(spec):
         return BoxesPerImage(settings, features, opened)
     if spec == PIPE:
@@ -67,7 +73,7 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
     elif not isinstance(spec, Held) and is_box_file(Path(spec)):
         return TextBoxes(Path(spec), settings, features, opened, memory)
     else:
-        array = opened.source(spec, NAMES, rois_check(settings.columns))
+        array = opened.source(spec, NAMES, rois_check(settings.columns, form))
     if settings.columns is not None or array.dtype.names is not None:
         return _of_columns(array, settings, features, opened)
     return ArrayBoxes(opened.rows(array), settings.boxes, settings, features, opened)
@@ -120,7 +126,7 @@ class PipedArray:
     def __init__(self, settings: Settings, opened: Opened, memory: int | None) -> None:
         stream = open_stdin("rois")
         self.name, (self.shape, _, self.dtype) = stream.name, stream.header
-        rois_check(settings.columns)(self.shape, self.dtype, self.name)
+        rois_check(settings.columns, settings.entry.form)(self.shape, self.dtype, self.name)
         require_held(stream.header.nbytes, memory, self.name, opened)
         self._values = stream.read(self.shape)
 

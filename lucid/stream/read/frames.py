@@ -36,9 +36,19 @@ class Frames(NamedTuple):
     is_exact: bool = False  # whether inputs have these sizes and are never padded further
     is_said: bool = False  # whether the features file says it, and no scale is part of it
 
-    def applied(self, boxes: Floats, index: Array) -> Floats:
-        """Return boxes (k, 4) in input coordinates."""
+    def applied(self, boxes: Floats, index: Array, turned: bool = False) -> Floats:
+        """Return boxes (k, B) in input coordinates."""
         sy, sx, oy, ox = of_images(self.rows, index).T
+        if turned:
+            if (sy != sx).any():
+                raise ShapeError(
+                    f"{self.origin} must have sy = sx for rotated boxes, got {sy[sy != sx][0]:g}, "
+                    f"{sx[sy != sx][0]:g}: other factors along y and x would shear them"
+                )
+            one, none = np.ones_like(sx), np.zeros_like(sx)
+            scaled: Floats = boxes * np.column_stack([sx, sx, sx, sx, one])
+            scaled += np.column_stack([ox, oy, none, none, none])
+            return scaled
         scale, offset = np.column_stack([sx, sy, sx, sy]), np.column_stack([ox, oy, ox, oy])
         moved: Floats = boxes * scale + offset
         return moved

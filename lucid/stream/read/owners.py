@@ -56,12 +56,12 @@ class FirstColumn:
 class Listed:
     """Names, in a list as long as the boxes or in a first column, say the image of each."""
 
-    def __init__(self, rois: int, named: Named) -> None:
-        self.rois, self.named = rois, named
+    def __init__(self, rois: int, named: Named, columns: int) -> None:
+        self.rois, self.named, self._columns = rois, named, columns
 
     def read(self, array: Any, start: int, stop: int) -> tuple[Array | None, Array]:
-        """Return the images (k,) and the boxes (k, 4)."""
-        return self.named.images[start:stop], array[start:stop][:, -4:]
+        """Return the images (k,) and the boxes (k, B)."""
+        return self.named.images[start:stop], array[start:stop][:, -self._columns :]
 
 
 class Ranges:
@@ -138,7 +138,7 @@ class Padded:
         rows = np.arange(start, stop)
         index = np.searchsorted(self._until, rows, side="right")
         if not len(index):
-            return index, np.empty((0, 4))
+            return index, np.empty((0, array.shape[-1]))
         # The padding is read along, so images are read a few at a time.
         boxes = [
             array[first : first + self._step][
@@ -163,15 +163,16 @@ def find_owners(
     naming = Naming(settings, features, opened, array.name)
     if 0 in array.shape and not given:
         return FirstColumn(0, POSITIONS)
-    if width == [5] or keyed is not None:
+    columns = len(settings.entry.form.columns)
+    if width == [columns + 1] or keyed is not None:
         if given:
             raise ShapeError(f"{array.name} says the image of each box; drop {WHOSE}")
-        return _named_in_a_column(array, keyed, naming)
+        return _named_in_a_column(array, keyed, naming, columns)
     if len(width) == 2 and given in ([], ["box_counts"]):
         return Padded(array, counts_given(settings, images, opened), images)
     if len(width) == 1 and given == ["batch_index"]:
         column = _list_of_images(settings.batch_index, rois, opened)
-        return Listed(rois, naming.of_array(column, rois))
+        return Listed(rois, naming.of_array(column, rois), columns)
     if len(width) == 1 and (given or images == 1):
         return Ranges(rois, ranges_given(settings, rois, images, opened))
     raise ShapeError(
@@ -181,13 +182,13 @@ def find_owners(
     )
 
 
-def _named_in_a_column(array: Any, keyed: Keyed | None, naming: Naming) -> Owners:
+def _named_in_a_column(array: Any, keyed: Keyed | None, naming: Naming, columns: int) -> Owners:
     """Return what knows the images of boxes that a column of their table names."""
     rois = array.shape[0]
     if keyed is not None:
-        return Listed(rois, naming.of_array(keyed.column, rois, keyed.index_by))
+        return Listed(rois, naming.of_array(keyed.column, rois, keyed.index_by), columns)
     named = naming.of_array(Column(array, array.dtype, 0), rois)
-    return (Listed if named.reading else FirstColumn)(rois, named)
+    return Listed(rois, named, columns) if named.reading else FirstColumn(rois, named)
 
 
 def _list_of_images(spec: PathLike | Held, rois: int, opened: Opened) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lucid.roi.forms import TURNED
 from lucid.roi.table import RoiReport, RoiTable, examine
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.boxes import open_boxes
@@ -119,7 +120,7 @@ class RoiSource:
                 if not framed and len(self._sizes) > 1:  # of no image, there are no pixels
                     boxes[~((index >= 0) & (index < self.images))] = np.nan
             if frames is not None:
-                boxes = frames.applied(boxes, index)
+                boxes = frames.applied(boxes, index, turned=self.box_form == TURNED)
         return np.column_stack([index.astype(np.float64), boxes])
 
     def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
@@ -130,7 +131,7 @@ class RoiSource:
     def five_columns(self, rows: int) -> Floats | None:
         """Return the first rows as they are, if the first of their five columns is the image."""
         index, some = self._boxes.read(0, min(rows, self.rois))
-        is_plain = index is None and self.form == "xyxy" and self.rois
+        is_plain = index is None and self.form == "xyxy" and self.rois and self.box_form.is_upright
         return some.astype(np.float64) if is_plain else None
 
     def close(self) -> None:

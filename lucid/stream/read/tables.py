@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
+from lucid.roi.forms import UPRIGHT, BoxForm
 from lucid.roi.table import COLUMNS, require_table
 from lucid.stream.read.columns import Columns, by_hand, by_header
 from lucid.stream.read.ids import holds_texts
@@ -17,10 +19,10 @@ RECIPE = "df.to_hdf(path, key=key, format='table', data_columns=True)"
 PANDAS = "values_block_0"  # a field of tables that pandas writes without `data_columns`
 
 
-def rois_check(columns: str | None) -> Check:
+def rois_check(columns: str | None, form: BoxForm = UPRIGHT) -> Check:
     """Return the check of what RoIs come in, if `columns` says what columns are."""
     if columns is None:
-        return require_rois
+        return partial(require_rois, form=form)
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         columns_of(shape, dtype, columns, name)
@@ -28,19 +30,21 @@ def rois_check(columns: str | None) -> Check:
     return require
 
 
-def require_rois(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+def require_rois(
+    shape: tuple[int, ...], dtype: np.dtype[Any], name: str, form: BoxForm = UPRIGHT
+) -> None:
     """Raise unless an array is of a form that RoIs come in: (K, 5), (K, 4), (N, M, 4), records."""
-    if dtype.names is not None:
+    if dtype.names is not None and form.is_upright:
         columns_of(shape, dtype, None, name)
-    elif (len(shape) in {2, 3} and shape[-1] == 4) or shape == (0,):
-        require_table((1, 5), dtype, name)
-    elif len(shape) == 2 and shape[1] > 5:
+    elif (len(shape) in {2, 3} and shape[-1] == len(form.columns)) or shape == (0,):
+        require_table((1, len(form.row)), dtype, name, form)
+    elif len(shape) == 2 and shape[1] > 5 and form.is_upright:
         raise ShapeError(
             f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}; say "
             "which of its columns are what with columns, as --columns image,-,x1,y1,x2,y2"
         )
     else:
-        require_table(shape, dtype, name)
+        require_table(shape, dtype, name, form)
 
 
 def columns_of(
