@@ -51,15 +51,15 @@ def jobs(draw):
 def turned_jobs(draw):
     """Sides beyond the map, unless few samples are enough, or the plain engine takes long."""
     features, rows = draw(maps()), []
-    sides = st.one_of(st.floats(0, 90), st.floats(0, 1e308), st.just(0.0))
+    sides = st.one_of(st.floats(0, 90), st.floats(0, 1e9), st.just(0.0))
     for _ in range(draw(st.integers(0, 8))):
-        centre, angle = (draw(COORDINATES), draw(COORDINATES)), draw(st.floats(-1e9, 1e9))
+        centre, angle = [draw(st.floats(-60, 90)) for _ in "xy"], draw(st.floats(-1e9, 1e9))
         image = draw(st.integers(0, len(features) - 1))
         rows.append((image, *centre, draw(sides), draw(sides), angle))
     operator = RoiAlignRotated.checked(
         (draw(st.integers(1, 9)), draw(st.integers(1, 9))),
-        draw(st.sampled_from([1.0, 0.25, 3.0, 1e-9, 1e12])),
-        draw(st.sampled_from([-1, 1, 2, 7, 40])),
+        draw(st.sampled_from([1.0, 0.25, 3.0, 1e-9])),
+        draw(st.sampled_from([-1, 1, 2, 7])),
         draw(st.booleans()),
         angle=draw(st.sampled_from(["degrees", "radians"])),
         clockwise=draw(st.booleans()),

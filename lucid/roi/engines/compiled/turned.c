@@ -27,6 +27,7 @@ enum {
 #define MOST_SAMPLES ((int64_t)1 << 42) /* of a bin along an axis */
 #define MOST_CELLS ((int64_t)1 << 60)   /* of a table */
 #define SLACK 0x1p-46 /* how much more than arithmetic asks for is near, of the sizes in it */
+#define MOST_SLACK 256.0 /* cells: where arithmetic is not as exact, no sample has its own place */
 
 /* Grids of K RoIs, (2, K) each, rows before columns, and where a table has their cells. */
 struct grids {
@@ -79,6 +80,8 @@ INLINE void between(const struct roi *roi, int axis, Py_ssize_t bins, double low
     if (!(step > 0)) return;
     out[0] = number_at(low, roi->start[axis], step, total, -3);
     out[1] = number_at(high, roi->start[axis], step, total, 4);
+    double most = ((double)(roi->size[0] + roi->size[1]) + 2 * MOST_SLACK) / step + 8;
+    if ((double)(out[1] - out[0]) > most) out[1] = out[0] + (int64_t)most;
 }
 
 /* Find which rows of samples are near: between those through the corners of the map. */
@@ -107,9 +110,10 @@ static struct roi roi_at(const struct grids *grids, Py_ssize_t k) {
         sizes += (double)roi.size[axis] + (start < 0 ? -start : start)
             + (centre < 0 ? -centre : centre);
     }
+    double slack = SLACK * sizes < MOST_SLACK ? SLACK * sizes : MOST_SLACK;
     for (int axis = 0; axis < 2; axis++) {
-        roi.low[axis] = -1 - roi.centre[axis] - SLACK * sizes;
-        roi.high[axis] = (double)roi.size[axis] - roi.centre[axis] + SLACK * sizes;
+        roi.low[axis] = -1 - roi.centre[axis] - slack;
+        roi.high[axis] = (double)roi.size[axis] - roi.centre[axis] + slack;
     }
     roi.near[1] = roi.samples[0] * grids->bins[0];
     if (roi.samples[0] > FEW) find_near(&roi, grids->bins[0]);

@@ -12,6 +12,7 @@ from lucid.roi.types import Bools, Floats, Ints
 
 LISTED_SAMPLES = 1 << 14  # at once
 SLACK = 2.0**-46  # how much more than arithmetic asks for is near, of the sizes in it
+MOST_SLACK = 256.0  # cells: where arithmetic is not as exact, no sample has a place of its own
 
 
 class Lines(NamedTuple):
@@ -47,7 +48,7 @@ class Frame(NamedTuple):
     def of(cls, geometry: Geometry, grids: TurnedGrids) -> "Frame":
         """Return the frame of the RoIs of a geometry."""
         sizes = geometry.size + abs(grids.centre) + abs(grids.start)
-        slack = SLACK * sizes.sum(axis=0)
+        slack = np.minimum(SLACK * sizes.sum(axis=0), MOST_SLACK)
         low, high = -1 - grids.centre - slack, geometry.size - grids.centre + slack
         return cls(grids, geometry.pooled, geometry.size, low, high)
 
@@ -70,9 +71,11 @@ class Frame(NamedTuple):
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             first = np.ceil((low - start) / step - 0.5) - 2
             end = np.floor((high - start) / step - 0.5) + 3
+            most = (self.size[:, roi].sum(axis=0) + 2 * MOST_SLACK) / step + 8
         first = clip(np.where(step > 0, first, 0), 0, total).astype(np.int64)
-        end = clip(np.where(step > 0, end, total), 0, total).astype(np.int64)
-        return first, np.maximum(end - first, 0)
+        end = clip(np.where(step > 0, end, total), 0, total)
+        most = np.where(step > 0, np.minimum(most, total), total)
+        return first, clip(end - first, 0, most).astype(np.int64)
 
     def places(self, axis: int, roi: Ints, number: Ints) -> tuple[Ints, Floats, Floats]:
         """Return the bins of samples, and how far these are from the start and the centre."""
