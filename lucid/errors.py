@@ -65,7 +65,7 @@ class OutputExistsError(_FileError, SinkError, FileExistsError):
     code = errno.EEXIST
 
 
-class MemoryLimitError(LucidError, MemoryError):
+class MemoryLimitError(MemoryError, LucidError):  # so, `__new__` takes it; tblib asks that
     """The memory that a run may hold is too little for its largest piece of work."""
 
 

@@ -228,7 +228,7 @@ def test_a_dry_run_reads_no_pixel_and_writes_nothing(files, monkeypatch):
         (
             {"output": "c.txt"},
             ValueError,
-            "output must end in .h5, .hdf5, .npy, .npz, .safetensors or be -, got c.txt",
+            "output must end in .h5, .hdf5, .npy, .npz, .safetensors, .zarr or be -, got c.txt",
         ),
         ({"memory": "lots"}, ValueError, "memory must be a size such as 512M or 2G, got lots"),
         ({"memory": 0}, ValueError, "memory must be a size"),

@@ -169,7 +169,7 @@ def test_fortran_order_cannot_be_read_forwards(files):
         (["--features", "-", "--rois", "-"], "--features and --rois cannot both be piped in"),
         (["--features", "-", "--rois", "r.npy", "--resume"], "pipe cannot be resumed"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "-", "--compression", "gzip"],
-         "--compression, --chunks and --checksum are for HDF5, not for .npy"),
+         "--compression, --chunks and --checksum are for HDF5 and zarr, not for .npy"),
     ],
 )  # fmt: skip
 def test_what_pipes_cannot_do_is_a_usage_error(files, arguments, message):

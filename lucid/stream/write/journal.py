@@ -56,6 +56,7 @@ from lucid.stream.write import disk
 from lucid.stream.write.rows import OpenRows
 from lucid.stream.write.sidecars import RUN_BYTES, RunMark, sidecar_paths
 
+UNKNOWN: dict[str, Any] = {"format": None}  # the job of another version's journal
 FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BOOT_BYTES = 40  # of the second line
@@ -264,9 +265,10 @@ def look(path: Path) -> JournalState | None:
         with path.open("rb") as stream:
             first = stream.readline()
         header = json.loads(first) if first.endswith(b"\n") else {}
-        return JournalState(
-            header["job"], header["replaces"], np.zeros(0, bool), run=header["run"]
-        ) if header else None  # fmt: skip
+        if not header:
+            return None
+        known = header["job"] if _is_known(header) else UNKNOWN
+        return JournalState(known, header["replaces"], np.zeros(0, bool), run=header.get("run", ""))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -288,11 +290,15 @@ def finish(output: Path, state: JournalState) -> None:
         journal.remove()
 
 
+def _is_known(header: dict[str, Any]) -> bool:
+    """Return whether this version knows what a journal says."""
+    return header.get("format") == FORMAT and "run" in header
+
+
 def _said(seen: bytes) -> JournalState:
     header = json.loads(seen.partition(b"\n")[0])
-    if header.get("format") != FORMAT or "run" not in header:
-        known = {"format": None}  # of another version, which alone knows what it says
-        return JournalState(known, header["replaces"], np.zeros(header["rows"], bool), seen)
+    if not _is_known(header):
+        return JournalState(UNKNOWN, header["replaces"], np.zeros(header["rows"], bool), seen)
     parts, rows = _parts_of(seen), header["rows"]
     same = seen[parts.boot : parts.written] == _boot() != _boot_line("")
     table = seen[parts.written if same else parts.safe : parts.end]
