@@ -12,14 +12,18 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from lucid.errors import LucidError
+from lucid.roi.forms import UPRIGHT
 from lucid.stream.checks import spelled
-from lucid.stream.options import Recorded
+from lucid.stream.options import OPTIONS, Recorded
+from lucid.stream.options.option import OPERATOR
+from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.plan.survey import Survey
 from lucid.stream.read.maps import Features
 from lucid.stream.read.pyramid import Pyramid
+from lucid.stream.report_lines import input_lines, output_lines
 from lucid.stream.settings import Settings
-from lucid.stream.wording import in_units, shown, wrapped
+from lucid.stream.wording import shown, wrapped
 from lucid.stream.write.identity import options_of, printable
 
 MOST_DRAWN = 6  # RoIs in a notebook
@@ -52,6 +56,7 @@ class ExtractReport:
     )
     sampling_ratio: int | str | None  # None where it means nothing to the operator, as below
     aligned: bool | None
+    parameters: dict[str, Any]  # others of the operator that are not the default
     invalid: str  # the policy
     invalid_rois: int
     invalid_kinds: tuple[dict[str, Any], ...]  # each with count, first rows, and the first's fact
@@ -93,11 +98,12 @@ class ExtractReport:
         known: dict[str, Any] = dict.fromkeys(PARAMETERS)
         known["spatial_scale"] = job.operator.spatial_scale
         known |= options_of(job, settings, Recorded.ALWAYS)
-        names = {field.name for field in fields(cls)}
+        names, form = {field.name for field in fields(cls)}, job.rois.box_form.columns
         maps = job.features.levels[0] if isinstance(job.features, Pyramid) else job.features
         return cls(
             **{name: value for name, value in known.items() if name in names},
             operator=settings.operator,
+            parameters=_parameters(job, settings),
             features=printable(job.features.name),
             features_shape=maps.shape,
             features_smallest=maps.smallest,
@@ -121,7 +127,7 @@ class ExtractReport:
             partly_outside=coverage.partly_outside,
             outside=coverage.outside,
             frame=coverage.in_words(),
-            boxes=job.rois.form,
+            boxes=job.rois.form if form == UPRIGHT.columns else ", ".join(form),
             coordinates=job.rois.coordinates,
             ids=_ends(job.features.ids or []),
             ids_from=job.features.ids_from,
@@ -144,11 +150,11 @@ class ExtractReport:
 
     def input_lines(self) -> Iterator[str]:
         """Yield what the command prints about the inputs."""
-        return wrapped(map(shown, _input_lines(self)))
+        return wrapped(map(shown, input_lines(self)))
 
     def output_lines(self, dry_run: bool = False) -> Iterator[str]:
         """Yield what the command prints about the output."""
-        return wrapped(map(shown, _output_lines(self, dry_run)))
+        return wrapped(map(shown, output_lines(self, dry_run)))
 
     def __str__(self) -> str:
         return "\n".join((*self.input_lines(), *self.output_lines()))
@@ -160,6 +166,16 @@ class ExtractReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
+
+
+def _parameters(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return the options of the operator that are not the default, but for those always told."""
+    options = options_of(job, settings, Recorded.UNLESS_DEFAULT)
+    return {
+        name: value
+        for name, value in options.items()
+        if name != "operator" and OPTIONS[name].group == OPERATOR and value != OPTIONS[name].default
+    }
 
 
 def _levels(maps: Features, survey: Survey) -> tuple[dict[str, Any], ...]:
@@ -176,137 +192,6 @@ def _levels(maps: Features, survey: Survey) -> tuple[dict[str, Any], ...]:
 def _ends(ids: list[str]) -> tuple[str, ...]:
     """Return the first id and the last."""
     return (printable(ids[0]), printable(ids[-1])) if ids else ()
-
-
-def _input_lines(report: ExtractReport) -> Iterator[str]:
-    """Say what a run works on."""
-    yield from _feature_lines(report)
-    if report.spooled_bytes:
-        yield f"          unpacked to a temporary file of {in_units(report.spooled_bytes)}"
-    if report.missing_chunks:
-        yield f"          {report.missing_chunks} chunks were never written and read as fill values"
-    bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
-    yield f"ids       {_ids(report)}"
-    yield f"rois      {report.rois}  {report.rois_shape} on {_images(report)}, {bad}"
-    if report.without_boxes:
-        images = f"{report.without_boxes} image{'s' * (report.without_boxes != 1)}"
-        yield f"          {images} without a file or dataset of boxes, taken to have none"
-    if report.unmatched_rois:
-        become = "zeros" if report.unmatched == "zero" else "left out"
-        yield f"          {become}: {report.unmatched_rois} whose image id is none of the features'"
-    yield f"          {_operator(report)}"
-    for kind in report.invalid_kinds:
-        others = f", and {kind['count'] - 1} more like it" if kind["count"] > 1 else ""
-        yield f"          zeros: {kind['first']}{others}"
-    yield f"          {report.frame}"
-    odd = {
-        "wholly outside": report.outside,
-        "partly outside": report.partly_outside,
-        "without area": report.zero_area,
-    }
-    if any(odd.values()):
-        yield f"          {', '.join(f'{count} {kind}' for kind, count in odd.items() if count)}"
-
-
-def _feature_lines(report: ExtractReport) -> Iterator[str]:
-    if not report.levels:
-        yield (
-            f"features  {report.features}  {_maps(report)} {report.features_dtype}, "
-            f"spatial scale {_scale(report)}"
-        )
-    for number, level in enumerate(report.levels):
-        rois = f"{level['rois']} RoI{'s' * (level['rois'] != 1)}"
-        yield (
-            f"level {number:<3} {level['features']}  {level['shape']} {report.features_dtype}, "
-            f"spatial scale {level['spatial_scale']:g}, {rois}"
-        )
-
-
-def _maps(report: ExtractReport) -> str:
-    """Say the shape of the maps; of those that differ, the smallest and the largest sizes."""
-    *before, height, width = report.features_shape
-    sizes = zip(report.features_smallest, (height, width), strict=True)
-    sides = [f"{low}..{high}" if low < high else str(low) for low, high in sizes]
-    return f"({', '.join([*map(str, before), *sides])})"
-
-
-def _scale(report: ExtractReport) -> str:
-    """Say the spatial scale, and where it is from."""
-    if report.spatial_scale_from == "fractions":
-        return "of no meaning: boxes are fractions of the map"
-    if report.spatial_scale_from == "images":
-        return "of each image (from the dataset)"
-    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
-    origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
-    return f"{scale} ({origin[report.spatial_scale_from]})"
-
-
-def _ids(report: ExtractReport) -> str:
-    """Say what images are called, and how that was found."""
-    if not report.ids:
-        return f"not known; images are numbered from 0 to {report.features_shape[0] - 1}"
-    found = {
-        "argument": "as --ids says",
-        "names": "names that match, in natural order",
-        "files": "names of the files",
-    }.get(report.ids_from, f"{report.ids_from!s} beside the features")
-    read = f"; RoIs name them by id, read {report.ids_read}" if report.ids_read else ""
-    return f"image 0 is {report.ids[0]!r}, the last one {report.ids[-1]!r} ({found}){read}"
-
-
-def _images(report: ExtractReport) -> str:
-    """Say how many images have valid RoIs, and of how many if others have none."""
-    every = report.features_shape[0]
-    of_all = f" of {every}" if report.images < every else ""
-    return f"{report.images}{of_all} image{'s' * (every != 1)}"
-
-
-def _operator(report: ExtractReport) -> str:
-    """Say how boxes are read and sampled."""
-    coordinates = {
-        "input": "in input coordinates",
-        "fractions": "as fractions of the image",
-        "frame": "moved by a frame for each image",
-        "im_info": "moved by the scale in im_info",
-        "original_size and input_size": "moved from original_size to input_size",
-    }.get(report.coordinates, f"of pictures resized by {report.coordinates}")
-    return f"{report.boxes} {coordinates}; {', '.join(_parameters(report))}"
-
-
-def _parameters(report: ExtractReport) -> Iterator[str]:
-    """Say which operator it is, if not the default, and what was said about it."""
-    if report.operator != "roi-align":
-        yield report.operator
-    if report.aligned is not None:
-        yield "aligned" if report.aligned else "not aligned"
-    if report.sampling_ratio is not None:
-        ratio = "adaptive" if report.sampling_ratio == -1 else report.sampling_ratio
-        yield f"sampling ratio {ratio}"
-
-
-def _output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
-    """Say what a run wrote, or would write."""
-    if dry_run:
-        yield (
-            f"plan      read {in_units(report.bytes_to_read)} of maps, "
-            f"{report.images_at_once} at once; {report.crops_at_once} crops at once; "
-            f"within {report.memory / 2**20:.0f}M of memory, on {report.jobs} "
-            f"process{'es' * (report.jobs > 1)} by the {report.engine} engine"
-        )
-    if report.holes:
-        yield f"          {report.holes} of the cells that were read have no value and are NaN"
-    if report.resumed:
-        yield f"resumed   {report.resumed} crops were done before"
-    complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]
-    intent = "would write" if dry_run and not complete else "crops    "
-    bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size) * bool(report.reduce)
-    apart = f", apart for each of {report.apart} images" * bool(report.apart)
-    size = in_units(report.nbytes)
-    if report.shard:
-        missing = ", ".join(map(str, report.shards_missing))
-        of_all = f"; to be done: {missing}" if missing else "; all are done" * (not dry_run)
-        yield "shard     {} of {}".format(*report.shard) + of_all
-    yield f"{intent} {report.output}  {report.shape} {report.dtype}{bins}{apart}, {size}"
 
 
 def _picture_of(output: str) -> str:

@@ -225,3 +225,21 @@ def test_rotated_rois_that_mean_nothing_are_refused(files):
     rows[5, 3] = -1
     with pytest.raises(lucid.RoiError, match="w must be at least 0, got -1 at row 5"):
         lucid.extract("f.npy", rows, "c.npy", **ROTATED)
+
+
+def test_the_report_says_which_operator_it_is_and_its_parameters(files):
+    more = ("--mode", "max", "--expand", "1.5", "--channels", "0:4")
+    done = run_here(
+        "extract", "--features", "f.npy", "--rois", "r.npy", *more, "--dry-run", text=True
+    )
+    assert "sampling ratio adaptive, mode max, expand 1.5, channels 0:4" in done.stdout
+    report = lucid.extract("f.npy", "r.npy", dry_run=True, outside="renormalize")
+    assert report.parameters == {"outside": "renormalize"}
+
+
+def test_rotated_boxes_are_called_by_their_columns(files):
+    rotated = {"operator": "roi-align-rotated", "dry_run": True}
+    np.save("turned.npy", np.array([[0, 9, 8, 7, 6, 30.0]]))
+    assert lucid.extract("f.npy", "turned.npy", **rotated).boxes == "cx, cy, w, h, angle"
+    with pytest.raises(lucid.ShapeError, match=r"must have shape \(K, 6\) with columns \(batch_in"):
+        lucid.extract("f.npy", "r.npy", **rotated)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError, ShapeError
+from lucid.roi.forms import UPRIGHT
 from lucid.roi.table import COLUMNS
 from lucid.stream import tuning
 from lucid.stream.checks import Held, PathLike
@@ -175,6 +176,12 @@ def find_owners(
         return Listed(rois, naming.of_array(column, rois), columns)
     if len(width) == 1 and (given or images == 1):
         return Ranges(rois, ranges_given(settings, rois, images, opened))
+    if columns != len(UPRIGHT.columns):
+        row = ", ".join(settings.entry.form.row)
+        raise ShapeError(
+            f"{array.name} must have shape (K, {columns + 1}) with columns ({row}), or (K, "
+            f"{columns}) with --batch-index, got {array.shape}"
+        )
     raise ShapeError(
         f"{array.name} {array.shape}: boxes (K, 4) need --batch-index, --box-ranges or "
         "--box-counts to say their image, boxes (N, M, 4) may have --box-counts; or give rows "

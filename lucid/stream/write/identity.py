@@ -123,7 +123,7 @@ def options_of(job: Job, settings: Settings, *kinds: Recorded) -> dict[str, Any]
 def _plain(value: Any) -> Any:
     """Return what JSON has, for values that it has not."""
     if isinstance(value, slice):
-        parts = (value.start, value.stop, value.step)
+        parts = (value.start, value.stop, *[value.step] * (value.step is not None))
         return ":".join("" if part is None else str(part) for part in parts)
     return "inf" if value == math.inf else value
 
