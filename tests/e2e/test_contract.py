@@ -113,7 +113,7 @@ OUTPUTS = {
     "zarr": ("c.zarr", {}, None),
     "zarr, packed": (
         "c.zarr",
-        {"compression": "zstd", "chunks": 7},
+        {"compression": "gzip", "chunks": 7},
         "are for HDF5 and zarr, not for .npy",
     ),
     "HDF5, packed": ("c.h5", {"compression": "gzip"}, "are for HDF5 and zarr, not for .npy"),
