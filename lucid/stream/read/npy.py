@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +22,7 @@ from lucid.stream.read.url import UrlStream
 from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
+OF_PYTHON_2 = re.compile(rb"\dL")  # a long integer
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 NOT_PIPED = {
     "HDF5": (0, b"\x89HDF"),
@@ -99,11 +101,12 @@ def read_header(stream: BinaryIO, name: str) -> Header:
         If it is damaged, or speaks of Python objects.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
-            version = npy.read_magic(stream)
-            if version not in READERS:
-                raise ValueError(f"version {version} of the format is not read")
-            header = Header(*READERS[version](_header_bytes(stream, version)))
+        version = npy.read_magic(stream)
+        if version not in READERS:
+            raise ValueError(f"version {version} of the format is not read")
+        text = _header_bytes(stream, version)
+        with _silent_if(OF_PYTHON_2.search(text.getvalue()) is not None):
+            header = Header(*READERS[version](text))
         if any(type(length) is not int or length < 0 for length in header.shape):
             raise ValueError(f"its shape is {header.shape}")
     except Exception as error:  # NumPy evaluates what stands there, and that can fail in any way
@@ -116,7 +119,12 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     return header
 
 
-def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> BinaryIO:
+def _silent_if(old: bool) -> AbstractContextManager[object]:
+    """Ignore what NumPy says of old headers; that takes the warnings of other threads along."""
+    return warnings.catch_warnings(action="ignore") if old else nullcontext()
+
+
+def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> io.BytesIO:
     """Return a header and its length, which is held against what is reasonable before it is read.
 
     NumPy reads a header before it judges how long it is.
