@@ -163,6 +163,7 @@ def test_an_output_records_the_file_and_a_resume_compares_it(named):
         lucid.extract("f.npy", "ann.json", "c.h5", ids="ids.txt", spatial_scale=1 / 16, resume=True)
 
 
+@pytest.mark.slow
 def test_a_file_of_text_is_read_once_whatever_the_number_of_processes(named):
     options = {"ids": "ids.txt", "resize": "stretch:96x136", "spatial_scale": 1 / 8, "jobs": 2}
     settings = Settings(features="f.npy", rois="ann.json", output="c.npy", **options)

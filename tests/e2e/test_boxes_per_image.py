@@ -68,6 +68,7 @@ def test_boxes_of_each_image_give_the_crops_of_one_table(each, rois, features):
     assert (report.rois_shape, report.images, report.without_boxes) == ((10, 4), 3, 1)
 
 
+@pytest.mark.slow
 def test_two_processes_and_small_slices_give_the_same(each, tuned):
     tuned(slice_rows=4, batch_rois=2)
     for jobs in (1, 2):

@@ -119,6 +119,7 @@ def test_ids_of_annotations_may_be_texts_or_missing(files, ids):
         assert [one.decode() for one in found["roi_ids"]] == [str(one) for one in ids]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slice_rows", [1, 3, 1000])
 def test_ranges_are_there_where_the_rows_of_each_image_follow_each_other(files, tuned, slice_rows):
     """Images without rows, and rows without images, do not matter unless those lie within one."""

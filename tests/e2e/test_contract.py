@@ -179,12 +179,14 @@ class TestOfEveryContainerAndOutput:
         assert contract.expected[[4, 6]].any()
         assert not contract.expected[[5, 40]].any()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("container", "output"), ALL_IF_SLOW)
     def test_bytes_depend_neither_on_memory_nor_on_batches(self, contract, tuned):
         whole = contract.bytes_of()
         tuned(slice_rows=7, slice_row_bytes=0, work_bytes=0, batch_rois=7)
         assert contract.bytes_of(memory=160_000) == whole
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("container", "output"), ALL_IF_SLOW)
     def test_a_run_that_was_stopped_is_finished_to_the_same_bytes(self, contract, tuned):
         whole = contract.bytes_of()
@@ -211,6 +213,7 @@ def test_bytes_do_not_depend_on_the_number_of_processes(contract):
     assert contract.bytes_of(jobs=2) == contract.bytes_of(jobs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("helpers_are_threads")
 @pytest.mark.parametrize(("container", "output"), ONE_EACH)
 def test_bytes_do_not_depend_on_the_number_of_those_at_work(contract):

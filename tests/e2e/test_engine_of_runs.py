@@ -49,6 +49,7 @@ def test_an_engine_that_is_asked_for_is_used_and_recorded(files, monkeypatch, en
         np.testing.assert_array_equal(file["crops"], wanted)
 
 
+@pytest.mark.slow
 @needs_both
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_is_gone_on_with_by_the_engine_that_it_was_begun_with(files, engine):

@@ -329,6 +329,7 @@ def test_tasks_are_small_however_many_rois_and_maps(
     assert max(sizes) < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheduler", "kind", "message"),
     [

@@ -171,6 +171,7 @@ def test_an_interrupted_run_is_finished_to_the_same_bytes(named, tuned, output):
     assert contents(output) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("output", "step", "number"),
     [("all.h5::{id}", "replace", 0), ("all.h5::{id}", "unlink", 3)]

@@ -228,6 +228,7 @@ def at_start(files, monkeypatch):
     return lambda line: Path("site/sitecustomize.py").write_text(SITE.format(line))
 
 
+@pytest.mark.slow
 def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start, capfd):
     at_start("sys.stdin.read(), print('hello'), sys.stdout.write('I')")
     run("c.npy", 2)
@@ -254,6 +255,7 @@ def test_a_path_that_is_no_text_does_not_stop_processes(files, monkeypatch):
     run("c.npy", 2)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_processes_start_prints_nothing_of_theirs(at_start):
     at_start("import pathlib, time; pathlib.Path('starting').touch(); time.sleep(60)")
     process = subprocess.Popen(
@@ -269,6 +271,7 @@ def test_ctrl_c_while_processes_start_prints_nothing_of_theirs(at_start):
     assert "Traceback" not in message
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_ends_the_run(files, tuned):
     tuned(look_seconds=0.05, crops_bytes=1)
 
@@ -281,6 +284,7 @@ def test_a_process_that_is_stopped_ends_the_run(files, tuned):
         lucid.extract("f.npy", "r.npy", "c.npy", jobs=2, on_progress=stop)
 
 
+@pytest.mark.slow
 def test_processes_that_are_silent_for_long_are_named_and_waited_for(at_start, tuned):
     at_start("import time; time.sleep(0.5)")
     tuned(look_seconds=0.05)

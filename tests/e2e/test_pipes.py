@@ -50,6 +50,7 @@ def test_features_by_a_pipe_into_a_file_with_rois_in_any_order(files, layout):
     np.testing.assert_array_equal(np.load("c.npy"), roi_align(files.features, files.rois, 7))
 
 
+@pytest.mark.slow
 def test_features_by_a_pipe_are_never_held_as_a_whole(files, rng):
     """200 MB go through 64 MB of address space more than the libraries take."""
     limit = (

@@ -466,6 +466,7 @@ def test_there_may_be_nothing_to_see(rois, tmp_path):
     assert len(figure.axes) == 2 + len(rois)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_matplotlib")
 def test_a_pipe_gets_the_picture_and_the_report_goes_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -223,6 +223,7 @@ def prepared(**more):
     return prepare(Settings(features="f.h5", rois="r.npy", output="c.h5", **more))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, pytest.param({"compression": "gzip"}, marks=SLOW)])
 @pytest.mark.parametrize("second", [{}, {"overwrite": True}, {"resume": True}])
 @pytest.mark.parametrize("unfinished_before", [False, True])
@@ -401,6 +402,7 @@ def test_a_second_signal_while_the_run_tidies_up_changes_nothing(files, gap, sec
     assert re.fullmatch(r"Interrupted with .* --resume finishes c.h5\n\n?", stderr)
 
 
+@pytest.mark.slow
 def test_nothing_is_advised_where_nothing_was_kept(files):
     """Features that come through a pipe cannot be read again."""
     with open("f.npy", "rb") as features:

@@ -100,6 +100,7 @@ def test_fields_may_be_corner_and_size_and_be_named_by_hand(named):
     np.testing.assert_allclose(crops, expected(named), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_name", [True, False])
 def test_tables_of_pandas_are_read_by_the_names_of_their_columns(named, frames, by_name):
     frames("t.h5", by_name=by_name, format="table", data_columns=True)

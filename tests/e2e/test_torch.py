@@ -178,6 +178,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_lies_is_refused_and_nothing_is_run(files, kind):
     value, message = HOSTILE[kind]

@@ -84,6 +84,7 @@ def test_it_is_what_it_would_be_in_a_folder(files, memory, options):
     np.testing.assert_array_equal(zarr.open_group(URL, mode="r")["crops"][...], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", KINDS)
 @pytest.mark.parametrize("replaces", [False, True])
 def test_wherever_copying_ends_the_store_is_marked_and_can_be_finished(

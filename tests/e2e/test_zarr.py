@@ -197,6 +197,7 @@ def test_without_the_package_the_way_to_it_is_told(files, monkeypatch):
 BOMB = b"\0" * (30 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "name"),
     [(2, name) for name in ("Zlib", "GZip", "Zstd", "Blosc", "LZ4", "BZ2", "LZMA")]
@@ -215,6 +216,7 @@ def test_no_chunk_is_unpacked_to_more_than_it_can_need(files, expected, form, na
         crops_of("a.zarr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["folder", "zip"])
 def test_no_value_is_read_that_is_longer_than_a_chunk_can_be(files, place):
     save("a.zarr", files.features, "not packed")

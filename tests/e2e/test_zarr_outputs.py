@@ -76,6 +76,7 @@ def test_xarray_opens_it_by_the_names_of_its_axes(files, expected):
     np.testing.assert_array_equal(own, expected[files.rois[:, 0] == 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"reduce": "mean"}, {"reduce": "mean", "compression": "zstd"}])
 def test_means_and_many_chunks_of_what_stands_beside_them(files, expected, options):
     rois = np.tile(files.rois, (800, 1))  # more than a chunk of them

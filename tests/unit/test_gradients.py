@@ -53,6 +53,7 @@ def test_the_gradient_of_features_is_the_adjoint_on_every_other_map_too(job):
     assert np.vdot(for_features, other) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "size", "ratio"),
     [

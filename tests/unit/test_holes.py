@@ -51,6 +51,7 @@ def test_a_hole_beside_the_largest_value_leaves_it_finite():
     np.testing.assert_allclose(crops[~np.isnan(crops)], largest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "hole"), [(-1, np.nan), (2, np.inf)])
 def test_a_hole_in_the_gradient_reaches_the_cells_that_its_bin_reads(rng, ratio, hole):
     table, operator = table_on(rng, 1, 6, 7, 12), ((3, 2), 1.0, ratio, True)
@@ -67,6 +68,7 @@ def test_a_hole_in_the_gradient_reaches_the_cells_that_its_bin_reads(rng, ratio,
     np.testing.assert_allclose(found[0][~hit], expected[0][~hit], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [-1, 1])
 def test_a_hole_makes_holes_of_the_gradients_of_boxes_that_read_it(rng, ratio):
     features = rng.standard_normal((1, 40, 8, 9))

@@ -73,6 +73,7 @@ def test_a_value_without_end_is_not_read_for_ever(tmp_path, monkeypatch):
         list(elements(path))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     import tracemalloc
 

@@ -260,6 +260,7 @@ class TestEveryOperator:
         moved = case.pool(features + step, rois) - crops.data
         assert np.vdot(g, moved) == pytest.approx(np.vdot(maps.grad, step), abs=1e-12)
 
+    @pytest.mark.slow
     def test_the_gradient_of_boxes_is_what_finite_differences_say(self, case, rng):
         features, rois = made(case, rng)
         rois = rois[:7]

@@ -307,6 +307,7 @@ def test_pieces_and_gathering_change_no_crop_and_no_roi_depends_on_another(
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.slow
 def test_a_large_map_is_copied_part_by_part(rng):
     """A hundred boxes all over a map of 256 MiB, in parts of at most 64; no bit depends on it."""
     channel = rng.standard_normal((1, 1, 1024, 1024), np.float32)

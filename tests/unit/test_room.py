@@ -32,6 +32,7 @@ def table(images):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [10, ROWS])
 @pytest.mark.parametrize(
     ("name", "written", "read"),

@@ -205,6 +205,7 @@ def test_detach_stops_the_gradient():
     np.testing.assert_array_equal(x.grad, [6])
 
 
+@pytest.mark.slow
 def test_graphs_may_be_deep():
     """Neither the walk back nor the freeing of an unused graph recurses."""
     x = Tensor(1.0, requires_grad=True)

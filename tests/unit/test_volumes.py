@@ -39,6 +39,7 @@ def test_dtypes_and_layouts(rng, dtype):
     np.testing.assert_array_equal(roi_align_3d(turned, rois, 3), crops)
 
 
+@pytest.mark.slow
 def test_few_planes_and_rois_at_once_give_the_same_bits(rng, monkeypatch):
     features = rng.standard_normal((2, 6, 11, 12, 10), np.float32)
     low = rng.uniform(-3, 9, (20, 3))
