@@ -213,6 +213,7 @@ def test_the_module_does_what_the_function_does(a5):
 
 
 def test_engines_agree_on_random_boxes(rng):
+    pytest.importorskip("lucid.roi.engines.compiled._turned")
     features = rng.standard_normal((2, 37, 25, 31), np.float32)
     rois = np.column_stack([
         rng.integers(0, 2, 90), rng.uniform(-5, 35, (90, 2)), rng.uniform(0, 40, (90, 2)) ** 1.2,
