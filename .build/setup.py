@@ -39,7 +39,7 @@ def extension(name, *headers):
 
 setup(
     ext_modules=[
-        extension("kernel", "passes.h", "maxima.h"),
+        extension("kernel", "passes.h", "maxima.h", "common.h"),
         extension("turned", "turned.h", "common.h"),
     ],
     cmdclass={"build_ext": BuildExact},

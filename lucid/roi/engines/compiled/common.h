@@ -9,9 +9,11 @@
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
 #define APART static __attribute__((noinline)) /* what is rare, and long to compile */
+#define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define INLINE static inline
 #define APART static
+#define PREFETCH(address) (void)(address)
 #endif
 /* Wider registers where there are some: more values at once, the same bits. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX2__) && defined(__gnu_linux__) \

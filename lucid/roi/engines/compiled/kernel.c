@@ -17,31 +17,10 @@
 
    `passes.h` is included twice, for float and for double. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define STREAMS
-#endif
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#define APART static __attribute__((noinline)) /* what is rare, and long to compile */
-#define PREFETCH(address) __builtin_prefetch(address)
-#else
-#define INLINE static inline
-#define APART static
-#define PREFETCH(address) (void)(address)
-#endif
-/* Wider registers where there are some: more values at once, the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX2__) && defined(__gnu_linux__) \
-    && !defined(__SANITIZE_ADDRESS__)
-#define DISPATCHED __attribute__((target_clones("avx2", "default")))
-#else
-#define DISPATCHED
 #endif
 
 enum {
@@ -325,12 +304,6 @@ INLINE void fence(void) {
 #endif
 }
 
-/* An array of a caller, checked: sizes, and strides counted in values. */
-struct array {
-    Py_buffer buffer;
-    Py_ssize_t size[4], stride[4];
-};
-
 /* What is worked on: RoIs, the cells they lie on with the corner of these on the map, and bins. */
 struct work {
     struct lists *lists;
@@ -383,32 +356,6 @@ static void spans_of(int32_t (*spans)[2], const struct work *work) {
 
 static void forget_lists(PyObject *capsule) {
     free(PyCapsule_GetPointer(capsule, LISTS));
-}
-
-/* Take an array of float32 or float64, whichever `itemsize` says, with so many axes. */
-static int take(PyObject *object, struct array *array, int axes, Py_ssize_t itemsize, int writes) {
-    if (PyObject_GetBuffer(object, &array->buffer, writes ? PyBUF_RECORDS : PyBUF_RECORDS_RO))
-        return -1;
-    const Py_buffer *buffer = &array->buffer;
-    const char *format = buffer->format ? buffer->format : "B";
-    if (*format == '=' || *format == '@' || *format == (PY_LITTLE_ENDIAN ? '<' : '>')) format++;
-    int fits = buffer->ndim == axes && buffer->itemsize == itemsize
-        && !strcmp(format, itemsize == 8 ? "d" : "f")
-        && (buffer->len == 0 || (uintptr_t)buffer->buf % (size_t)itemsize == 0);
-    for (int axis = 0; fits && axis < axes; axis++) {
-        fits = buffer->strides[axis] % itemsize == 0;
-        array->size[axis] = buffer->shape[axis];
-        array->stride[axis] = buffer->strides[axis] / itemsize;
-    }
-    if (fits) return 0;
-    PyBuffer_Release(&array->buffer);
-    PyErr_SetString(PyExc_TypeError, "an array is not of the dtype and axes that it must be of");
-    return -1;
-}
-
-static PyObject *refused(const char *what) {
-    PyErr_SetString(PyExc_ValueError, what);
-    return NULL;
 }
 
 /* Return lists of so many RoIs; release the buffers that taps lie in. */
