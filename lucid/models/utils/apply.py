@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lucid import roi
 from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
-from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
+from lucid.models.utils.boxes import as_rows, boxes_by_image, gradients_of
 from lucid.roi.geometry import Operator
 from lucid.roi.operator import as_channels, as_expand
 
@@ -79,9 +79,7 @@ def apply(
         if not any(wanted[1:]):
             return [for_features] + [None] * len(wanted[1:])
         slopes = form.of_smaller(roi.box_gradient(g, maps, table, operator), factor)
-        if boxes is None:
-            return [for_features, np.column_stack([np.zeros(len(slopes)), slopes])]
-        return [for_features, *by_image(slopes, boxes)]
+        return [for_features, *gradients_of(slopes, boxes)]
 
     return record(crops, operands, pull)
 

@@ -52,6 +52,13 @@ def as_rows(boxes: Sequence[Operand], columns: int = 4) -> Array:
     return np.column_stack([index, np.concatenate([one.astype(np.float64) for one in arrays])])
 
 
+def gradients_of(slopes: Array, boxes: Sequence[Operand] | None) -> list[Array]:
+    """Return the gradient (K, B) of boxes for each operand that held them, rows or boxes."""
+    if boxes is None:
+        return [np.column_stack([np.zeros(len(slopes)), slopes])]
+    return by_image(slopes, boxes)
+
+
 def by_image(values: Array, boxes: Sequence[Operand]) -> list[Array]:
     """Return rows (K, B) as the boxes of each image have them."""
     shapes = [np.shape(one) for one in boxes]

@@ -11,7 +11,7 @@ from lucid import roi
 from lucid._tensor import Operand, Tensor, record
 from lucid.errors import DTypeError, ShapeError
 from lucid.models.utils.apply import array_of
-from lucid.models.utils.boxes import as_rows, boxes_by_image, by_image
+from lucid.models.utils.boxes import as_rows, boxes_by_image, gradients_of
 from lucid.nn.module import Module
 from lucid.roi.geometry import Operator
 from lucid.roi.levels import CANONICAL_LEVEL, CANONICAL_SCALE, as_canonical, as_scales, levels_of
@@ -134,10 +134,7 @@ class MultiScaleROIAlign(Module):
             of_maps = pyramid.of_maps(g, tables, wanted)
             if not any(wanted[len(scales) :]):
                 return of_maps + [None] * (len(wanted) - len(scales))
-            slopes = pyramid.of_boxes(g, tables)
-            if boxes is None:
-                return [*of_maps, np.column_stack([np.zeros(len(slopes)), slopes])]
-            return [*of_maps, *by_image(slopes, boxes)]
+            return [*of_maps, *gradients_of(pyramid.of_boxes(g, tables), boxes)]
 
         return record(crops, operands, pull)
 
