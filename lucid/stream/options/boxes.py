@@ -3,16 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
-from lucid.stream.checks import (
-    SourceLike,
-    as_flag,
-    as_image_size,
-    as_names,
-    as_resize,
-    as_source,
-    one_of,
-    optional,
-)
+from lucid.stream.checks import SourceLike, as_flag, one_of, optional
+from lucid.stream.options.checks import as_image_size, as_names, as_resize, as_source
 from lucid.stream.options.option import ARRAY, BOXES, Option, Recorded
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Required, TypedDict
 
-from lucid.stream.checks import (
-    PathLike,
-    SourceLike,
-    as_flag,
+from lucid.stream.checks import PathLike, SourceLike, as_flag, one_of, optional
+from lucid.stream.options.checks import (
     as_grid,
     as_layout,
     as_output,
@@ -14,8 +12,6 @@ from lucid.stream.checks import (
     as_skipped,
     as_source,
     as_sources,
-    one_of,
-    optional,
 )
 from lucid.stream.options.levels import as_levels
 from lucid.stream.options.option import ARRAY, INPUTS, OUTPUT, Option, Recorded

@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lucid.stream.checks import PIPE, Held, SourceLike, as_source
+from lucid.stream.checks import PIPE, Held, SourceLike
+from lucid.stream.options.checks import as_source
 from lucid.stream.options.readers import read_number
 
 

@@ -2,13 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated, SupportsIndex, TypedDict
 
-from lucid.stream.checks import (
-    as_flag,
-    as_slice,
-    as_stride,
-    by_core,
-    optional,
-)
+from lucid.stream.checks import as_flag, by_core, optional
+from lucid.stream.options.checks import as_slice, as_stride
 from lucid.stream.options.levels import as_canonical, read_canonical
 from lucid.stream.options.option import OPERATOR, Option, Recorded
 from lucid.stream.options.readers import (

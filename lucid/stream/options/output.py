@@ -2,14 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated, SupportsIndex, TypedDict
 
-from lucid.stream.checks import (
-    CROP_DTYPES,
-    as_chunks,
-    as_crop_dtype,
-    as_flag,
-    one_of,
-    optional,
-)
+from lucid.stream.checks import as_flag, one_of, optional
+from lucid.stream.options.checks import CROP_DTYPES, as_chunks, as_crop_dtype
 from lucid.stream.options.option import OUTPUT, Option, Recorded
 from lucid.stream.options.readers import read_int
 

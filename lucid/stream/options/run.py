@@ -2,15 +2,14 @@
 
 from typing import Annotated, TypedDict
 
-from lucid.stream.checks import (
+from lucid.stream.checks import as_flag, optional
+from lucid.stream.options.checks import (
     as_bytes,
     as_engine,
-    as_flag,
     as_jobs,
     as_patience,
     as_scheduler,
     as_shard,
-    optional,
 )
 from lucid.stream.options.option import RUN, Option, Recorded
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from lucid.errors import SourceError
 from lucid.roi.operator import as_spatial_scale
-from lucid.stream.checks import Check, as_stride
+from lucid.stream.checks import Check
+from lucid.stream.options.checks import as_stride
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.maps import Features
 from lucid.stream.read.words import Words
