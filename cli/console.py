@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,15 @@ def warn(message: str) -> None:
 def show_json(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
     """Print a report as one JSON object."""
     _print_json(report.as_dict() | {"dry_run": dry_run}, to_stderr)
+
+
+def show_origins(origins: Mapping[str, Sequence[str]], to_stderr: bool) -> None:
+    """Print which options the command line did not say, and what did."""
+    for number, (origin, names) in enumerate(origins.items()):
+        _say(
+            shown(f"{'' if number else 'options':<10}{', '.join(names)} as {origin} says"),
+            to_stderr,
+        )
 
 
 def show_inputs(report: ExtractReport, to_stderr: bool) -> None:

@@ -6,7 +6,7 @@ import click
 
 from lucid.stream.options import OPTIONS
 
-from . import console, options
+from . import config, console, options
 
 
 @click.command(cls=options.GroupedCommand)
@@ -24,16 +24,12 @@ def extract(
     lucid-roialign extract --features f.h5 --rois r.npy --spatial-scale 0.0625
     """  # noqa: D301 - click wants the control character
     from lucid.stream import prepare  # here, for --help needs no NumPy
-    from lucid.stream.checks import ArgumentError, spelled
+    from lucid.stream.checks import spelled
     from lucid.stream.settings import Settings
 
-    given = options.given(arguments)
-    try:
-        settings = Settings(**given)
-    except ArgumentError as error:
-        raise click.UsageError(spelled(error.fact, options.flag_of)) from error
     if quiet and as_json:
         raise click.UsageError("--quiet and --json contradict each other")
+    settings = options.checked(Settings, arguments)
     if settings.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
     with prepare(settings) as extraction:
@@ -41,6 +37,7 @@ def extract(
         for fact in extraction.warnings:
             console.warn(spelled(fact, options.flag_of))
         if shows:
+            console.show_origins(config.origins(), settings.to_stream)
             console.show_inputs(report, settings.to_stream)
         try:
             if not dry_run:

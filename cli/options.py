@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from lucid.stream.checks import spelled
+from lucid.stream.checks import ArgumentError, spelled
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED, Option
 
+from . import config
+from .option import Checked, GroupedOption
+
 Command = Callable[..., Any]
+Made = TypeVar("Made")
 
 
 def flag_of(name: str) -> str:
@@ -17,38 +21,20 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer click
-    """A value that the library's check of the argument takes."""
-
-    def __init__(self, name: str, option: Option) -> None:
-        self.name, self._option = name, option
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the checked value, or end with a usage error."""
-        try:
-            return self._option.check(self._option.read(value))
-        except (TypeError, ValueError, OverflowError) as error:
-            self.fail(str(error), param, ctx)
-
-
-class GroupedOption(click.Option):
-    """An option that help shows under a heading."""
-
-    def __init__(self, *flags: Any, group: str, **more: Any) -> None:
-        super().__init__(*flags, **more)
-        self.group = group
-
-
 class StrictCommand(click.Command):
-    """A command that takes an option once, unless it is one that may be repeated."""
+    """A command that takes an option once, unless it is one that may be repeated.
+
+    What is not given is as the environment or a file says it, where these say it.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; end with a usage error about an option that is given twice."""
-        if args:
-            _, _, given = self.make_parser(ctx).parse_args(list(args))
-            for parameter, times in Counter(given).items():
-                if times > 1 and _has_one_value(parameter):
-                    raise click.UsageError(f"{parameter.opts[-1]} is given more than once", ctx)
+        values, _, given = self.make_parser(ctx).parse_args(list(args))
+        for parameter, times in Counter(given).items():
+            if times > 1 and _has_one_value(parameter):
+                raise click.UsageError(f"{parameter.opts[-1]} is given more than once", ctx)
+        if not any(set(parameter.opts) & {*ctx.help_option_names} for parameter in given):
+            config.fill_in(ctx, {str(one.name): values[one.name] for one in given})
         return super().parse_args(ctx, args)
 
 
@@ -65,6 +51,7 @@ class GroupedCommand(StrictCommand):
         names = {former.replace("_", "-"): flag_of(name)[2:] for former, name in ALIASES.items()}
         settings = {"token_normalize_func": lambda token: names.get(token, token)}
         super().__init__(*arguments, **more | {"context_settings": settings})
+        self.params += (CONFIG, SAVE_CONFIG)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group."""
@@ -92,7 +79,7 @@ def from_table(
 
 def _decorator(name: str, option: Option, required: bool) -> Callable[[Command], Command]:
     flag = flag_of(name)
-    more: dict[str, Any] = {"help": _help(name, option)}
+    more: dict[str, Any] = {"help": _help(name, option), "entry": option}
     if option.metavar is None:
         flag += f"/--no-{flag[2:]}" if option.negative else ""
         more |= {"is_flag": True, "default": None}
@@ -104,6 +91,22 @@ def _decorator(name: str, option: Option, required: bool) -> Callable[[Command],
         *flags, name, cls=GroupedOption, group=option.group,
         required=required, **more,
     )  # fmt: skip
+
+
+def checked(make: Callable[..., Made], arguments: Mapping[str, Any]) -> Made:
+    """Return what is made of the arguments that were passed, and save them if that is asked for.
+
+    Raises
+    ------
+    UsageError
+        If they contradict each other.
+    """
+    try:
+        made = make(**given(arguments))
+    except ArgumentError as error:
+        raise click.UsageError(spelled(error.fact, flag_of)) from error
+    config.save()
+    return made
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,3 +144,13 @@ def display(command: Command) -> Command:
         about="Draw a progress bar on stderr.  [default: if that is a terminal]",
     )  # fmt: skip
     return as_json(quiet(progress(command)))
+
+
+CONFIG = GroupedOption(
+    ["--config"], group="Run", metavar="FILE.toml", expose_value=False,
+    help="Options that are not given, in a table [command] of a file, by their names in Python.",
+)  # fmt: skip
+SAVE_CONFIG = GroupedOption(
+    ["--save-config"], group="Run", metavar="FILE.toml", expose_value=False, of_environment=False,
+    help="Write the options of this run to such a file, and run.",
+)  # fmt: skip

@@ -7,7 +7,7 @@ import click
 from lucid.stream.checks import PIPE
 from lucid.viewer.options import PREVIEW
 
-from . import console, options, terminal
+from . import config, console, options, terminal
 
 DEFAULT = "preview.png"
 
@@ -25,18 +25,14 @@ def preview(quiet: bool, **arguments: Any) -> None:
     lucid-roialign preview --features f.h5 --rois r.npy --spatial-scale 0.0625
     lucid-roialign preview --crops crops.h5 --worst --html report.html
     """  # noqa: D301 - click wants the control character
-    from lucid.stream.checks import ArgumentError, spelled  # here, for --help needs no NumPy
+    from lucid.stream.checks import spelled  # here, for --help needs no NumPy
     from lucid.viewer.preview import require_outputs, write_outputs
     from lucid.viewer.scene import make_scene
     from lucid.viewer.wishes import Wishes
 
-    given = options.given(arguments)
-    if not given.keys() & {"output", "html"}:
-        given["output"] = DEFAULT
-    try:
-        wishes = Wishes(**given)
-    except ArgumentError as error:
-        raise click.UsageError(spelled(error.fact, options.flag_of)) from error
+    if arguments["output"] is arguments["html"] is None:
+        arguments["output"] = DEFAULT
+    wishes = options.checked(Wishes, arguments)
     to_stdout = str(wishes.output) == PIPE
     way = _way() if to_stdout else None
     require_outputs(wishes)
@@ -44,6 +40,7 @@ def preview(quiet: bool, **arguments: Any) -> None:
     for fact in scene.warnings:
         console.warn(spelled(fact, options.flag_of))
     if not quiet:
+        console.show_origins(config.origins(), to_stdout)
         console.show_inputs(scene.report, to_stdout)
     picture = write_outputs(scene)
     if picture is not None:

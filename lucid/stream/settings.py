@@ -18,6 +18,7 @@ from lucid.stream.checks import (
     Held,
 )
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
+from lucid.stream.options.option import contradictions
 
 
 class Settings:
@@ -121,6 +122,7 @@ class Settings:
             others and len(self.entry.form.columns) != 4,
             fact + "{boxes}, {normalized} and {columns} are for upright ones",
         )
+        yield from contradictions(self, OPTIONS)
         yield from _operators().contradictions(**self.operator_options)
         yield from self._of_levels(said)
         yield from self._of_ways_to_run()
@@ -130,7 +132,6 @@ class Settings:
     def _of_levels(self, said: set[str]) -> Iterator[tuple[bool, str]]:
         is_pyramid = self.level is not None
         yield self.features is None and not is_pyramid, "pass {features}, or {level} of a pyramid"
-        yield self.features is not None and is_pyramid, "{level} is instead of {features}"
         yield "canonical" in said and not is_pyramid, "{canonical} is for a pyramid: pass {level}"
         yield (
             is_pyramid and not (self.spatial_scale is self.stride is None),
@@ -143,7 +144,6 @@ class Settings:
             self.output.suffix in suffixes for suffixes in ((ZARR_SUFFIX,), HDF5_SUFFIXES)
         )
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
-        yield self.overwrite and self.resume, "{overwrite} and {resume} contradict each other"
         yield (
             self.overwrite and self.shard is not None,
             "{overwrite} and {shard} contradict each other; remove the output that is there",
@@ -200,24 +200,11 @@ class Settings:
             "{normalized} needs {image_size}: HxW, or an array of a height and width per image",
         )
         yield (
-            self.spatial_scale is not None and self.stride is not None,
-            "{spatial_scale} and {stride} contradict each other",
-        )
-        yield (
-            self.resize is not None and self.frame is not None,
-            "{resize} and {frame} contradict each other",
-        )
-        yield (
             self.resize is not None and not has_sizes,
             "{resize} needs {image_size}, the sizes of the pictures",
         )
 
     def _of_box_files(self) -> Iterator[tuple[bool, str]]:
-        owners = (self.batch_index, self.box_ranges, self.box_counts)
-        yield (
-            sum(owner is not None for owner in owners) > 1,
-            "{batch_index}, {box_ranges} and {box_counts} contradict each other; pass one of them",
-        )
         yield (
             bool(self.category is not None or self.no_crowd) and not self._is_json,
             "{category} and {no_crowd} are for {rois} in COCO's JSON",

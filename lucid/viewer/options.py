@@ -76,6 +76,7 @@ class ChoiceOptions(TypedDict, total=False):
             help="RoIs that are odd: invalid, outside their map, tiny or thin; and the largest.",
             check=as_flag("worst"),
             default=False,
+            instead_of=("random",),
         ),
     ]
 
@@ -111,6 +112,7 @@ class PictureOptions(TypedDict, total=False):
             "wildcards that match as many files as there are images.",
             check=optional(as_path),
             metavar="PATH",
+            instead_of=("image_file",),
         ),
     ]
     bins: Annotated[
@@ -151,6 +153,7 @@ class OutputOptions(TypedDict, total=False):
             unset="preview.png, unless there is {html}",
             metavar="PATH",
             short="-o",
+            of_environment=False,
         ),
     ]
     html: Annotated[
@@ -160,6 +163,7 @@ class OutputOptions(TypedDict, total=False):
             help="Page in which RoIs can be moved and crops change, in one file.",
             check=optional(as_page),
             metavar="PATH",
+            of_environment=False,
         ),
     ]
     overwrite: Annotated[
@@ -169,6 +173,7 @@ class OutputOptions(TypedDict, total=False):
             help="Replace an existing picture or page.",
             check=as_flag("overwrite"),
             default=False,
+            of_environment=False,
         ),
     ]
 
@@ -191,6 +196,7 @@ CROPS = Option(
     "understood; other options replace what it says.",
     check=optional(as_path),
     metavar="PATH",
+    of_environment=False,
 )
 OF_PYRAMIDS = ("level", "canonical")  # which are not drawn
 OF_RUN = ("strict", "memory", "engine", "jobs")  # of which the last changes nothing here

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lucid.errors import SinkError
 from lucid.stream.checks import PIPE, ArgumentError
+from lucid.stream.options.option import contradictions
 from lucid.stream.settings import Settings
 from lucid.stream.write.recorded import arguments_of, read_recorded
 from lucid.viewer.options import CROPS, OF_RUN, SEEN, UNDERSTOOD
@@ -59,14 +60,7 @@ class Wishes:
             PIPE in {str(self.understood.get(name)) for name in ("features", "rois")},
             "preview reads what it draws more than once: {features} and {rois} cannot be piped in",
         )
-        yield (
-            self.image_file is not None and self.images is not None,
-            "{image_file} and {images} contradict each other",
-        )
-        yield (
-            self.worst and self.random is not None,
-            "{worst} and {random} contradict each other",
-        )
+        yield from contradictions(self, SEEN)
 
     @property
     def is_as_recorded(self) -> bool:

@@ -171,7 +171,7 @@ def test_the_command_takes_scales_from_files_and_says_what_went_where(maps):
     ("arguments", "fact"),
     [
         ({}, "pass features, or level of a pyramid"),
-        ({"features": "p2.npy", "level": LEVELS}, "level is instead of features"),
+        ({"features": "p2.npy", "level": LEVELS}, "features and level contradict each other"),
         ({"features": "p2.npy", "canonical": (4, 100)}, "canonical is for a pyramid"),
         ({"level": LEVELS, "spatial_scale": 0.5}, "level says the scales of its maps"),
         ({"level": LEVELS, "output": "{id}.npz"}, "not written image by image"),

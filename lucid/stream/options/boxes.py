@@ -100,6 +100,7 @@ class BoxOptions(TypedDict, total=False):
             unset="what the features say: frame, im_info, or original_size and input_size",
             check=optional(as_source),
             metavar=ARRAY,
+            instead_of=("resize",),
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -144,6 +145,7 @@ class BoxOptions(TypedDict, total=False):
             "datasets, PATH::START,END. A box in no range is invalid.",
             check=optional(as_source),
             metavar=ARRAY,
+            instead_of=("batch_index",),
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -166,6 +168,7 @@ class BoxOptions(TypedDict, total=False):
             check=optional(as_source),
             unset="all M",
             metavar=ARRAY,
+            instead_of=("batch_index", "box_ranges"),
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]

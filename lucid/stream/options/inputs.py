@@ -33,6 +33,7 @@ class Paths(TypedDict, total=False):
             check=optional(as_sources),
             metavar=ARRAY,
             several=True,
+            of_environment=False,
         ),
     ]
     rois: Annotated[
@@ -46,6 +47,7 @@ class Paths(TypedDict, total=False):
             "in PATH or DATASET: boxes (n,4) per image. '-' reads .npy from standard input.",
             check=as_rois,
             metavar=ARRAY,
+            of_environment=False,
         ),
     ]
     output: Annotated[
@@ -59,6 +61,7 @@ class Paths(TypedDict, total=False):
             default="crops.h5",
             metavar="PATH",
             short="-o",
+            of_environment=False,
         ),
     ]
 
@@ -76,6 +79,8 @@ class InputOptions(TypedDict, total=False):
             check=optional(as_levels),
             metavar=f"[SCALE=]{ARRAY}",
             several=True,
+            instead_of=("features",),
+            of_environment=False,
         ),
     ]
     layout: Annotated[

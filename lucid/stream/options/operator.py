@@ -65,6 +65,7 @@ class OperatorOptions(TypedDict, total=False):
             check=optional(as_stride),
             metavar="S|SY,SX",
             read=read_scale,
+            instead_of=("spatial_scale",),
         ),
     ]
     sampling_ratio: Annotated[

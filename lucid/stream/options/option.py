@@ -1,6 +1,6 @@
 """What is known of an option beside its name and type, and the headings of help."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -31,6 +31,23 @@ class Option(NamedTuple):
     alias: str = ""  # former name
     several: bool = False  # whether it may be given more than once
     negative: bool = False  # whether there is a --no- form
+    instead_of: tuple[str, ...] = ()  # options that it contradicts, and whose place it takes
+    of_environment: bool = True  # whether a variable may say it; inputs and outputs are each run's
+
+
+def opposites(name: str, table: Mapping[str, Option]) -> set[str]:
+    """Return the options that contradict one."""
+    others = {other for other, option in table.items() if name in option.instead_of}
+    return others.union(table[name].instead_of)
+
+
+def contradictions(values: Any, table: Mapping[str, Option]) -> Iterator[tuple[bool, str]]:
+    """Yield of all options that contradict each other whether `values` has both, and the fact."""
+    for name, option in table.items():
+        for other in option.instead_of:
+            said = [getattr(values, one) for one in (name, other)]
+            both = all(one is not None and one is not False for one in said)
+            yield both, f"{{{other}}} and {{{name}}} contradict each other; pass one of them"
 
 
 ARRAY = "PATH[::DATASET]"

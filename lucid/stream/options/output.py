@@ -87,6 +87,7 @@ class OutputOptions(TypedDict, total=False):
             help="Replace an existing output once the new one is complete.",
             check=as_flag("overwrite"),
             default=False,
+            of_environment=False,
         ),
     ]
     resume: Annotated[
@@ -96,5 +97,7 @@ class OutputOptions(TypedDict, total=False):
             help="Resume an interrupted run; no-op if complete.",
             check=as_flag("resume"),
             default=False,
+            instead_of=("overwrite",),
+            of_environment=False,
         ),
     ]

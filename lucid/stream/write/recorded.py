@@ -9,6 +9,7 @@ from typing import Any
 from lucid.errors import LucidError, SourceError
 from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX
 from lucid.stream.options import OPTIONS, REQUIRED, Recorded
+from lucid.stream.options.option import opposites
 from lucid.stream.write import hdf5, npz, safetensors, zarr
 from lucid.stream.write.identity import ARRAYS, IN_MEMORY, MOST_PATHS
 
@@ -79,8 +80,8 @@ def arguments_of(
         found.pop("features_dtype", None)
     if list(found.get("spatial_scale", [])) == NO_SCALE:
         found.pop("spatial_scale")
-    for replaced, by in _OPPOSITES.items():
-        if given.get(by) is not None:
+    for name in given:
+        for replaced in opposites(name, OPTIONS):
             found.pop(replaced, None)
     pairs = {
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
@@ -89,7 +90,6 @@ def arguments_of(
 
 
 _OF_INPUTS = {Recorded.ALWAYS, Recorded.UNLESS_DEFAULT}
-_OPPOSITES = {"spatial_scale": "stride", "frame": "resize", "resize": "frame"}
 
 
 def _located(name: str, said: Mapping[str, Any], path: Path) -> Any:

@@ -1,0 +1,44 @@
+"""An option of the command: its heading, and what the library's table knows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lucid.stream.options import Option
+
+
+class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer click
+    """A value that the library's check of the argument takes."""
+
+    def __init__(self, name: str, option: Option) -> None:
+        self.name, self._option = name, option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the checked value, or end with a usage error."""
+        try:
+            return self._option.check(self._option.read(value) if type(value) is str else value)
+        except (TypeError, ValueError, OverflowError) as error:
+            self.fail(str(error), param, ctx)
+
+
+class GroupedOption(click.Option):
+    """An option that help shows under a heading."""
+
+    def __init__(
+        self,
+        *flags: Any,
+        group: str,
+        entry: Option | None = None,
+        of_environment: bool = True,
+        **more: Any,
+    ) -> None:
+        super().__init__(*flags, **more)
+        self.group, self.entry = group, entry
+        self.of_environment = entry.of_environment if entry else of_environment
+
+    @property
+    def word(self) -> str:
+        """What files and variables call it: in Python it has the same name."""
+        return self.opts[-1].lstrip("-").replace("-", "_")
