@@ -22,6 +22,11 @@ class BoxForm(NamedTuple):
         return ("batch_index", *self.columns)
 
     @property
+    def axes(self) -> int:
+        """How many axes maps have that such boxes lie on."""
+        return len(self.ends) or 2
+
+    @property
     def is_upright(self) -> bool:
         """Whether boxes are two corners of the plane."""
         return self.columns == UPRIGHT.columns
@@ -76,11 +81,16 @@ class BoxForm(NamedTuple):
         larger: Floats = boxes * np.where(is_length, factors[:, None], 1)
         return larger
 
+    def sides(self, boxes: Floats) -> Floats:
+        """Return the sides of boxes (k, B), one row for each axis."""
+        with np.errstate(over="ignore"):
+            sides = [boxes[:, high] - boxes[:, low] for low, high in self._ends_at()]
+        return np.array([*sides, *(boxes[:, at] for at in self._sizes_at())])
+
     def areas(self, boxes: Floats) -> Floats:
         """Return the areas of boxes (k, B)."""
         with np.errstate(over="ignore", under="ignore"):
-            sides = [boxes[:, high] - boxes[:, low] for low, high in self._ends_at()]
-            area: Floats = np.prod([*sides, *(boxes[:, at] for at in self._sizes_at())], axis=0)
+            area: Floats = np.prod(self.sides(boxes), axis=0)
         return area
 
     def facts(self, box: Array) -> Iterator[tuple[str, str]]:

@@ -157,14 +157,14 @@ class Geometry:
         cells: Ints = np.multiply.reduce(self.count)
         return cells
 
-    def bounds(self) -> tuple[slice, slice]:
+    def bounds(self) -> tuple[slice, ...]:
         """Return the rows and columns of the smallest window that holds all windows."""
         some = self.touched() > 0
         if not some.any():
-            return slice(0, 0), slice(0, 0)
+            return (slice(0, 0),) * len(self.size)
         begin = self.first[:, some].min(axis=1).tolist()
         end = (self.first + self.count)[:, some].max(axis=1).tolist()
-        return slice(begin[0], end[0]), slice(begin[1], end[1])
+        return tuple(map(slice, begin, end))
 
 
 def lay_out(boxes: Floats, operator: Operator, size: ArrayLike, dtype: DTypeLike) -> Geometry:

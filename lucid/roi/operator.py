@@ -50,6 +50,20 @@ def as_spatial_scale(value: SpatialScale) -> tuple[float, float]:
     return scale
 
 
+def as_bins(value: Any) -> Any:
+    """Return bins along each axis, one number for all, of an operator that is not known yet."""
+    if isinstance(value, (tuple, list)) and len(value) == 3:
+        return as_volume_size((value[0], value[1], value[2]))
+    return as_output_size(value)[0] if np.ndim(value) == 0 else as_output_size(value)
+
+
+def as_factors(value: Any) -> Any:
+    """Return factors to cells along each axis, one number for all, as `as_bins` does."""
+    if isinstance(value, (tuple, list)) and len(value) == 3:
+        return as_volume_scale((value[0], value[1], value[2]))
+    return as_spatial_scale(value)[0] if np.ndim(value) == 0 else as_spatial_scale(value)
+
+
 def as_volume_size(value: VolumeSize) -> tuple[int, int, int]:
     """Return (pooled_depth, pooled_height, pooled_width); an int means a cube."""
     deep, high, wide = _each(value, "output_size")

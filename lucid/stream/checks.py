@@ -19,6 +19,7 @@ else:
     SourceLike = PathLike  # without NumPy, which takes long to import
 Check = Callable[[Any], Any]
 
+SCALES = "spatial_scale", "stride"
 PIPE = "-"  # standard input or output
 PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 

@@ -42,15 +42,15 @@ class ExtractReport:
     nbytes: int
     features: str
     features_shape: tuple[int, ...]  # with the height and the width of the largest maps
-    features_smallest: tuple[int, int]  # height and width that no map is below
+    features_smallest: tuple[int, ...]  # height and width that no map is below
     features_dtype: str
     levels: tuple[dict[str, Any], ...]  # of a pyramid: each with features, shape, scale and rois
     rois: str
     rois_shape: tuple[int, ...]
     rois_dtype: str
     operator: str
-    output_size: tuple[int, int]
-    spatial_scale: tuple[float, float]
+    output_size: tuple[int, ...]
+    spatial_scale: tuple[float, ...]
     spatial_scale_from: (
         str  # 'argument', 'features', 'default', 'images' where each has its own, or 'fractions'
     )

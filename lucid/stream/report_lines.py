@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lucid.stream.wording import in_units
@@ -56,10 +56,10 @@ def _feature_lines(report: ExtractReport) -> Iterator[str]:
 
 def _maps(report: ExtractReport) -> str:
     """Say the shape of the maps; of those that differ, the smallest and the largest sizes."""
-    *before, height, width = report.features_shape
-    sizes = zip(report.features_smallest, (height, width), strict=True)
+    images, channels, *largest = report.features_shape
+    sizes = zip(report.features_smallest, largest, strict=True)
     sides = [f"{low}..{high}" if low < high else str(low) for low, high in sizes]
-    return f"({', '.join([*map(str, before), *sides])})"
+    return f"({', '.join([str(images), str(channels), *sides])})"
 
 
 def _scale(report: ExtractReport) -> str:
@@ -68,9 +68,16 @@ def _scale(report: ExtractReport) -> str:
         return "of no meaning: boxes are fractions of the map"
     if report.spatial_scale_from == "images":
         return "of each image (from the dataset)"
-    scale = " x ".join(f"{factor:g}" for factor in dict.fromkeys(report.spatial_scale))
+    factors = report.spatial_scale[
+        : len(report.spatial_scale) if len(set(report.spatial_scale)) > 1 else 1
+    ]
+    scale = _by(f"{factor:g}" for factor in factors)
     origin = {"argument": "as given", "features": "from the dataset", "default": "the default"}
     return f"{scale} ({origin[report.spatial_scale_from]})"
+
+
+def _by(sizes: Iterable[object]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def _ids(report: ExtractReport) -> str:
@@ -134,7 +141,7 @@ def output_lines(report: ExtractReport, dry_run: bool) -> Iterator[str]:
         yield f"resumed   {report.resumed} crops were done before"
     complete = report.resumed and report.resumed + report.invalid_rois == report.shape[0]
     intent = "would write" if dry_run and not complete else "crops    "
-    bins = ", {} of {} x {} bins".format(report.reduce, *report.output_size) * bool(report.reduce)
+    bins = f", {report.reduce} of {_by(report.output_size)} bins" * bool(report.reduce)
     apart = f", apart for each of {report.apart} images" * bool(report.apart)
     size = in_units(report.nbytes)
     if report.shard:

@@ -13,6 +13,7 @@ from lucid.stream.checks import (
     IN_GROUPS,
     PIPE,
     PLACE,
+    SCALES,
     ZARR_SUFFIX,
     ArgumentError,
     Held,
@@ -51,6 +52,7 @@ class Settings:
             vars(self)["box_counts"] = self.box_counts or self.rois.counts
         if self.aligned is None:
             vars(self)["aligned"] = self.entry.aligned
+        self._fit_axes({name for name, value in given.items() if value is not None})
         if not self.means("spatial_scale"):  # boxes are fractions, whatever files say
             vars(self).update(spatial_scale=(1.0, 1.0), frame=self.frame or "none")
         said = {name for name, value in given.items() if value is not None}
@@ -105,6 +107,22 @@ class Settings:
             )
         return settings
 
+    def _fit_axes(self, said: set[str]) -> None:
+        """Give what is one number for all axes to each that the operator has."""
+        axes, parsed = self.entry.form.axes, vars(self)
+        if axes == 3:
+            parsed["layout"] = self.layout if "layout" in said else "ncdhw"
+            parsed["output_size"] = self.output_size if "output_size" in said else 7
+        of_axes = {"output_size": self.entry.size, **dict.fromkeys(SCALES, self.entry.scale)}
+        for name, fitted in of_axes.items():
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != axes:
+                raise ArgumentError(
+                    f"{{{name}}} must be one number or {axes} for {{operator}} {self.operator}, "
+                    f"got {len(value)}"
+                )
+            parsed[name] = None if value is None else fitted(value)
+
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
         """Yield whether options, of which some were said, contradict each other, and how."""
         for name in OPTIONS:
@@ -112,8 +130,12 @@ class Settings:
             fact = f"{{{name}}} means nothing to {{operator}} {self.operator}"
             yield name in said and not (self.means(name) or always), fact
             of_input = name in {"stride", "frame", "resize", "normalized", "image_size"}
-            fact += ", whose boxes are fractions of the map"
-            yield name in said and of_input and not self.means("spatial_scale"), fact
+            yield (
+                name in said and of_input and not self.means("spatial_scale"),
+                fact + ", whose boxes are fractions of the map",
+            )
+            is_of_picture = of_input and name != "stride" and self.entry.form.axes == 3
+            yield name in said and is_of_picture, fact
         infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
         yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
         others = self.boxes != "xyxy" or self.normalized or self.columns is not None
@@ -174,6 +196,12 @@ class Settings:
         yield (
             self.coverage and (self.is_per_image or self.output.suffix in ("", ".npy")),
             "{coverage} stands beside the crops of all images, in .h5, .zarr, .npz or .safetensors",
+        )
+        volumes = self.entry.form.axes == 3
+        yield (
+            volumes != ("d" in self.layout),
+            f"{{layout}} of {{operator}} {self.operator} must have {'a' if volumes else 'no'} d, "
+            f"the depth of volumes, got {self.layout}",
         )
         tokens = "l" in self.layout
         yield tokens and self.grid is None, "{layout} with l for tokens needs {grid}: HxW"

@@ -92,12 +92,12 @@ def _bands(features: Features, image: int, step: int, room: int) -> Iterator[Arr
     row_bytes = features.channels * width * max(features.cell_bytes, 8)
     if row_bytes * step > room:  # single rows, of those that are drawn
         for row in range(0, height, step):
-            yield features.read(image, slice(row, row + 1), slice(0, width))[:, :, ::step]
+            yield features.read(image, (slice(row, row + 1), slice(0, width)))[:, :, ::step]
         return
     rows = max(room // row_bytes // step, 1) * step
     for start in range(0, height, rows):
         band = slice(start, min(start + rows, height))
-        yield features.read(image, band, slice(0, width))[:, ::step, ::step]
+        yield features.read(image, (band, slice(0, width)))[:, ::step, ::step]
 
 
 def size_of(features: Features, image: int) -> tuple[int, int]:

@@ -210,8 +210,8 @@ def test_a_huge_map_is_drawn_from_every_so_many_cells(rng):
         name, images, channels, dtype = "f", 1, 3, np.dtype(np.float64)
         sizes, largest, kind = np.array([[101, 67]]), 0, "float64"
 
-        def read(self, image, rows, cols):
-            part = values[:, rows, cols]
+        def read(self, image, window):
+            part = values[:, *window]
             self.largest = max(self.largest, part.nbytes)
             return part
 

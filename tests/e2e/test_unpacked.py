@@ -58,8 +58,8 @@ def cells_read(files, monkeypatch):
 
         return noted
 
-    def one(image, rows, cols):
-        read[image, :, rows, cols] = True
+    def one(image, window):
+        read[image, :, *window] = True
 
     monkeypatch.setattr(Maps, "read", noting(Maps.read, one))
     several = noting(Maps.read_several, lambda images: read.__setitem__(images, True))

@@ -8,8 +8,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lucid.roi.forms import FLIPPED, TURNED, UPRIGHT, BoxForm
+from lucid.roi.forms import FLIPPED, TURNED, UPRIGHT, VOLUME, BoxForm
 from lucid.roi.geometry import Operator
+from lucid.roi.operator import (
+    as_output_size,
+    as_spatial_scale,
+    as_volume_scale,
+    as_volume_size,
+)
 from lucid.roi.operators.align import RoiAlign
 from lucid.roi.operators.crop_and_resize import CropAndResize
 from lucid.roi.operators.family import contradictions, roi_align_of
@@ -51,6 +57,8 @@ class Entry(NamedTuple):
     takes: frozenset[str]
     form: BoxForm = UPRIGHT
     aligned: bool = False  # where it is not said
+    size: Callable[[Any], tuple[int, ...]] = as_output_size  # of bins, and of what is one for all
+    scale: Callable[[Any], tuple[float, ...]] = as_spatial_scale
 
 
 SAMPLED = frozenset(
@@ -80,6 +88,13 @@ OPERATORS = {
     "roi-pool": Entry(RoiPool.checked, SCALED),
     "ps-roi-align": Entry(ps_roi_align_of, SAMPLED - {"mode", "aligned"}, aligned=True),
     "ps-roi-pool": Entry(ps_roi_pool_of, SCALED),
+    "roi-align-3d": Entry(
+        RoiAlign3D.checked,
+        SAMPLED - {"mode", "level"},
+        form=VOLUME,
+        size=as_volume_size,
+        scale=as_volume_scale,
+    ),
     "crop-and-resize": Entry(
         CropAndResize.checked, frozenset({"method", "extrapolation_value"}), form=FLIPPED
     ),
@@ -93,7 +108,7 @@ def as_operator(name: str) -> str:
     return name
 
 
-def operator_of(name: str, output_size: tuple[int, int], **options: Any) -> Operator:
+def operator_of(name: str, output_size: tuple[int, ...], **options: Any) -> Operator:
     """Return an operator with those of some options that mean something to it."""
     entry = OPERATORS[name]
     parameters = entry.takes - BESIDE

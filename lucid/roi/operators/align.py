@@ -160,10 +160,15 @@ class RoiAlign:
 
     def coverage(self, geometry: Geometry) -> Floats:
         """Return how much of each bin is on the map, (K, PH, PW): samples in range of all."""
-        taps, (PH, PW), K = self.taps(geometry, False), self.output_size, len(geometry)
-        rows, cols = np.split(taps.sums(taps.weights, (PH, PW), K), 2)
-        covered: Floats = rows[:, :PH, None] * cols[:, None, :PW]
+        rows, cols = self.covered(geometry)
+        covered: Floats = rows[:, :, None] * cols[:, None]
         return covered
+
+    def covered(self, geometry: Geometry) -> tuple[Floats, Floats]:
+        """Return how much of each bin is on the map along each axis, (K, PH) and (K, PW)."""
+        taps, (PH, PW), K = self.taps(geometry, False), self.output_size, len(geometry)
+        sums = taps.sums(taps.weights, (PH, PW), K)
+        return sums[:K, :PH], sums[K:, :PW]
 
     def samples(self, geometry: Geometry) -> Samples:
         """Return the samples in range of all RoIs, sorted by line and position."""

@@ -17,7 +17,7 @@ from lucid.roi.operator import (
 )
 from lucid.roi.operators.align import MAX_BIN_SAMPLES, RoiAlign
 from lucid.roi.operators.integral import LimitAlign
-from lucid.roi.operators.wrapped import Covering, MaxAlign, Renormalized
+from lucid.roi.operators.wrapped import MaxAlign, Renormalized, Sampling
 
 
 def roi_align_of(
@@ -29,7 +29,7 @@ def roi_align_of(
     mode: str = "avg",
     outside: str = "zero",
     max_samples: SupportsIndex | None = None,
-) -> Covering:
+) -> Sampling:
     """Return the operator that a caller asked for, or say which argument cannot be.
 
     Raises

@@ -9,7 +9,7 @@ from lucid.roi.forms import VOLUME, BoxForm
 from lucid.roi.geometry import Geometry, Windows
 from lucid.roi.operator import VolumeScale, VolumeSize, as_volume_scale, as_volume_size
 from lucid.roi.operators.family import roi_align_of
-from lucid.roi.operators.wrapped import Covering
+from lucid.roi.operators.wrapped import Sampling
 from lucid.roi.types import Floats, Ints
 
 
@@ -19,8 +19,8 @@ class RoiAlign3D:
 
     form: ClassVar[BoxForm] = VOLUME
 
-    plane: Covering
-    depth: Covering  # along each of its two axes
+    plane: Sampling
+    depth: Sampling  # along each of its two axes
 
     @classmethod
     def checked(
@@ -71,6 +71,13 @@ class RoiAlign3D:
             count=np.concatenate([depth.count[:1], plane.count]),
             notes=tuple(np.concatenate(both) for both in notes),
         )
+
+    def coverage(self, geometry: Geometry) -> Floats:
+        """Return how much of each bin is in the volume, (K, PD, PH, PW), from 0 to 1."""
+        deep, flat = self.parts(geometry)
+        along, _ = self.depth.covered(deep)
+        covered: Floats = along[:, :, None, None] * self.plane.coverage(flat)[:, None]
+        return covered
 
     def parts(self, geometry: Geometry) -> tuple[Geometry, Geometry]:
         """Return the geometry of RoIs along the depth, twice the same, and that on planes."""

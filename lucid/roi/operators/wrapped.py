@@ -6,16 +6,23 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 
 from lucid.roi.forms import UPRIGHT, BoxForm
-from lucid.roi.geometry import Geometry, TapOperator, Windows
+from lucid.roi.geometry import Geometry, Operator, TapOperator, Windows
 from lucid.roi.taps import Grids, Taps
 from lucid.roi.types import Floats, Ints
 
 
-class Covering(TapOperator, Protocol):
+class Covering(Operator, Protocol):
     """An operator of which it is known how much of a bin is on the map."""
 
     def coverage(self, geometry: Geometry) -> Floats:
         """Return how much of each bin is on the map, (K, PH, PW), from 0 to 1."""
+
+
+class Sampling(TapOperator, Covering, Protocol):
+    """An operator of which that is known along each axis."""
+
+    def covered(self, geometry: Geometry) -> tuple[Floats, Floats]:
+        """Return how much of each bin is on the map along each axis, (K, PH) and (K, PW)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,10 @@ class Wrapped:
     def coverage(self, geometry: Geometry) -> Floats:
         """Return how much of each bin is on the map, (K, PH, PW), from 0 to 1."""
         return cast(Covering, self.base).coverage(geometry)
+
+    def covered(self, geometry: Geometry) -> tuple[Floats, Floats]:
+        """Return how much of each bin is on the map along each axis, (K, PH) and (K, PW)."""
+        return cast(Sampling, self.base).covered(geometry)
 
     def tap_counts(self, geometry: Geometry) -> Ints:
         """Return how many taps there may be, (2, K)."""

@@ -24,7 +24,8 @@ from lucid.stream.checks import (
 
 IMAGE_SUFFIXES = (".npz", *HDF5_SUFFIXES, ".npy")  # of a file for each image
 GROUP_SUFFIXES = tuple(suffix + IN_GROUPS for suffix in HDF5_SUFFIXES)
-LAYOUTS = {"".join(sorted(letters)) for letters in ("nchw", "chw", "ncl", "cl")}
+VOLUMES = ("ncdhw", "cdhw")
+LAYOUTS = {"".join(sorted(letters)) for letters in (*VOLUMES, "nchw", "chw", "ncl", "cl")}
 CROP_DTYPES = ("float16", "float32", "float64")
 
 
@@ -127,8 +128,8 @@ def as_layout(text: str) -> str:
     """Return the letters of axes, if they are those of maps or of lists of tokens."""
     if "".join(sorted(text)) not in LAYOUTS or not isinstance(text, str):
         raise ValueError(
-            "layout must have the letters n, c, h, w, or n, c, l for tokens, in the order of the "
-            f"axes, n or not; got {text}"
+            "layout must have the letters n, c, h, w, or n, c, l for tokens, or n, c, d, h, w for "
+            f"volumes, in the order of the axes, n or not; got {text}"
         )
     return text
 
@@ -179,13 +180,12 @@ def as_names(value: Any) -> tuple[int | str, ...]:
     return tuple(str(part).strip() for part in parts)
 
 
-def as_stride(value: Any) -> tuple[float, float]:
-    """Return the input pixels (y, x) per cell; one number means both."""
+def as_stride(value: Any) -> Any:
+    """Return the input pixels (y, x) per cell, or (z, y, x); one number means all."""
     try:
-        scale: tuple[float, float] = import_module("lucid.roi.operator").as_spatial_scale(value)
+        return import_module("lucid.roi.operator").as_factors(value)
     except ValueError as error:
         raise ValueError(f"stride must be finite and > 0, or a pair (y, x), got {value}") from error
-    return scale
 
 
 def as_engine(name: str) -> str | None:

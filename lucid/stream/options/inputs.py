@@ -88,7 +88,7 @@ class InputOptions(TypedDict, total=False):
         Option(
             group=INPUTS,
             help="Order of the axes of the features, such as nhwc or chw; nlc, lc, ncl or cl for "
-            "tokens l, which need {grid}.",
+            "tokens l, which need {grid}; ncdhw or ndhwc for volumes.",
             check=as_layout,
             default="nchw",
             metavar="LETTERS",

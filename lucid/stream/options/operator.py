@@ -15,7 +15,7 @@ from lucid.stream.options.readers import (
 )
 
 if TYPE_CHECKING:
-    from lucid.roi.operator import OutputSize, SpatialScale
+    from lucid.roi.operator import OutputSize, SpatialScale, VolumeScale, VolumeSize
 
 
 class OperatorOptions(TypedDict, total=False):
@@ -26,7 +26,7 @@ class OperatorOptions(TypedDict, total=False):
         Option(
             group=OPERATOR,
             help="What a crop is: roi-align, roi-align-rotated, prroi-pool, roi-pool, "
-            "ps-roi-align, ps-roi-pool or crop-and-resize.",
+            "ps-roi-align, ps-roi-pool, crop-and-resize or roi-align-3d.",
             check=by_core("as_operator", "lucid.roi.operators"),
             default="roi-align",
             metavar="NAME",
@@ -34,36 +34,37 @@ class OperatorOptions(TypedDict, total=False):
         ),
     ]
     output_size: Annotated[
-        "OutputSize",
+        "OutputSize | VolumeSize",
         Option(
             group=OPERATOR,
-            help="Output grid per RoI, height x width.",
-            check=by_core("as_output_size"),
+            help="Output grid per RoI, height x width; of volumes, depth x height x width.",
+            check=by_core("as_bins"),
             default=(7, 7),
-            metavar="N|HxW",
+            metavar="N|HxW|DxHxW",
             read=read_size,
             recorded=Recorded.ALWAYS,
         ),
     ]
     spatial_scale: Annotated[
-        "SpatialScale | None",
+        "SpatialScale | VolumeScale | None",
         Option(
             group=OPERATOR,
-            help="Feature-map cells per input pixel, 1/16 for stride 16; a pair is y,x.",
-            check=optional(by_core("as_spatial_scale")),
+            help="Feature-map cells per input pixel, 1/16 for stride 16; a pair is y,x, a triple "
+            "z,y,x.",
+            check=optional(by_core("as_factors")),
             unset="what the features say: spatial_scale or stride; else 1",
-            metavar="S|SY,SX",
+            metavar="S|SY,SX|SZ,SY,SX",
             read=read_scale,
             recorded=Recorded.ALWAYS,
         ),
     ]
     stride: Annotated[
-        "SpatialScale | None",
+        "SpatialScale | VolumeScale | None",
         Option(
             group=OPERATOR,
             help="Input pixels per feature-map cell; the inverse of {spatial_scale}.",
             check=optional(as_stride),
-            metavar="S|SY,SX",
+            metavar="S|SY,SX|SZ,SY,SX",
             read=read_scale,
             instead_of=("spatial_scale",),
         ),

@@ -2,6 +2,9 @@
 
 import math
 import re
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def read_int(text: str) -> int:
@@ -32,22 +35,31 @@ def read_slice(text: str) -> slice:
     return slice(*numbers)
 
 
-def read_size(text: str) -> tuple[int, int]:
-    """Return (height, width) from '7' or '7x5'."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(f"must be HxW, such as 7x5, or one number for both, got {text}")
-    return int(match[1]), int(match[2] or match[1])
+def read_size(text: str) -> int | tuple[int, ...]:
+    """Return (height, width) from '7x5', three numbers from '7x7x5', or the one of '7'."""
+    if not re.fullmatch(r"\d+(x\d+){0,2}", text, re.IGNORECASE):
+        raise ValueError(
+            f"must be HxW, such as 7x5, DxHxW for volumes, or one number for all axes, got {text}"
+        )
+    return one_or_all([int(part) for part in text.lower().split("x")])
 
 
-def read_scale(text: str) -> tuple[float, float]:
-    """Return (y, x) from '0.5', '1/16' or '1/16,1/8'."""
+def read_scale(text: str) -> float | tuple[float, ...]:
+    """Return (y, x) from '1/16,1/8', three numbers from '1,1/2,1/2', or the one of '1/16'."""
     try:
         parts = [read_number(part) for part in text.split(",")]
-        vertical, horizontal = parts if len(parts) == 2 else parts * 2
+        if len(parts) > 3:
+            raise ValueError
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f"must be a number such as 1/16, or a pair SY,SX, got {text}") from None
-    return vertical, horizontal
+        raise ValueError(
+            f"must be a number such as 1/16, or SY,SX, or SZ,SY,SX for volumes, got {text}"
+        ) from None
+    return one_or_all(parts)
+
+
+def one_or_all(parts: list[Number]) -> Number | tuple[Number, ...]:
+    """Return the only one of some numbers, or all of them."""
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def read_number(text: str) -> float:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.roi.forms import UPRIGHT, BoxForm
 from lucid.roi.table import RoiTable
 
 Floats = NDArray[np.float64]
 
 SLACK = 1e-3  # of a cell, by which rounding may carry a box over the border
 FEW_BOXES = 8  # fewer say little about a frame
+LINES = "columns", "rows", "planes"  # that x, y and z number
+BESIDE = "right or left of", "above or below", "before or behind"
 FEWEST_FRACTIONS, LARGEST_FRACTION, SMALL_MAP_CELLS = 3, 1.5, 4
 
 # Boxes of one format, as corners, read as another format.
@@ -33,9 +36,10 @@ READINGS: dict[tuple[str, str], Callable[[Floats], Floats]] = {
 class Placement:
     """How boxes come to lie on maps."""
 
-    sizes: NDArray[np.int64]  # (N, 2) or (1, 2) height and width of the maps, in cells
-    scale: tuple[float, ...]  # (y, x) cells per input pixel
+    sizes: NDArray[np.int64]  # (N, A) or (1, A) cells of the maps: heights, widths
+    scale: tuple[float, ...]  # (y, x) cells per input pixel; of volumes, z is before both
     offset: float = 0.0  # cells that are subtracted: a half if aligned
+    form: BoxForm = UPRIGHT
     upright: Callable[[Floats], Floats] | None = None  # the least upright boxes around others
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
@@ -46,13 +50,13 @@ class Placement:
     of_pictures: bool = False  # whether boxes are of pictures whose sizes are known, as they are
 
     def limits(self, images: NDArray[np.int64]) -> Floats:
-        """Return width and height of the maps of images, (k, 2)."""
+        """Return width and height of the maps of images, (k, A), x first."""
         return self.sizes[np.minimum(images, len(self.sizes) - 1)][:, ::-1].astype(np.float64)
 
     def cells(self, boxes: Floats) -> tuple[Floats, Floats]:
-        """Return the lower and the upper ends of boxes in cells, (k, 2) x before y."""
+        """Return the lower and the upper ends of boxes in cells, (k, A) x first."""
         with np.errstate(over="ignore"):
-            ends = boxes.reshape(-1, 2, 2) * self.scale[::-1] - self.offset
+            ends = boxes.reshape(len(boxes), 2, -1) * self.scale[::-1] - self.offset
         return ends.min(axis=1), ends.max(axis=1)
 
     def size_warnings(self) -> Iterator[str]:
@@ -115,21 +119,24 @@ class Coverage:
     outside: int = 0
     fractions: int = 0  # with all coordinates from 0 to 1.5
     misordered: int = 0  # whose corners are out of order, and would not be as corner and size
-    beyond: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    beyond: NDArray[np.int64] = field(init=False)  # along x, y, and z of volumes
     beyond_otherwise: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    spans: Floats = field(  # lowest and highest x, then y, in input coordinates
-        default_factory=lambda: np.array([[np.inf, -np.inf]] * 2)
-    )
+    spans: Floats = field(init=False)  # lowest and highest x, then y, in input coordinates
+
+    def __post_init__(self) -> None:
+        axes = len(self.placement.scale)
+        self.beyond, self.spans = np.zeros(axes, np.int64), np.array([[np.inf, -np.inf]] * axes)
 
     def add(self, table: RoiTable, rows: NDArray[np.float64]) -> None:
-        """Take in a slice of the table, checked and as it was read (k, 5)."""
+        """Take in a slice of the table, checked and as it was read (k, 1 + B)."""
         self.rois += len(rows)
         boxes, around = table.boxes[table.valid], self.placement.upright
         if around is None:
-            x1, y1, x2, y2 = rows[:, 1:].T
+            low, high = np.split(rows[:, 1:], 2, axis=1)
             with np.errstate(invalid="ignore"):
-                swapped = ((x2 < x1) | (y2 < y1)) & (x2 >= 0) & (y2 >= 0)
+                swapped = (high < low).any(axis=1) & (high >= 0).all(axis=1)
             self.misordered += int(swapped.sum())
+        self.zero_area += int((self.placement.form.sides(boxes) == 0).any(axis=0).sum())
         if len(boxes):
             boxes = boxes if around is None else around(boxes)
             self._add_valid(boxes, table.batch_index[table.valid])
@@ -140,13 +147,13 @@ class Coverage:
         over = ((low < -SLACK) | (high > limits + SLACK)).any(axis=1)
         outside = ((high < 0) | (low > limits)).any(axis=1)
         self.boxes += len(boxes)
-        self.zero_area += int((boxes[:, 2:] == boxes[:, :2]).any(axis=1).sum())
         self.outside += int(outside.sum())
         self.partly_outside += int((over & ~outside).sum())
         in_unit = (boxes >= 0) & (boxes <= LARGEST_FRACTION)
         self.fractions += int(in_unit.all(axis=1).sum())
-        self.spans[:, 0] = np.minimum(self.spans[:, 0], boxes[:, :2].min(axis=0))
-        self.spans[:, 1] = np.maximum(self.spans[:, 1], boxes[:, 2:].max(axis=0))
+        lowest, highest = np.split(boxes, 2, axis=1)
+        self.spans[:, 0] = np.minimum(self.spans[:, 0], lowest.min(axis=0))
+        self.spans[:, 1] = np.maximum(self.spans[:, 1], highest.max(axis=0))
         self.beyond += _mostly_beyond(low, high, limits)
         for options, others, other_limits in self.placement.alternatives(boxes, images):
             count = _mostly_beyond(*self.placement.cells(others), other_limits)
@@ -156,15 +163,13 @@ class Coverage:
         """Say where the boxes lie, in input coordinates and in cells as used."""
         if not self.boxes:
             return "there are no valid boxes"
-        (x, y), (rows, cols) = self.spans, map(_of, self.placement.sizes.T)
-        down, across = (
-            span * scale - self.placement.offset
-            for span, scale in zip((y, x), self.placement.scale, strict=True)
+        sizes, scale = self.placement.sizes.T[::-1], self.placement.scale[::-1]
+        *others, last = (
+            f"{_span(span * factor - self.placement.offset)} of {_of(cells)} {lines}"
+            for span, factor, cells, lines in zip(self.spans, scale, sizes, LINES, strict=False)
         )
-        return (
-            f"boxes span {_span(x)} x {_span(y)}; in cells they span "
-            f"{_span(across)} of {cols} columns and {_span(down)} of {rows} rows"
-        )
+        spans = " x ".join(map(_span, self.spans))
+        return f"boxes span {spans}; in cells they span {', '.join(others)} and {last}"
 
     def warnings(self) -> Iterator[str]:
         """Yield what looks like a mistake, to be `spelled`, with the option that mends it."""
@@ -178,11 +183,9 @@ class Coverage:
                     "are fractions of the image, pass {normalized} and {image_size}"
                 )
         elif self._are_beyond(self.beyond):
-            columns, rows = self.beyond.tolist()
             yield (
-                f"{max(columns, rows)} of {self.boxes} boxes lie mostly "
-                f"{'right or left of' if columns >= rows else 'above or below'} their map; "
-                f"{self._mended()}"
+                f"{self.beyond.max()} of {self.boxes} boxes lie mostly "
+                f"{BESIDE[int(self.beyond.argmax())]} their map; {self._mended()}"
             )
         if self.are_misordered:
             yield (
@@ -219,7 +222,7 @@ class Coverage:
 
 
 def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int64]:
-    """Return how many boxes have more than half their extent beyond the map, (2,) x before y."""
+    """Return how many boxes have more than half their extent beyond the map, (A,) x first."""
     with np.errstate(over="ignore", invalid="ignore"):
         inside = np.minimum(high, limits) - np.maximum(low, 0)
         apart = (high < 0) | (low > limits)

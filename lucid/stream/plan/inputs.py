@@ -70,13 +70,14 @@ def plan_inputs(settings: Settings, opened: ExitStack) -> tuple[Job, str]:
 
 def placement_of(job: Job, settings: Settings) -> Placement:
     """Return how boxes come to lie on maps, and what the other layout would make of the maps."""
-    _, channels, height, width = job.features.shape
+    _, channels, *_, height, width = job.features.shape
     others = {"nchw": ("nhwc", channels, height), "nhwc": ("nchw", width, channels)}
     in_pixels = settings.means("spatial_scale")
     return Placement(
         sizes=job.features.sizes,
         scale=job.operator.spatial_scale if in_pixels else (height - 1.0, width - 1.0),
         offset=job.operator.offset,
+        form=job.rois.box_form,
         upright=getattr(job.operator, "upright", None),
         boxes=job.rois.form if in_pixels and job.rois.box_form.is_upright else "",
         other_layout=others.get(settings.layout),

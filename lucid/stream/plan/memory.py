@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -82,13 +83,13 @@ def require_memory(least: int, memory: int, among: Sequence[Need], jobs: int = 1
         )
 
 
-def region_bytes(job: Job, height: int, width: int) -> int:
+def region_bytes(job: Job, size: tuple[int, ...]) -> int:
     """Return what a part of a map takes: as read, as laid out to be weighted, and a RoI's work."""
-    read = job.features.channels * read_bytes(job.features, height * width)
-    return read + _working_bytes(job, (height, width)).region
+    read = job.features.channels * read_bytes(job.features, math.prod(size))
+    return read + _working_bytes(job, size).region
 
 
-def _working_bytes(job: Job, size: tuple[int, int]) -> WorkingBytes:
+def _working_bytes(job: Job, size: tuple[int, ...]) -> WorkingBytes:
     """Return what the engine holds for a map, or a part of one, of `size` cells."""
     ask = engine_for(job.operator, engine_named(job.engine)).working_bytes
     return _remembered(ask, job.operator, job.features.channels, size, job.compute_dtype)

@@ -131,7 +131,7 @@ def _of_parts(
     held: list[RoiBatch] = []
     room = rois = 0
     for batch in _parts(plan, selection, geometry, most):
-        cost = region_bytes(plan.job, *(side.stop - side.start for side in batch.windows[0]))
+        cost = region_bytes(plan.job, tuple(side.stop - side.start for side in batch.windows[0]))
         fits = cost < room and len(batch.rows) <= rois
         if held and not (fits and plan.in_one_chunk(held[0].images[0], batch.images[0])):
             yield RoiBatch.joined(held)

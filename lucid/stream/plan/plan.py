@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import floordiv, sub
 from typing import NamedTuple
 
 import numpy as np
@@ -27,30 +29,34 @@ from lucid.stream.plan.memory import (
 )
 from lucid.stream.plan.survey import Survey, pending
 
-Window = tuple[slice, slice]  # rows and columns
+Window = tuple[slice, ...]  # rows and columns; of volumes, planes before both
 
 
 class _Edges(NamedTuple):
     """A region of a map, ends exclusive."""
 
-    top: int
-    bottom: int
-    left: int
-    right: int
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+
+    @classmethod
+    def of(cls, window: Window) -> _Edges:
+        """Return the edges of a window."""
+        return cls(tuple(side.start for side in window), tuple(side.stop for side in window))
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """The cells along each axis."""
+        return tuple(map(sub, self.end, self.begin))
 
     @property
     def area(self) -> int:
         """The number of cells."""
-        return (self.bottom - self.top) * (self.right - self.left)
+        return math.prod(self.size)
 
     def joined(self, other: _Edges) -> _Edges:
         """Return the smallest region that holds both."""
-        return _Edges(
-            min(self.top, other.top),
-            max(self.bottom, other.bottom),
-            min(self.left, other.left),
-            max(self.right, other.right),
-        )
+        begin = tuple(map(min, self.begin, other.begin))
+        return _Edges(begin, tuple(map(max, self.end, other.end)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +94,27 @@ class Plan:
 
     def regions(self, geometry: Geometry) -> Iterator[tuple[Part, Window]]:
         """Yield RoIs of one image whose windows are read together, and the window of them all."""
-        every, (rows, cols) = slice(None), geometry.bounds()
+        every, window = slice(None), geometry.bounds()
         if self.images > 1 or self.job.features.sequential or len(geometry) == 1:
-            yield every, (rows, cols)
+            yield every, window
             return
-        whole = _Edges(rows.start, rows.stop, cols.start, cols.stop)
-        alone = int(geometry.touched().sum()), len(geometry)
+        whole, alone = _Edges.of(window), (int(geometry.touched().sum()), len(geometry))
         if self._fits(whole) and self._is_cheaper(whole, *alone):
-            yield every, (rows, cols)
+            yield every, window
         else:
             for some in self._strips(geometry):
                 yield some, geometry[some].bounds()
 
     def _strips(self, geometry: Geometry) -> Iterator[NDArray[np.intp]]:
         """Go over the map in bands and take RoIs together while that is cheaper and fits."""
-        (top, left), (bottom, right) = geometry.first, geometry.first + geometry.count
-        edges = np.stack([top, bottom, left, right], axis=1)
-        band = max(int(np.median(geometry.count[0])), 1)
-        order = np.lexsort((left, top // band))
-        begin, held = 0, _Edges(0, 0, 0, 0)
+        first, until = geometry.first, geometry.first + geometry.count
+        edges = [*map(_Edges, map(tuple, first.T.tolist()), map(tuple, until.T.tolist()))]
+        *bands, along = first
+        thick = np.maximum(np.median(geometry.count[:-1], axis=1).astype(np.int64), 1)
+        order = np.lexsort((along, *map(floordiv, bands[::-1], thick[::-1])))
+        begin, held = 0, edges[0]
         for end, k in enumerate(order.tolist()):
-            alone = _Edges(*edges[k].tolist())
+            alone = edges[k]
             both = held.joined(alone)
             apart = held.area + alone.area
             if end > begin and self._fits(both) and self._is_cheaper(both, apart, 2):
@@ -120,8 +126,7 @@ class Plan:
         yield np.sort(order[begin:])
 
     def _fits(self, edges: _Edges) -> bool:
-        size = region_bytes(self.job, edges.bottom - edges.top, edges.right - edges.left)
-        return size <= self.region
+        return region_bytes(self.job, edges.size) <= self.region
 
     def _is_cheaper(self, edges: _Edges, cells: int, reads: int) -> bool:
         """Return whether one read is less work than so many of so many cells in all."""
@@ -174,7 +179,7 @@ def _plan(
     free = max(memory - fixed, 0)
     region = free // 2
     together = min(tuning.current.small_maps_bytes, region // 2)
-    largest = whole = region_bytes(job, *job.features.shape[2:])
+    largest = whole = region_bytes(job, job.features.shape[2:])
     if not job.features.sequential:
         largest = 0 if whole <= region else largest_window()
     at_once = _at_once(job, largest, packing)
@@ -225,11 +230,11 @@ def maps_bytes(job: Job, survey: Survey) -> int:
 
 def _images_at_once(job: Job, region: int, together: int) -> int:
     """Return how many images to read at once, so that no chunk of the file is read again."""
-    chunks, (images, channels, height, width) = job.features.chunks, job.features.shape
+    chunks, (images, channels, *size) = job.features.chunks, job.features.shape
     if chunks is None or chunks[0] == 1:
         return 1
-    work = max(region_bytes(job, height, width), together)
-    map_bytes = channels * read_bytes(job.features, height * width)
+    work = max(region_bytes(job, tuple(size)), together)
+    map_bytes = channels * read_bytes(job.features, math.prod(size))
     return max(min(chunks[0], images, 1 + (region - work) // max(map_bytes, 1)), 1)
 
 
@@ -240,7 +245,7 @@ def _whole_maps(job: Job, together: int) -> int:
     if not alike or maps.map_bytes > now.small_map_bytes:
         return 0
     between = 0 if maps.mapped else now.seek_bytes  # of others that are read along
-    return together // (region_bytes(job, *maps.shape[2:]) + between)
+    return together // (region_bytes(job, maps.shape[2:]) + between)
 
 
 def _largest_window(job: Job, survey: Survey) -> int:
@@ -251,6 +256,5 @@ def _largest_window(job: Job, survey: Survey) -> int:
         for image, rows in table.by_image():
             geometry = job.lay_out(table.boxes[rows], image)
             k = int(geometry.touched().argmax())
-            height, width = geometry.count[:, k].tolist()
-            largest = max(largest, region_bytes(job, height, width))
+            largest = max(largest, region_bytes(job, tuple(geometry.count[:, k].tolist())))
     return largest

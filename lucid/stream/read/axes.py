@@ -14,6 +14,7 @@ from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 IN_ORDER = "nchw"
+OF_VOLUMES = "ncdhw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Axes:
     ----------
     layout : str
         A letter for each axis: n for images, c for channels, h and w, or l for tokens, of which
-        the cells of a map are a part, row by row. n may be left out, and is then the first.
+        the cells of a map are a part, row by row; d for the depth of volumes. n may be left out,
+        and is then the first.
     skipped : int
         Tokens before those of the grid.
     stored_as : str, optional
@@ -59,16 +61,26 @@ class Axes:
         """Whether maps are lists of tokens, so that their heights and widths must be told."""
         return "l" in self.layout
 
+    @property
+    def order(self) -> str:
+        """The letters of maps as they are read."""
+        return OF_VOLUMES if "d" in self.layout else IN_ORDER
+
+    @property
+    def of_maps(self) -> int:
+        """How many axes a map has beside its channels."""
+        return len(self.order) - 2
+
     def letters(self, shape: tuple[int, ...]) -> str:
         """Return the letters of an array."""
         return self.of_all if len(shape) == len(self.of_all) else self.of_one
 
-    def in_order(self, lengths: tuple[int, ...]) -> tuple[int, int, int, int]:
+    def in_order(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         """Return what the file has per axis in the order (N, C, H, W); tokens count as H."""
         by_letter = {"n": 1, "w": 1, **dict(zip(self.letters(lengths), lengths, strict=True))}
-        n, c, h, w = (by_letter["l" if each == "h" and self.is_tokens else each]
-                      for each in IN_ORDER)  # fmt: skip
-        return n, c, h, w
+        return tuple(
+            by_letter["l" if each == "h" and self.is_tokens else each] for each in self.order
+        )
 
     def dtype(self, stored: np.dtype[Any]) -> np.dtype[Any]:
         """Return the kind of values that are read."""
@@ -89,10 +101,11 @@ class Axes:
 
     def require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         """Raise unless an array holds maps, or one map."""
-        if len(shape) == 5:
+        if len(shape) == 5 > len(self.of_all):
             raise ShapeError(
                 f"{name} must have shape {_shown(self.of_all)}, got {shape}; take one of the "
-                "axes for images, such as array.reshape(-1, *array.shape[2:]) for frames"
+                "axes for images, such as array.reshape(-1, *array.shape[2:]) for frames, or pass "
+                "--operator roi-align-3d for volumes"
             )
         if len(shape) not in {len(self.of_all), len(self.of_one)}:
             raise ShapeError(f"{name} must have shape {_shown(self.of_all)}, got {shape}")
@@ -101,7 +114,7 @@ class Axes:
                 f"{name} must hold real numbers, got {dtype}; if they are bfloat16, pass "
                 "--features-dtype bfloat16"
             )
-        require_features(self.in_order(shape), self.dtype(dtype), name)
+        require_features(self.in_order(shape), self.dtype(dtype), name, self.of_maps)
 
     def require_one(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         """Raise unless an array holds one map."""
@@ -118,15 +131,19 @@ class Axes:
                 f"{self.layout} says, so that it cannot be read forwards"
             )
 
-    def part(self, array: Any, images: int | slice, rows: slice, cols: slice, width: int) -> Array:
+    def whole(self, array: Any, images: slice, width: int) -> Array:
+        """Return whole maps of an array, (n, C, H, W), or the one map that it is, (C, H, W)."""
+        return self.part(array, images, (slice(None),) * self.of_maps, width)
+
+    def part(self, array: Any, images: int | slice, window: tuple[slice, ...], width: int) -> Array:
         """Return (..., C, h, w) of maps, or of the one map, of an array; maps are `width` wide."""
         letters = self.letters(array.shape)
         keys: dict[str, Any] = {
             "n": images,
             "c": self.channels or slice(None),
-            "h": rows,
-            "w": cols,
+            **dict(zip(self.order[2:], window, strict=True)),
         }
+        *_, rows, cols = window
         if self.is_tokens:
             begin, end = (None if k is None else self.skipped + k * width
                           for k in (rows.start or 0, rows.stop))  # fmt: skip
@@ -139,7 +156,7 @@ class Axes:
         if self.is_tokens:
             part, letters = _as_grid(part, letters, width), letters.replace("l", "hw")
             part = part[tuple(cols if letter == "w" else slice(None) for letter in letters)]
-        return part.transpose([letters.index(each) for each in IN_ORDER if each in letters])
+        return part.transpose([letters.index(each) for each in self.order if each in letters])
 
     def _is_halves(self, stored: np.dtype[Any]) -> bool:
         return self.stored_as == BFLOAT16 and stored == HALVES

@@ -63,7 +63,7 @@ class ManyMaps(Features):
         if not counts:
             raise SourceError(f"{self.name} matches nothing; see what a file holds with info")
         self.counts, self.images = counts, sum(counts)
-        self.sizes = np.array(sizes, np.int64).reshape(-1, 2)
+        self.sizes = np.array(sizes, np.int64).reshape(-1, self._axes.of_maps)
         self._before = np.cumsum(counts) - counts
         return said
 

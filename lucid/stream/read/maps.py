@@ -6,7 +6,7 @@ Whatever the file's layout is, a map is read as (C, h, w).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class Features:
     name: str
     images: int
     channels: int
-    sizes: NDArray[np.int64]  # (N, 2) height and width, or (1, 2) if they are the same for all
+    sizes: NDArray[np.int64]  # (N, 2) height and width, or (1, 2) if they are the same for all;
+    # of volumes, (N, 3) with the depth before both
     dtype: np.dtype[Any]
     kind: str  # of the values in the file
     ids: list[str] | None = None  # what the file or its user calls the images, where that is known
@@ -54,10 +55,9 @@ class Features:
         self._axes = axes
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """N, C and the height and width of the largest map."""
-        height, width = self.sizes.max(axis=0).tolist() if len(self.sizes) else (1, 1)
-        return self.images, self.channels, height, width
+        return self.images, self.channels, *self._size(np.max)
 
     @property
     def map_bytes(self) -> int:
@@ -65,10 +65,14 @@ class Features:
         return self.dtype.itemsize * math.prod(self.shape[1:])
 
     @property
-    def smallest(self) -> tuple[int, int]:
+    def smallest(self) -> tuple[int, ...]:
         """A height and a width that no map is below."""
-        height, width = self.sizes.min(axis=0).tolist() if len(self.sizes) else (1, 1)
-        return height, width
+        return self._size(np.min)
+
+    def _size(self, of: Callable[..., Any]) -> tuple[int, ...]:
+        """Return the largest or the smallest size along each axis; cells where there is no map."""
+        every = self.sizes if len(self.sizes) else np.ones((1, self.sizes.shape[1]), np.int64)
+        return tuple(of(every, axis=0).tolist())
 
     @property
     def chunk_bytes(self) -> int:
@@ -85,11 +89,11 @@ class Features:
         """What is held about all images for as long as a run goes on."""
         return self.held_per_image * self.images
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
+    def read(self, image: int, window: tuple[slice, ...]) -> Array:
         """Return a part of a map, (C, h, w)."""
         array, at = self._array(image)
-        width = int(self.sizes[min(image, len(self.sizes) - 1), 1])
-        return self._axes.part(array, at, rows, cols, width)
+        width = int(self.sizes[min(image, len(self.sizes) - 1), -1])
+        return self._axes.part(array, at, window, width)
 
     def lay_on(self, grid: NDArray[np.int64], inputs: list[Input]) -> None:
         """Have tokens be cells of grids.
@@ -148,8 +152,7 @@ class Maps(Features):
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
-        width = int(self.sizes[0, 1])
-        return self._axes.part(self._source, images, slice(None), slice(None), width)
+        return self._axes.whole(self._source, images, int(self.sizes[0, -1]))
 
     def close(self) -> None:
         """Close the file."""

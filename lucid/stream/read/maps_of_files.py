@@ -82,11 +82,11 @@ class MapsOfFiles(ManyMaps):
 
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W), of one file or of several."""
-        parts, width = [], int(self.sizes[0, 1])
+        parts, width = [], int(self.sizes[0, -1])
         for k, (before, count) in enumerate(zip(self._before.tolist(), self.counts, strict=True)):
             first, last = max(images.start - before, 0), min(images.stop - before, count)
             if first < last:
                 array, some = self._arrays.again(k), slice(first, last)
-                part = self._axes.part(array, some, slice(None), slice(None), width)
-                parts.append(part if part.ndim == 4 else part[None])
+                part = self._axes.whole(array, some, width)
+                parts.append(part if part.ndim == len(self.shape) else part[None])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -76,10 +76,10 @@ class Pyramid(Features):
                 one.close()
             raise
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
+    def read(self, image: int, window: tuple[slice, ...]) -> Array:
         """Return a part of a map, (C, h, w)."""
         level, of_level = divmod(image, self.each)
-        return self.levels[level].read(of_level, rows, cols)
+        return self.levels[level].read(of_level, window)
 
     def close(self) -> None:
         """Close what is open."""

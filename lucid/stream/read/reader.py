@@ -24,14 +24,15 @@ class Reader:
         self._last: Any = None
         self._held = np.empty(0)
         self._holes = 0
-        self._image, self._counted = -1, np.empty((0, 0), bool)  # cells of an image, seen already
+        self._image, self._counted = -1, np.empty(0, bool)  # cells of an image, seen already
 
-    def read(self, image: int, rows: slice, cols: slice) -> Array:
+    def read(self, image: int, window: tuple[slice, ...]) -> Array:
         """Return (C, h, w) of an image; what was read last is not read again."""
         if self._images > 1:
             first, maps = self._chunk(image)
-            return maps[image - first, :, rows, cols]
-        if (this := (image, rows, cols)) != self._last:
+            part: Array = maps[image - first][(slice(None), *window)]
+            return part
+        if (this := (image, window)) != self._last:
             self._held = np.empty(0)  # never two at a time
             self._held, self._last = self._features.read(*this), this
             if self._features.has_holes:
@@ -69,12 +70,12 @@ class Reader:
         holes, self._holes = self._holes, 0
         return holes
 
-    def _count(self, image: int, rows: slice, cols: slice) -> None:
+    def _count(self, image: int, window: tuple[slice, ...]) -> None:
         """Count the cells without a value among those that were read."""
         if image != self._image:
             sizes = self._features.sizes
             self._image = image
             self._counted = np.zeros(sizes[min(image, len(sizes) - 1)], bool)
-        is_new = ~self._counted[rows, cols]
+        is_new = ~self._counted[window]
         self._holes += sum(int((np.isnan(channel) & is_new).sum()) for channel in self._held)
-        self._counted[rows, cols] = True
+        self._counted[window] = True

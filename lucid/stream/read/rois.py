@@ -42,7 +42,9 @@ class RoiSource:
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
-            self.frames = find_frames(settings, features, self._sizes, scale, self._opened)
+            flat = settings.entry.form.axes == 2  # those of volumes are in input coordinates
+            frame_of = settings, features, self._sizes, scale, self._opened
+            self.frames = find_frames(*frame_of) if flat else None
         except BaseException:
             self.close()
             raise

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lucid.errors import SourceError
-from lucid.roi.operator import as_spatial_scale
-from lucid.stream.checks import Check
+from lucid.roi.operator import as_factors
+from lucid.stream.checks import SCALES, Check
 from lucid.stream.options.checks import as_stride
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.maps import Features
@@ -17,7 +17,7 @@ from lucid.stream.settings import Settings
 
 
 class Scale(NamedTuple):
-    """Cells per input pixel (y, x)."""
+    """Cells per input pixel (y, x); of volumes, (z, y, x)."""
 
     rows: Floats  # (1, 2), or (N, 2) where it differs from image to image
     origin: str  # 'argument', 'features' or 'default'
@@ -40,7 +40,14 @@ def find_scale(settings: Settings, words: Words) -> Scale:
         return Scale(np.array([settings.spatial_scale]), "argument")
     if settings.stride is not None:
         return Scale(1 / np.array([settings.stride]), "argument")
-    return _said(words) or Scale(np.ones((1, 2)), "default")
+    axes = settings.entry.form.axes
+    said = _said(words, axes) or Scale(np.ones((1, axes)), "default")
+    if not said.is_single and axes == 3:
+        raise SourceError(
+            f"{words.name} says a spatial scale for each image, and volumes have one for all; "
+            "pass --spatial-scale"
+        )
+    return said
 
 
 def scale_said_by(maps: Features) -> float:
@@ -51,7 +58,7 @@ def scale_said_by(maps: Features) -> float:
     SourceError
         If it says none, or more than one.
     """
-    scale = _said(maps.words)
+    scale = _said(maps.words, 2)
     numbers = [] if scale is None else np.unique(scale.rows).tolist()
     if len(numbers) != 1:
         what = "differing scales" if numbers else "no spatial_scale or stride"
@@ -60,13 +67,13 @@ def scale_said_by(maps: Features) -> float:
     return number
 
 
-def _said(words: Words) -> Scale | None:
-    """Return the scale that a file says, if it does."""
-    scale, stride = words.rows("spatial_scale"), words.rows("stride")
+def _said(words: Words, axes: int) -> Scale | None:
+    """Return the scale that a file says, if it does, of maps of so many axes."""
+    scale, stride = (words.rows(word, {1, axes}) for word in SCALES)
     if scale is None and stride is None:
         return None
-    factors = _pairs(scale, as_spatial_scale, words.name)
-    strides = _pairs(stride, as_stride, words.name)
+    factors = _factors(scale, as_factors, axes, words.name)
+    strides = _factors(stride, as_stride, axes, words.name)
     if factors is None or strides is None:
         return Scale(1 / strides if factors is None else factors, "features")
     if not np.allclose(factors * strides, 1):
@@ -77,11 +84,12 @@ def _said(words: Words) -> Scale | None:
     return Scale(factors, "features")
 
 
-def _pairs(rows: Floats | None, check: Check, name: str) -> Any:
-    """Return pairs (y, x) of rows of one or two numbers, if each passes a check."""
+def _factors(rows: Floats | None, check: Check, axes: int, name: str) -> Any:
+    """Return a factor for each axis of rows of one or of as many, if they pass a check."""
     if rows is None:
         return None
     try:
-        return np.array([check(row if len(row) == 2 else row[0]) for row in rows.tolist()])
+        checked = [check(tuple(row) if len(row) > 1 else row[0]) for row in rows.tolist()]
+        return np.array([np.broadcast_to(row, axes) for row in checked])
     except ValueError as error:
         raise SourceError(f"{name} has a bad attribute: {error}") from error

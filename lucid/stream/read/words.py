@@ -7,12 +7,13 @@ beside it. It holds for all images, or has a row for each.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lucid.errors import SourceError
+from lucid.stream.checks import SCALES
 from lucid.stream.read.box_rows import Floats
 
 WORDS = {  # with how many numbers each says about an image
@@ -23,8 +24,6 @@ WORDS = {  # with how many numbers each says about an image
     "original_size": (2,),
     "input_size": (2,),
 }
-
-SCALES = ("spatial_scale", "stride")
 
 MOST_NUMBERS = 1 << 20  # that an array beside the features may have
 
@@ -50,8 +49,10 @@ class Words(NamedTuple):
     single: Mapping[str, Sequence[Any]] = NOTHING[0]  # about each image by itself
     unclear: Mapping[str, str] = NOTHING[0]  # why a word cannot be used, if it is asked for
 
-    def rows(self, word: str) -> Floats | None:
+    def rows(self, word: str, widths: Collection[int] = ()) -> Floats | None:
         """Return what a word says, a row for each image or one for all; None if it is not there.
+
+        `widths` are numbers of numbers that a row may have, if not those that it usually has.
 
         Raises
         ------
@@ -62,7 +63,7 @@ class Words(NamedTuple):
         if word in self.unclear:
             way = "--spatial-scale" if word in SCALES else "--frame"
             raise SourceError(f"{self.name}: {self.unclear[word]}, or {way}")
-        widths = WORDS[word]
+        widths = widths or WORDS[word]
         try:
             if word in self.single:
                 rows = np.array([np.ravel(one) for one in self.single[word]], np.float64)
@@ -80,7 +81,7 @@ class Words(NamedTuple):
             ) from None
         return rows if (rows != rows[:1]).any() else rows[:1]
 
-    def _shared_rows(self, values: Floats, widths: Sequence[int]) -> Floats:
+    def _shared_rows(self, values: Floats, widths: Collection[int]) -> Floats:
         """Return values that hold for all images as one row, or one for each image."""
         if values.ndim == 2 and len(values) in (1, self.images):
             return values

@@ -23,6 +23,7 @@ from lucid.stream.read.pyramid import PyramidRois
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.types import Array
 
+BINS = "z", "y", "x"  # what axes of bins are called
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python writes an int64
 PART_BYTES = 1 << 20  # of texts at once
 
@@ -68,7 +69,7 @@ class Companions:
         yield Companion("rois", ("roi", "column"), shape, dtype, self._pictured)
         if self._covers:
             bins = self._rois.rois, *self._job.operator.output_size
-            yield Companion("coverage", ("roi", "y", "x"), bins, dtype, self._covered)
+            yield Companion("coverage", bin_axes("roi", axes=len(bins)), bins, dtype, self._covered)
         if self._rois.roi_ids is not None:
             yield _ids("roi_ids", "roi", self._rois.roi_ids)
         if isinstance(self._rois, PyramidRois):
@@ -113,6 +114,11 @@ class Companions:
     def picture_sizes(self) -> NDArray[np.float64] | None:
         """Return heights and widths of pictures, (N, 2) or (1, 2), NaN or None if not known."""
         return self._rois.picture_sizes(self._maps)
+
+
+def bin_axes(*before: str, axes: int) -> tuple[str, ...]:
+    """Return what so many axes are called: some, and those of bins."""
+    return (*before, *BINS[len(BINS) + len(before) - axes :])[:axes]
 
 
 def ranges_of(source: RoiSource) -> NDArray[np.int64] | None:

@@ -13,10 +13,9 @@ import numpy as np
 
 from lucid.errors import SinkError
 from lucid.stream.write import disk
-from lucid.stream.write.companions import Companion
+from lucid.stream.write.companions import Companion, bin_axes
 from lucid.stream.write.layout import DATASET, Layout, OneFile, RowsApart
 
-AXES = ("roi", "channel", "y", "x")  # of crops
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 CHUNK_BYTES = 256 << 10  # of whole rows, where none are asked for
 MAX_CHUNK_BYTES = 1 << 32  # HDF5 has chunks of less
@@ -58,7 +57,7 @@ class Hdf5(OneFile):
         )
         dataset.attrs.update(layout.attributes)
         places = [(create_array(file, one), one) for one in layout.companions or ()]
-        axes = {dataset: AXES[: dataset.ndim]}
+        axes = {dataset: bin_axes("roi", "channel", axes=dataset.ndim)}
         _name_axes(file, axes | {file[one.name]: one.axes for _, one in places})
         return dataset, places
 

@@ -21,8 +21,7 @@ from lucid.errors import SinkError, SourceError
 from lucid.stream.read.url import UNFINISHED, is_store
 from lucid.stream.types import Array
 from lucid.stream.write import disk
-from lucid.stream.write.companions import Companion
-from lucid.stream.write.hdf5 import AXES
+from lucid.stream.write.companions import Companion, bin_axes
 from lucid.stream.write.layout import DATASET, Layout, OneFile, RowsApart
 from lucid.stream.write.rows import Place
 from lucid.stream.write.sidecars import sidecar_paths
@@ -90,7 +89,7 @@ class Zarr(OneFile):
     def _write_all_but_rows(self, path: Path, pack: Packer) -> None:
         """Write what stands beside the rows, and what says so."""
         layout = self.layout
-        axes, attributes = AXES[: len(layout.shape)], layout.attributes
+        axes, attributes = bin_axes("roi", "channel", axes=len(layout.shape)), layout.attributes
         about = {DATASET: self._about(layout.shape, layout.dtype, axes, self._rows, attributes)}
         path.mkdir()
         (path / DATASET).mkdir()

@@ -87,7 +87,7 @@ def _batches(rois: PlacedRois, table: ChannelsLastTable, way: Pass) -> Iterator[
 
 
 def _add_batch(
-    bins: Array, batch: Batch, total: Array, window: tuple[slice, slice], space: Workspace
+    bins: Array, batch: Batch, total: Array, window: tuple[slice, ...], space: Workspace
 ) -> None:
     """Add to `total` (h, w, C), a window of a map, the gradient of what RoIs touch."""
     by_row = _spread_by_col(bins, batch, space)
@@ -103,7 +103,7 @@ def _add_batch(
         _add_scattered(weights[band], by_row[band], y * total.shape[1] + x, cells, space)
 
 
-def _bands(batch: Batch, window: tuple[slice, slice]) -> Bands:
+def _bands(batch: Batch, window: tuple[slice, ...]) -> Bands:
     """Return where the bands of RoIs lie in a window of a map."""
     R, _, L = batch.rows.weights.shape[1:]
     y, x = batch.rows.cells.reshape(-1, L), np.repeat(batch.cols.cells, R, axis=0)
