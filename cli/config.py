@@ -18,11 +18,11 @@ import click
 
 from lucid.stream.options.option import opposites
 
-from .option import GroupedOption
+from .option import LATER, GroupedOption
 
 PREFIX = "LUCID_ROIALIGN_"
 OF_LIBRARY = {f"{PREFIX}ENGINE"}  # which it reads by itself, also where there is no command
-OF_ONE_RUN = {"overwrite", "resume"}  # which are not saved
+OF_ONE_RUN = {"overwrite", "resume", "dry_run", "json", "quiet", "progress"}  # which are not saved
 HOME = "lucid_cli.config"  # in the context's dictionary
 
 
@@ -55,6 +55,7 @@ def fill_in(ctx: click.Context, given: Mapping[str, Any]) -> None:
     ctx.default_map = {
         name: converted(ctx, options[name], said) for name, said in found.items() if said.origin
     }
+    ctx.meta[LATER] = "manifest" in found
     ctx.meta[HOME] = Sayings(found, given.get("save_config"))
 
 
@@ -77,6 +78,24 @@ def save() -> None:
     if sayings.save_to is not None:
         text = "\n".join([f"[{ctx.command.name}]", *_lines(ctx.command, sayings.of), ""])
         write_whole(Path(sayings.save_to), text.encode(), bool(ctx.params.get("overwrite")))
+
+
+def overlaid(file: str, line: str, cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a command with those that a line of a file says in their place."""
+    ctx = click.get_current_context()
+    options = _options(ctx.command)
+    for word in cells:
+        if word not in options or options[word].entry is None:
+            raise click.UsageError(f"{file}: no option {word!r}{_like(word, options)}")
+    said = {
+        str(options[word].name): Said(value, file, f"{line}: {word}")
+        for word, value in cells.items()
+    }
+    by_name = {str(option.name): option for option in options.values()}
+    kept = ctx.params.keys() - _replaced_by(said, by_name)
+    return {name: ctx.params[name] for name in kept} | {
+        name: converted(ctx, by_name[name], one) for name, one in said.items()
+    }
 
 
 def converted(ctx: click.Context, option: GroupedOption, said: Said) -> Any:
@@ -158,9 +177,9 @@ def _replaced_by(names: Mapping[str, Said], options: Mapping[str, GroupedOption]
 def _lines(command: click.Command, said: Mapping[str, Said]) -> Iterator[str]:
     """Yield lines of TOML that say the options of a job."""
     for word, option in _options(command).items():
-        if option.entry and option.name in said and word not in OF_ONE_RUN:
+        if option.name in said and word not in {*OF_ONE_RUN, "config", "save_config"}:
             value = said[option.name].value
-            is_text = isinstance(value, str) and option.entry.read is not str
+            is_text = isinstance(value, str) and option.entry and option.entry.read is not str
             yield f"{word} = {_toml(_number(value) if is_text else value)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from lucid.stream.wording import in_units, shown
 if TYPE_CHECKING:
     from lucid.stream import ArrayInfo, ExtractReport
     from lucid.viewer.parts import Scene
+
+    from .manifest import Outcome
 
 
 def complain(message: str) -> None:
@@ -29,30 +32,38 @@ def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bo
     _say(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", to_stderr=True)
 
 
+def interrupted_in(number: int, runs: int, overwrite: bool) -> None:
+    """Say after a signal in which of many runs it came."""
+    way = "without --overwrite" * overwrite or "as it is"
+    _say(f"Interrupted in run {number + 1} of {runs}; the same command {way} goes on", True)
+
+
 def stdout_is_terminal() -> bool:
     """Return whether a person would see what is printed."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextmanager
-def bar(rows: int, done: int, wanted: bool | None, last: str) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be told the number of rows done, and draw it.
+def bar(
+    total: int, done: int, wanted: bool | None, last: str, unit: str = " crops"
+) -> Iterator[Callable[[float], None]]:
+    """Yield what is to be told how many units are done, and draw it.
 
-    `done` were before, and `last` says what is done when all rows are.
+    `done` were before, and `last` says what is done when all are.
     """
     seen = sys.stderr is not None and (sys.stderr.isatty() if wanted is None else wanted)
     if not seen:
-        yield lambda rows_done: None
+        yield lambda now_done: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=rows, initial=done, unit=" crops", unit_scale=True, file=sys.stderr) as shown:
-        yield lambda rows_done: _advance(shown, rows_done, last)
+    with tqdm(total=total, initial=done, unit=unit, unit_scale=True, file=sys.stderr) as shown:
+        yield lambda now_done: _advance(shown, now_done, last)
 
 
-def _advance(shown: Any, rows_done: int, last: str) -> None:
-    shown.update(rows_done - shown.n)
-    if last and rows_done == shown.total:
+def _advance(shown: Any, now_done: float, last: str) -> None:
+    shown.update(now_done - shown.n)
+    if last and now_done == shown.total:
         shown.set_description(last)
 
 
@@ -85,6 +96,25 @@ def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
     """Print what a run wrote, or would write."""
     for line in report.output_lines(dry_run):
         _say(shown(line), to_stderr)
+
+
+def show_outcomes(file: str, outcomes: Sequence[Outcome]) -> None:
+    """Print what became of many runs."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    became = ", ".join(f"{count} {status}" for status, count in counts.items())
+    _say(shown(f"runs      {len(outcomes)} in {file}: {became}"))
+    reports = [outcome.report for outcome in outcomes if outcome.report]
+    size = in_units(sum(report.nbytes for report in reports))
+    _say(f"crops     {sum(report.shape[0] for report in reports)}, {size}")
+
+
+def show_outcomes_as_json(outcomes: Sequence[Outcome]) -> None:
+    """Print what became of many runs as one JSON object."""
+    runs = [
+        outcome._asdict() | {"report": outcome.report and outcome.report.as_dict()}
+        for outcome in outcomes
+    ]
+    _print_json({"runs": runs})
 
 
 def show_shards(path: str, progress: str) -> None:

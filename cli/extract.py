@@ -1,20 +1,32 @@
 """`lucid-roialign extract`."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lucid.errors import LucidError
 from lucid.stream.options import OPTIONS
 
 from . import config, console, options
 
+if TYPE_CHECKING:
+    from lucid.stream import Settings
+
 
 @click.command(cls=options.GroupedCommand)
 @options.from_table(*OPTIONS)
+@options.manifest
 @options.flag("--dry-run", group="Run", about="Check and plan everything, write nothing.")
 @options.display
 def extract(
-    dry_run: bool, as_json: bool, quiet: bool, progress: bool | None, **arguments: Any
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    progress: bool | None,
+    manifest: str | None,
+    **arguments: Any,
 ) -> None:
     """Write the crops of RoIs on feature maps.
 
@@ -23,15 +35,26 @@ def extract(
     \b
     lucid-roialign extract --features f.h5 --rois r.npy --spatial-scale 0.0625
     """  # noqa: D301 - click wants the control character
-    from lucid.stream import prepare  # here, for --help needs no NumPy
-    from lucid.stream.checks import spelled
-    from lucid.stream.settings import Settings
+    from lucid.stream.settings import Settings  # here, for --help needs no NumPy
 
     if quiet and as_json:
         raise click.UsageError("--quiet and --json contradict each other")
+    if manifest is not None:
+        _do_all(manifest, dry_run, as_json, quiet, progress)
+        return
     settings = options.checked(Settings, arguments)
     if settings.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
+    _do(settings, dry_run, as_json, quiet, progress)
+
+
+def _do(
+    settings: Settings, dry_run: bool, as_json: bool, quiet: bool, progress: bool | None
+) -> None:
+    """Do a run and report on it."""
+    from lucid.stream import prepare
+    from lucid.stream.checks import spelled
+
     with prepare(settings) as extraction:
         report, shows = extraction.report, not (quiet or as_json)
         for fact in extraction.warnings:
@@ -51,3 +74,21 @@ def extract(
         console.show_json(report, dry_run, settings.to_stream)
     elif shows:
         console.show_output(report, dry_run, settings.to_stream)
+
+
+def _do_all(file: str, dry_run: bool, as_json: bool, quiet: bool, progress: bool | None) -> None:
+    """Do the runs of a manifest; fail at the end if any did."""
+    from .manifest import outcomes_of, runs_of
+
+    runs = runs_of(file)
+    config.save()
+    outcomes = outcomes_of(file, runs, dry_run, progress)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if as_json:
+        console.show_outcomes_as_json(outcomes)
+    elif not quiet:
+        console.show_outcomes(file, outcomes)
+    for outcome in failed:
+        console.complain(f"{file} line {outcome.line}: {outcome.error}")
+    if failed:
+        raise LucidError(f"{len(failed)} of {len(runs)} runs of {file} failed")

@@ -8,6 +8,8 @@ import click
 
 from lucid.stream.options import Option
 
+LATER = "lucid_cli.later"  # in the context's dictionary: whether a manifest says what is missing
+
 
 class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer click
     """A value that the library's check of the argument takes."""
@@ -37,6 +39,15 @@ class GroupedOption(click.Option):
         super().__init__(*flags, **more)
         self.group, self.entry = group, entry
         self.of_environment = entry.of_environment if entry else of_environment
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the checked value; None if it is required, but may be said later."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            if ctx.meta.get(LATER):
+                return None
+            raise
 
     @property
     def word(self) -> str:

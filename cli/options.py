@@ -27,6 +27,10 @@ class StrictCommand(click.Command):
     What is not given is as the environment or a file says it, where these say it.
     """
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; end with a usage error about an option that is given twice."""
         values, _, given = self.make_parser(ctx).parse_args(list(args))
@@ -50,7 +54,7 @@ class GroupedCommand(StrictCommand):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         names = {former.replace("_", "-"): flag_of(name)[2:] for former, name in ALIASES.items()}
         settings = {"token_normalize_func": lambda token: names.get(token, token)}
-        super().__init__(*arguments, **more | {"context_settings": settings})
+        super().__init__(*arguments, **more, context_settings=settings)
         self.params += (CONFIG, SAVE_CONFIG)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -133,6 +137,12 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
     return click.option(*flags, cls=GroupedOption, group=group, is_flag=True, help=about, **more)
 
 
+manifest = click.option(
+    "--manifest", cls=GroupedOption, group="Run", metavar="FILE.csv|FILE.jsonl",
+    of_environment=False,
+    help="Do a run for each line of a table, whose columns are options by their names in Python; "
+    "those given here hold for all. Outputs that are complete are left as they are.",
+)  # fmt: skip
 quiet = flag("-q", "--quiet", group="Report", about="Print no report.")
 as_json = flag("--json", "as_json", group="Report", about="Print the report as JSON.")
 

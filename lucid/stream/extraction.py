@@ -58,6 +58,11 @@ class Extraction:
             self.report = replace(self.report, holes=self.report.holes + done.holes)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the output was complete before."""
+        return self._sink is None
+
+    @property
     def kept(self) -> bool:
         """Whether a run that did not end well has left what another can go on with."""
         return isinstance(self._sink, FileSink) and self._sink.kept

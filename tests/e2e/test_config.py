@@ -37,9 +37,15 @@ SAID = [  # words of a command line, and the same as a table has it
 LISTS = {"category": "person,dog", "output_size": "3x5", "image_size": "480x640"}
 
 
-def understood(*words, command=extract):
-    """Return what a command makes of its line, and of what else says its options."""
-    return command.make_context(command.name, [*INPUTS, *words]).params
+def understood(*words):
+    """Return what the command makes of its line, and of what else says its options."""
+    return extract.make_context("extract", [*INPUTS, *words]).params
+
+
+def understood_by_preview(*words):
+    """Return the same of another command, which knows that there are several."""
+    root = commands.make_context("lucid-roialign", ["preview"])
+    return preview.make_context("preview", [*INPUTS, *words], parent=root).params
 
 
 def toml(table, name="extract"):
@@ -94,10 +100,10 @@ def test_the_line_is_over_the_environment_and_that_over_the_file(tmp_path, monke
     monkeypatch.setenv("LUCID_ROIALIGN_SPATIAL_SCALE", "1/8")
     monkeypatch.setenv("LUCID_ROIALIGN_MEMORY", "2G")
     found = understood("--config", "job.toml", "--memory", "3G")
-    assert found["spatial_scale"] == (1 / 8, 1 / 8)
+    assert found["spatial_scale"] == understood("--spatial-scale", "0.125")["spatial_scale"]
     assert found["stride"] is None
     assert (found["aligned"], found["memory"], found["jobs"]) == (True, 3 << 30, 3)
-    assert understood("--stride", "4")["spatial_scale"] is None
+    assert understood("--stride", "4", "--config", "job.toml")["spatial_scale"] is None
 
 
 def test_a_variable_names_the_file_and_another_commands_are_left_alone(tmp_path, monkeypatch):
@@ -105,12 +111,10 @@ def test_a_variable_names_the_file_and_another_commands_are_left_alone(tmp_path,
     toml({"stride": 16})
     monkeypatch.setenv("LUCID_ROIALIGN_CONFIG", "job.toml")
     monkeypatch.setenv("LUCID_ROIALIGN_COMPRESSION", "gzip")
-    root = commands.make_context("lucid-roialign", ["preview", *INPUTS])
-    found = preview.make_context("preview", [*INPUTS], parent=root).params
-    assert found["stride"] is None
+    assert understood_by_preview()["stride"] is None
     toml({"stride": 16, "rows": [3, 17], "image": ["a", "b"]}, "preview")
-    found = preview.make_context("preview", [*INPUTS], parent=root).params
-    assert found["stride"] == (16.0, 16.0)
+    found = understood_by_preview()
+    assert found["stride"] == understood_by_preview("--stride", "16")["stride"]
     assert found["rows"] == (slice(3, 4), slice(17, 18))
     assert found["image"] == (("a",), ("b",))
 
