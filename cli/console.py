@@ -15,6 +15,7 @@ from lucid.stream.wording import in_units, shown
 
 if TYPE_CHECKING:
     from lucid.stream import ArrayInfo, ExtractReport
+    from lucid.verifier.report import VerifyReport
     from lucid.viewer.parts import Scene
 
     from .manifest import Outcome
@@ -157,6 +158,15 @@ def show_drawn(scene: Scene) -> None:
     for kind, path in (("picture", scene.wishes.output), ("page", scene.wishes.html)):
         if path is not None:
             _say(shown(f"{kind:<10}{path}  {what}, {in_units(path.stat().st_size)}"))
+
+
+def show_report(report: VerifyReport, as_json: bool) -> None:
+    """Print what a verification found."""
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    for line in report.lines():
+        _say(line)
 
 
 def put(data: bytes) -> None:

@@ -15,6 +15,7 @@ from . import console
 from .extract import extract
 from .info import info
 from .preview import preview
+from .verify import verify
 
 DATA_ERROR = 1  # something was looked at and found wrong; usage errors are click's 2
 
@@ -38,6 +39,7 @@ def commands() -> None:
 commands.add_command(extract)
 commands.add_command(info)
 commands.add_command(preview)
+commands.add_command(verify)
 
 
 def main() -> NoReturn:
@@ -54,10 +56,14 @@ def main() -> NoReturn:
 
 
 def _status() -> int:
-    """Run the command; return its exit status, or end by the signal that interrupted it."""
+    """Run the command; return its exit status, or end by the signal that interrupted it.
+
+    A command that returns False has found something wrong, and said so.
+    """
     Interrupted.by = None
     try:
-        return commands.main(prog_name="lucid-roialign", standalone_mode=False) or 0
+        ended = commands.main(prog_name="lucid-roialign", standalone_mode=False)
+        return DATA_ERROR if ended is False else 0
     except (Exception, KeyboardInterrupt) as error:
         if Interrupted.by is not None:  # an import of compiled code makes an ImportError of it
             _die_of(Interrupted.by)

@@ -1,7 +1,7 @@
 """RoIAlign for feature maps on disk and in memory.
 
 `lucid.extract` reads feature maps and RoIs from files and writes the crops, `lucid.preview` draws
-what it would do;
+what it would do, `lucid.verify` makes crops anew and compares them;
 `lucid.models.utils.roi_align` and `ROIAlign` do the same for arrays and Tensors in memory.
 """
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lucid.roi.engines.selection import get_engine, set_engine
     from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
+    from lucid.verifier.verify import verify
     from lucid.viewer.preview import preview
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "set_engine",
     "set_num_threads",
     "show_config",
+    "verify",
 ]
 
 # Names are fetched when first used: the command's --help needs no NumPy, arrays need no h5py.
@@ -72,6 +74,7 @@ _HOMES = {
     "set_engine": "lucid.roi.engines.selection",
     "set_num_threads": "lucid.roi.threads",
     "show_config": "lucid._config",
+    "verify": "lucid.verifier.verify",
 }
 _MODULES = ("errors", "models", "nn", "random", "roi")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from lucid.stream.checks import PathLike, as_flag, one_of, optional
+from lucid.stream.choices import as_count, as_rows
 from lucid.stream.options import OPTIONS, Option
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions
@@ -12,12 +13,10 @@ from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
 from lucid.stream.options.readers import read_int
 from lucid.stream.options.run import RunOptions
 from lucid.viewer.checks import (
-    as_count,
     as_images,
     as_page,
     as_path,
     as_picture,
-    as_rows,
     as_shown,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lucid.errors import SinkError
+from lucid.errors import SinkError, SourceError
 from lucid.stream.checks import PIPE, ArgumentError
 from lucid.stream.options.option import contradictions
 from lucid.stream.settings import Settings
@@ -79,6 +79,8 @@ class Wishes:
             return self.understood
         path = Path(self.crops)
         said = _without(read_recorded(path), NOT_OF_INTEREST)
+        if "level_scales" in said:
+            raise SourceError(f"{path} was made from the maps of a pyramid; pass maps of one scale")
         return arguments_of(said, path, self.understood)
 
 

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FILE_ROOMS = {"lucid/stream/read", "lucid/stream/write"}
 MODULES = sorted([*ROOT.glob("lucid/**/*.py"), *ROOT.glob("cli/**/*.py")])
@@ -116,15 +118,20 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not left
 
 
-def test_the_viewer_is_imported_by_nobody_below():
-    below = [path for path in within("lucid") if path not in within("lucid/viewer")]
+UPPER_ROOMS = ("viewer", "verifier")  # above the stream: each does what one command does
+
+
+@pytest.mark.parametrize("room", UPPER_ROOMS)
+def test_a_room_above_the_stream_is_imported_by_nobody_below(room):
+    below = [path for path in within("lucid") if path not in within(f"lucid/{room}")]
     below.remove(ROOT / "lucid" / "__init__.py")  # which offers what it has to offer
-    assert not broken(lambda path: imports_any(path, "lucid.viewer"), below)
+    assert not broken(lambda path: imports_any(path, f"lucid.{room}"), below)
 
 
-def test_the_viewer_imports_no_command_and_no_tensor():
+@pytest.mark.parametrize("room", UPPER_ROOMS)
+def test_a_room_above_the_stream_imports_no_command_and_no_tensor(room):
     others = ("click", "lucid_cli", "lucid._tensor", "lucid.models", "lucid.nn")
-    assert not broken(lambda path: imports_any(path, *others), within("lucid/viewer"))
+    assert not broken(lambda path: imports_any(path, *others), within(f"lucid/{room}"))
 
 
 def test_the_library_neither_draws_nor_prints_nor_knows_the_command():

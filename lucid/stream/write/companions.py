@@ -80,13 +80,8 @@ class Companions:
 
     def _covered(self) -> Iterator[Array]:
         """Yield how much of the bins of RoIs is on the map; nothing of one that is invalid."""
-        operator = cast(Covering, self._job.operator)
         for start, stop in _steps(self._rois.rois, tuning.current.batch_rois):
-            _, table, _ = self._rois.examined(start, stop)
-            covered = np.zeros((stop - start, *operator.output_size))
-            boxes, images = table.boxes[table.valid], table.batch_index[table.valid]
-            covered[table.valid] = operator.coverage(self._job.lay_out(boxes, images))
-            yield covered
+            yield covered(self._job, start, stop)
 
     def _pictured(self) -> Iterator[Array]:
         """Yield the RoIs as rows, before any frame moves them."""
@@ -119,6 +114,16 @@ class Companions:
 def bin_axes(*before: str, axes: int) -> tuple[str, ...]:
     """Return what so many axes are called: some, and those of bins."""
     return (*before, *BINS[len(BINS) + len(before) - axes :])[:axes]
+
+
+def covered(job: Job, start: int, stop: int) -> NDArray[np.float64]:
+    """Return how much of the bins of some rows is on the map; nothing of one that is invalid."""
+    operator = cast(Covering, job.operator)
+    _, table, _ = job.rois.examined(start, stop)
+    found = np.zeros((stop - start, *operator.output_size))
+    boxes, images = table.boxes[table.valid], table.batch_index[table.valid]
+    found[table.valid] = operator.coverage(job.lay_out(boxes, images))
+    return found
 
 
 def ranges_of(source: RoiSource) -> NDArray[np.int64] | None:

@@ -159,6 +159,15 @@ def said_by(path: Path) -> dict[str, Any] | None:
         return said_of(file) or said_of(file[DATASET])
 
 
+def checksums_of(path: Path) -> str:
+    """Say which checksums the chunks of crops have, nothing if they have none."""
+    with h5py.File(path, "r") as file:
+        dataset = file[DATASET]
+        kinds = ["Fletcher-32"] * dataset.fletcher32
+        kinds += ["zlib's Adler-32"] * (dataset.compression == "gzip")
+    return " and ".join(kinds)
+
+
 def said_of(item: h5py.Dataset | h5py.File) -> dict[str, Any] | None:
     """Return what attributes say about a job, None if they are none of ours."""
     said = {key: _plain(item.attrs[key]) for key in item.attrs}

@@ -47,7 +47,7 @@ class PerImage(RowsApart):
     def _images(self, stream: BinaryIO) -> Iterator[tuple[str, list[Companion]]]:
         """Yield each image by its id, with its arrays; `stream` holds the rows."""
         table, sizes = self._companions.table(), self._sizes
-        for image, rows in enumerate(_by_image(table[:, 0], len(self.ids))):
+        for image, rows in enumerate(by_image(table[:, 0], len(self.ids))):
             yield (
                 self.ids[image],
                 [
@@ -168,7 +168,7 @@ def _is_name(one: str, output: Path) -> bool:
     return one not in ("", ".", "..") and not {"/", "\\", "\0"} & set(one) and length <= NAME_BYTES
 
 
-def _by_image(index: NDArray[np.float64], images: int) -> Iterator[Rows]:
+def by_image(index: NDArray[np.float64], images: int) -> Iterator[Rows]:
     """Yield the rows of each image, ascending; those that name none are of no image."""
     is_image = (index >= 0) & (index < images) & (index == np.floor(index))
     image = np.where(is_image, index, images).astype(np.int64)

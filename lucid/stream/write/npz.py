@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,6 +93,20 @@ def said_by(path: Path) -> dict[str, Any] | None:
         file.close()
     said |= {"shape": list(header.shape), "dtype": header.dtype.name}
     return said if {"features", "rois", "lucid_version"} <= set(said) else None
+
+
+def damaged(path: Path, without: Collection[str] = ()) -> Iterator[str]:
+    """Yield the members, but for some arrays, whose checksums do not fit."""
+    file = ZipFile(path)
+    try:
+        for name, member in file.members.items():
+            if (
+                name.removesuffix(".npy") not in without
+                and _checksum(file, member) != member.checksum
+            ):
+                yield name
+    finally:
+        file.close()
 
 
 def _checksum(file: ZipFile, member: Member) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX
+from lucid.roi.operators import OPERATORS, as_operator, of_some
+from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX, is_url
 from lucid.stream.options import OPTIONS, REQUIRED, Recorded
 from lucid.stream.options.option import opposites
+from lucid.stream.read.url import Url
 from lucid.stream.write import hdf5, npz, safetensors, zarr
 from lucid.stream.write.identity import ARRAYS, IN_MEMORY, MOST_PATHS
 
@@ -66,16 +68,14 @@ def arguments_of(
         If an input was not a file.
     """
     given = given or {}
-    if "level_scales" in said:
-        raise SourceError(f"{path} was made from the maps of a pyramid; pass maps of one scale")
     found = {
         name: option.read(said[name]) if isinstance(said[name], str) else said[name]
         for name, option in OPTIONS.items()
         if name in said and (option.recorded in _OF_INPUTS or name in REQUIRED)
     }
-    for name in ARRAYS:
-        if f"{name}_fingerprint" in said and name not in given:
-            found[name] = _located(name, said, path)
+    found.update(_inputs_of(said, path, given))
+    if "level_scales" in said:  # levels have the scales
+        found = {name: found[name] for name in found if name not in {"features", "spatial_scale"}}
     if found.get("features_dtype") != "bfloat16":  # the name is also that of what was found
         found.pop("features_dtype", None)
     if list(found.get("spatial_scale", [])) == NO_SCALE:
@@ -83,6 +83,9 @@ def arguments_of(
     for name in given:
         for replaced in opposites(name, OPTIONS):
             found.pop(replaced, None)
+    if "operator" in given:  # another, to which what is recorded need not mean anything
+        meant = OPERATORS[as_operator(given["operator"])].takes
+        found = {name: found[name] for name in found if name in meant or name not in of_some()}
     pairs = {
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
     }
@@ -90,6 +93,19 @@ def arguments_of(
 
 
 _OF_INPUTS = {Recorded.ALWAYS, Recorded.UNLESS_DEFAULT}
+
+
+def _inputs_of(
+    said: Mapping[str, Any], path: Path, given: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the inputs that are recorded and not given, each with where it lies."""
+    for name in ARRAYS:
+        is_there = f"{name}_fingerprint" in said and not given.keys() & {name}
+        if is_there and name == "features" and "level_scales" in said:
+            if "level" not in given:
+                yield "level", _levels(said, path)
+        elif is_there:
+            yield name, _located(name, said, path)
 
 
 def _located(name: str, said: Mapping[str, Any], path: Path) -> Any:
@@ -105,5 +121,22 @@ def _located(name: str, said: Mapping[str, Any], path: Path) -> Any:
             f"{path} records {MOST_PATHS} files of {name} and not the others; "
             f"pass --{name.replace('_', '-')}"
         )
-    found = [str(path.parent / one) + (f"::{dataset}" if dataset else "") for one in paths]
+    found = [_beside(path, one, dataset) for one in paths]
     return found[0] if isinstance(recorded, str) else found
+
+
+def _levels(said: Mapping[str, Any], path: Path) -> list[tuple[float, str]]:
+    """Return the levels of a pyramid, each with its scale and where its maps lie."""
+    paths = said["features"]
+    if IN_MEMORY in paths or not all(isinstance(one, str) for one in paths):
+        raise SourceError(f"{path} was made from maps that are no single files; pass --level")
+    datasets = said.get("features_dataset") or [""] * len(paths)
+    places = [_beside(path, *each) for each in zip(paths, datasets, strict=True)]
+    return list(zip(said["level_scales"], places, strict=True))
+
+
+def _beside(path: Path, recorded: str, dataset: str | None) -> str:
+    """Return where an input is that was recorded by its path from the folder of an output."""
+    folder = Path() if isinstance(path, Url) else path.parent
+    place = recorded if is_url(recorded) else str(folder / recorded)
+    return f"{place}::{dataset}" if dataset else place

@@ -172,6 +172,12 @@ def said_by(path: Path) -> dict[str, Any] | None:
     return said if {"features", "rois", "lucid_version"} <= set(said) else None
 
 
+def checksums_of(path: Path) -> str:
+    """Say which checksums the chunks of crops have, nothing if they have none."""
+    about = json.loads((path / DATASET / ABOUT).read_bytes())
+    return "gzip's CRC-32" if "gzip" in [codec["name"] for codec in about["codecs"]] else ""
+
+
 def _key(chunk: int | str, axes: int) -> str:
     """Return what a chunk of whole rows is called."""
     return ".".join(["c", str(chunk), *["0"] * (axes - 1)])

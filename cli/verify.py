@@ -1,0 +1,43 @@
+"""`lucid-roialign verify`."""
+
+from typing import Any
+
+import click
+
+from lucid.verifier.options import VERIFY
+
+from . import console, options
+
+
+@click.command(cls=options.GroupedCommand)
+@click.argument("crops")
+@options.from_table(*VERIFY, table=VERIFY, required=frozenset())
+@options.display
+def verify(crops: str, as_json: bool, quiet: bool, progress: bool | None, **arguments: Any) -> bool:
+    """Make rows of a file of crops anew and compare them.
+
+    The file says what its inputs were; options replace what it says. Ends with 1 if a row is not
+    what its inputs give, or an input has changed.
+
+    \b
+    lucid-roialign verify crops.h5
+    lucid-roialign verify crops.npy --features f.h5 --rois r.npy --spatial-scale 0.0625
+    """  # noqa: D301 - click wants the control character
+    from lucid.stream.checks import ArgumentError, spelled  # here, for --help needs no NumPy
+    from lucid.verifier.request import Request
+    from lucid.verifier.verification import Verification
+
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json contradict each other")
+    try:
+        checking = Verification(Request(crops, **options.given(arguments)))
+    except ArgumentError as error:  # of what is given with what is recorded, too
+        raise click.UsageError(spelled(error.fact, options.flag_of)) from error
+    with (
+        checking as verification,
+        console.bar(verification.rows, verification.rows_done, progress, "") as advance,
+    ):
+        report = verification.run(advance)
+    if not quiet:
+        console.show_report(report, as_json)
+    return report.good

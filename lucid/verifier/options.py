@@ -1,0 +1,96 @@
+"""What can be asked about a file of crops, beside how its inputs are understood."""
+
+from collections.abc import Sequence
+from typing import Annotated, TypedDict
+
+from lucid.stream.checks import as_flag, optional
+from lucid.stream.choices import as_count, as_rows
+from lucid.stream.options import OPTIONS, Option
+from lucid.stream.options.boxes import BoxOptions
+from lucid.stream.options.inputs import InputOptions
+from lucid.stream.options.operator import OperatorOptions
+from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
+from lucid.stream.options.readers import read_int
+
+CHOICE = "Choice of rows"
+DEFAULT_ROWS = 1000
+
+
+class ChoiceOptions(TypedDict, total=False):
+    """Which rows are made anew."""
+
+    rows: Annotated[
+        str | int | slice | Sequence[int] | None,
+        Option(
+            group=CHOICE,
+            help="Rows: numbers and ranges with an exclusive end, as 3,17,100:200.",
+            check=optional(as_rows),
+            metavar="ROWS",
+        ),
+    ]
+    random: Annotated[
+        int | None,
+        Option(
+            group=CHOICE,
+            help="So many rows at random, of all or of {rows}.",
+            check=optional(as_count("random")),
+            unset=f"{DEFAULT_ROWS}, unless rows are chosen otherwise",
+            metavar="N",
+            read=read_int,
+        ),
+    ]
+    seed: Annotated[
+        int,
+        Option(
+            group=CHOICE,
+            help="Seed of {random}.",
+            check=as_count("seed"),
+            default=0,
+            metavar="S",
+            read=read_int,
+        ),
+    ]
+    all: Annotated[
+        bool,
+        Option(
+            group=CHOICE,
+            help="All rows, and all checksums. What is done is kept beside the file if it is "
+            "interrupted.",
+            check=as_flag("all"),
+            default=False,
+        ),
+    ]
+    resume: Annotated[
+        bool,
+        Option(
+            group=CHOICE,
+            help="Go on with {all} where it was interrupted.",
+            check=as_flag("resume"),
+            default=False,
+        ),
+    ]
+
+
+class VerifyOptions(InputOptions, BoxOptions, OperatorOptions, ChoiceOptions, total=False):
+    """The keywords of `lucid.verify` beside the file and its inputs."""
+
+    dtype: Annotated[str, OPTIONS["dtype"]]
+    reduce: Annotated[str | None, OPTIONS["reduce"]]
+    memory: Annotated[int | str, OPTIONS["memory"]]
+    engine: Annotated[
+        str,
+        OPTIONS["engine"]._replace(
+            help="What makes crops anew: compiled, numpy, or auto: what made them, else what is "
+            "there."
+        ),
+    ]
+
+
+OF_RUN = ("dtype", "reduce", "memory", "engine")
+CHOSEN: dict[str, Option] = {
+    name: annotation.__metadata__[0] for name, annotation in ChoiceOptions.__annotations__.items()
+}
+UNDERSTOOD: dict[str, Option] = {
+    name: option for name, option in OPTIONS.items() if option.group in {INPUTS, BOXES, OPERATOR}
+} | {name: VerifyOptions.__annotations__[name].__metadata__[0] for name in OF_RUN}
+VERIFY = {**CHOSEN, **UNDERSTOOD}

@@ -1,0 +1,104 @@
+"""What a caller asks about a file of crops, checked before any file is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lucid.errors import LucidError, SourceError
+from lucid.stream.checks import (
+    IN_GROUPS,
+    OUTPUT_SUFFIXES,
+    PIPE,
+    PLACE,
+    ArgumentError,
+    is_url,
+    literal,
+)
+from lucid.stream.read.url import Url
+from lucid.stream.settings import Settings
+from lucid.stream.write.recorded import arguments_of, read_recorded
+from lucid.verifier.options import CHOSEN, UNDERSTOOD
+
+
+class Request:
+    """The checked arguments of a verification, each an attribute.
+
+    Parameters
+    ----------
+    crops : path
+        The file of crops, or the files or groups of images as the output of a run was named.
+    **arguments
+        Options by name; one that is not given has its default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such option, one has no meaning, or two contradict each other.
+    """
+
+    def __init__(self, crops: str | os.PathLike[str], **arguments: Any) -> None:
+        self.name = os.fspath(crops)
+        if self.name == PIPE:
+            raise ArgumentError("crops are read more than once and cannot be piped in")
+        self.is_apart = PLACE in self.name
+        place = self.name.removesuffix(IN_GROUPS)
+        if not place.endswith(OUTPUT_SUFFIXES):
+            endings = ", ".join(OUTPUT_SUFFIXES)
+            raise ArgumentError(f"crops must end in {endings}, got {literal(self.name)}")
+        self.path: Path = Url(place) if is_url(place) else Path(place)
+        for name, option in CHOSEN.items():
+            setattr(self, name, option.check(arguments.pop(name, option.default)))
+        for name in arguments:
+            if name not in UNDERSTOOD:
+                raise TypeError(f"verify() got an unexpected keyword argument {name!r}")
+        self.given = {name: value for name, value in arguments.items() if value is not None}
+        for contradicts, fact in self._contradictions():
+            if contradicts:
+                raise ArgumentError(fact)
+
+    if TYPE_CHECKING:  # the table says which attributes there are
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        """Yield whether options contradict each other, and how."""
+        some = self.rows is not None or self.random is not None
+        yield self.all and some, "{all} contradicts {rows} and {random}"
+        yield self.resume and not self.all, "{resume} goes on with {all}; pass both"
+        named = [name for name in ("features", "level", "rois") if name in self.given]
+        yield (
+            PIPE in {str(self.given.get(name)) for name in named},
+            "inputs are read more than once: {features} and {rois} cannot be piped in",
+        )
+
+    def said(self) -> dict[str, Any]:
+        """Return what the file says about its job; nothing if the inputs are given.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be read, or says nothing and the inputs are not given.
+        """
+        has_inputs = "rois" in self.given and bool(self.given.keys() & {"features", "level"})
+        if PLACE in self.path.name:
+            if has_inputs:
+                return {}
+            raise SourceError(
+                f"{self.name}: files of images do not say from what they were made. Pass "
+                "--features and --rois, and the options that extract had"
+            )
+        try:
+            return read_recorded(self.path)
+        except LucidError:
+            if has_inputs and self.path.exists():
+                return {}
+            raise
+
+    def settings(self, said: dict[str, Any]) -> Settings:
+        """Return the settings of the run that makes the crops again."""
+        arguments = arguments_of(said, self.path, self.given) if said else dict(self.given)
+        arguments.pop("engine", None)
+        return Settings(**arguments)
