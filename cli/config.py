@@ -113,7 +113,11 @@ def converted(ctx: click.Context, option: GroupedOption, said: Said) -> Any:
 
 def _of_environment(ctx: click.Context) -> dict[str, Said]:
     """Return what variables say of a command's options; each must be that of any command's."""
-    own = {PREFIX + word.upper(): option for word, option in _options(ctx.command).items()}
+    own = {
+        PREFIX + word.upper(): option
+        for word, option in _options(ctx.command).items()
+        if option.of_environment
+    }
     known = {
         PREFIX + word.upper()
         for command in _commands(ctx).values()

@@ -23,16 +23,12 @@ def verify(crops: str, as_json: bool, quiet: bool, progress: bool | None, **argu
     lucid-roialign verify crops.h5
     lucid-roialign verify crops.npy --features f.h5 --rois r.npy --spatial-scale 0.0625
     """  # noqa: D301 - click wants the control character
-    from lucid.stream.checks import ArgumentError, spelled  # here, for --help needs no NumPy
-    from lucid.verifier.request import Request
+    from lucid.verifier.request import Request  # here, for --help needs no NumPy
     from lucid.verifier.verification import Verification
 
     if quiet and as_json:
         raise click.UsageError("--quiet and --json contradict each other")
-    try:
-        checking = Verification(Request(crops, **options.given(arguments)))
-    except ArgumentError as error:  # of what is given with what is recorded, too
-        raise click.UsageError(spelled(error.fact, options.flag_of)) from error
+    checking = options.checked(lambda **given: Verification(Request(crops, **given)), arguments)
     with (
         checking as verification,
         console.bar(verification.rows, verification.rows_done, progress, "") as advance,

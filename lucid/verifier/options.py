@@ -67,6 +67,7 @@ class ChoiceOptions(TypedDict, total=False):
             help="Go on with {all} where it was interrupted.",
             check=as_flag("resume"),
             default=False,
+            of_environment=False,
         ),
     ]
 
@@ -74,8 +75,8 @@ class ChoiceOptions(TypedDict, total=False):
 class VerifyOptions(InputOptions, BoxOptions, OperatorOptions, ChoiceOptions, total=False):
     """The keywords of `lucid.verify` beside the file and its inputs."""
 
-    dtype: Annotated[str, OPTIONS["dtype"]]
-    reduce: Annotated[str | None, OPTIONS["reduce"]]
+    dtype: Annotated[str, OPTIONS["dtype"]._replace(of_environment=False)]
+    reduce: Annotated[str | None, OPTIONS["reduce"]._replace(of_environment=False)]
     memory: Annotated[int | str, OPTIONS["memory"]]
     engine: Annotated[
         str,
@@ -90,7 +91,9 @@ OF_RUN = ("dtype", "reduce", "memory", "engine")
 CHOSEN: dict[str, Option] = {
     name: annotation.__metadata__[0] for name, annotation in ChoiceOptions.__annotations__.items()
 }
-UNDERSTOOD: dict[str, Option] = {
-    name: option for name, option in OPTIONS.items() if option.group in {INPUTS, BOXES, OPERATOR}
+UNDERSTOOD: dict[str, Option] = {  # what files of crops say is not for the environment to replace
+    name: option._replace(of_environment=False)
+    for name, option in OPTIONS.items()
+    if option.group in {INPUTS, BOXES, OPERATOR}
 } | {name: VerifyOptions.__annotations__[name].__metadata__[0] for name in OF_RUN}
 VERIFY = {**CHOSEN, **UNDERSTOOD}

@@ -390,6 +390,15 @@ def test_the_command_says_it_by_its_exit_status(files):
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_the_environment_replaces_nothing_that_the_file_says(files, monkeypatch):
+    made()
+    monkeypatch.setenv("LUCID_ROIALIGN_ALIGNED", "true")
+    monkeypatch.setenv("LUCID_ROIALIGN_SEED", "8")
+    done = run_here("verify", "c.h5", "--random", "7", text=True)
+    assert "with seed 8" in done.stdout
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
