@@ -193,8 +193,13 @@ def roi_align_rotated(
     angle="degrees",
     clockwise=False,
     kind=np.float64,
+    of_bin=None,
 ):
-    """Return the crops (K, C, PH, PW) of turned boxes in float64."""
+    """Return the crops (K, C, PH, PW) of turned boxes in float64.
+
+    `of_bin` makes a value of the samples of a bin, in order, and whether each is in range.
+    """
+    of_bin = of_bin or (lambda values, _: np.mean(values or [0]))
     maps = features.astype(np.float64)
     (PH, PW), least, offset = output_size, 0.0 if aligned else 1.0, 0.5 if aligned else 0.0
     crops = np.zeros((len(rois), maps.shape[1], PH, PW))
@@ -209,14 +214,35 @@ def roi_align_rotated(
         )
         radians = (math.radians(turn) if angle == "degrees" else turn) * (-1 if clockwise else 1)
         cosine, sine = math.cos(radians), math.sin(radians)
-        for p, q, i, j in np.ndindex(PH, PW, grid_h, grid_w):
-            u = -width / 2 + (q + (j + 0.5) / grid_w) * width / PW
-            v = -height / 2 + (p + (i + 0.5) / grid_h) * height / PH
-            x, y = u * cosine + v * sine + cx, -u * sine + v * cosine + cy
+        for p, q in np.ndindex(PH, PW):
+            points = []
+            for i, j in np.ndindex(grid_h, grid_w):
+                u = -width / 2 + (q + (j + 0.5) / grid_w) * width / PW
+                v = -height / 2 + (p + (i + 0.5) / grid_h) * height / PH
+                points.append((-u * sine + v * cosine + cy, u * cosine + v * sine + cx))
+            inside = [
+                all(-1 <= at <= size for at, size in zip(one, maps.shape[2:], strict=True))
+                for one in points
+            ]
             for c in range(maps.shape[1]):
-                value = bilinear(maps[int(image), c], y, x)
-                crops[k, c, p, q] += value / (grid_h * grid_w)
+                read = [bilinear(maps[int(image), c], y, x) for y, x in points]
+                crops[k, c, p, q] = of_bin(read, inside)
     return crops
+
+
+def largest(values, inside):
+    """Return the largest sample, of which one out of range is 0."""
+    return max(values, default=0)
+
+
+def largest_inside(values, inside):
+    """Return the largest sample in range."""
+    return max((value for value, is_in in zip(values, inside, strict=True) if is_in), default=0)
+
+
+def mean_inside(values, inside):
+    """Return the mean of the samples in range."""
+    return sum(values) / max(sum(inside), 1)
 
 
 def fancy_rotated(features, rois, output_size, spatial_scale, sampling_ratio, aligned):

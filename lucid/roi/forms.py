@@ -114,4 +114,5 @@ FLIPPED = UPRIGHT._replace(ordered=False)  # a box whose ends are reversed is re
 VOLUME = BoxForm(
     ("x1", "y1", "z1", "x2", "y2", "z2"), ends=(("x1", "x2"), ("y1", "y2"), ("z1", "z2"))
 )
+CORNERS = BoxForm(("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4"))  # of turned boxes, in files
 TURNED = BoxForm(("cx", "cy", "w", "h", "angle"), sizes=("w", "h"))

@@ -99,6 +99,7 @@ class ExtractReport:
         known["spatial_scale"] = job.operator.spatial_scale
         known |= options_of(job, settings, Recorded.ALWAYS)
         names, form = {field.name for field in fields(cls)}, job.rois.box_form.columns
+        is_named = form == UPRIGHT.columns or job.rois.form == "corners8"
         maps = job.features.levels[0] if isinstance(job.features, Pyramid) else job.features
         return cls(
             **{name: value for name, value in known.items() if name in names},
@@ -127,7 +128,7 @@ class ExtractReport:
             partly_outside=coverage.partly_outside,
             outside=coverage.outside,
             frame=coverage.in_words(),
-            boxes=job.rois.form if form == UPRIGHT.columns else ", ".join(form),
+            boxes=job.rois.form if is_named else ", ".join(form),
             coordinates=job.rois.coordinates,
             ids=_ends(job.features.ids or []),
             ids_from=job.features.ids_from,

@@ -1,6 +1,5 @@
 """What a caller asks of a run, checked before any file is opened."""
 
-import math
 import os
 from collections.abc import Iterator
 from copy import copy
@@ -13,12 +12,12 @@ from lucid.stream.checks import (
     IN_GROUPS,
     PIPE,
     PLACE,
-    SCALES,
     ZARR_SUFFIX,
     ArgumentError,
     Held,
 )
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED
+from lucid.stream.options.meanings import fit_axes, of_operator
 from lucid.stream.options.option import contradictions
 
 
@@ -52,10 +51,10 @@ class Settings:
             vars(self)["box_counts"] = self.box_counts or self.rois.counts
         if self.aligned is None:
             vars(self)["aligned"] = self.entry.aligned
-        self._fit_axes({name for name, value in given.items() if value is not None})
+        said = {name for name, value in given.items() if value is not None}
+        fit_axes(self, said)
         if not self.means("spatial_scale"):  # boxes are fractions, whatever files say
             vars(self).update(spatial_scale=(1.0, 1.0), frame=self.frame or "none")
-        said = {name for name, value in given.items() if value is not None}
         for contradicts, fact in self._contradictions(said):
             if contradicts:
                 raise ArgumentError(fact)
@@ -107,45 +106,10 @@ class Settings:
             )
         return settings
 
-    def _fit_axes(self, said: set[str]) -> None:
-        """Give what is one number for all axes to each that the operator has."""
-        axes, parsed = self.entry.form.axes, vars(self)
-        if axes == 3:
-            parsed["layout"] = self.layout if "layout" in said else "ncdhw"
-            parsed["output_size"] = self.output_size if "output_size" in said else 7
-        of_axes = {"output_size": self.entry.size, **dict.fromkeys(SCALES, self.entry.scale)}
-        for name, fitted in of_axes.items():
-            value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != axes:
-                raise ArgumentError(
-                    f"{{{name}}} must be one number or {axes} for {{operator}} {self.operator}, "
-                    f"got {len(value)}"
-                )
-            parsed[name] = None if value is None else fitted(value)
-
     def _contradictions(self, said: set[str]) -> Iterator[tuple[bool, str]]:
         """Yield whether options, of which some were said, contradict each other, and how."""
-        for name in OPTIONS:
-            always = name == "aligned" and self.aligned and self.entry.aligned
-            fact = f"{{{name}}} means nothing to {{operator}} {self.operator}"
-            yield name in said and not (self.means(name) or always), fact
-            of_input = name in {"stride", "frame", "resize", "normalized", "image_size"}
-            yield (
-                name in said and of_input and not self.means("spatial_scale"),
-                fact + ", whose boxes are fractions of the map",
-            )
-            is_of_picture = of_input and name != "stride" and self.entry.form.axes == 3
-            yield name in said and is_of_picture, fact
-        infinite = self.sampling_ratio == math.inf and "inf" not in self.entry.takes
-        yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {self.operator}"
-        others = self.boxes != "xyxy" or self.normalized or self.columns is not None
-        fact = f"{{operator}} {self.operator} takes boxes of {', '.join(self.entry.form.columns)}; "
-        yield (
-            others and len(self.entry.form.columns) != 4,
-            fact + "{boxes}, {normalized} and {columns} are for upright ones",
-        )
+        yield from of_operator(self, said)
         yield from contradictions(self, OPTIONS)
-        yield from _operators().contradictions(**self.operator_options)
         yield from self._of_levels(said)
         yield from self._of_ways_to_run()
         yield from self._of_frames()
@@ -197,12 +161,6 @@ class Settings:
             self.coverage and (self.is_per_image or self.output.suffix in ("", ".npy")),
             "{coverage} stands beside the crops of all images, in .h5, .zarr, .npz or .safetensors",
         )
-        volumes = self.entry.form.axes == 3
-        yield (
-            volumes != ("d" in self.layout),
-            f"{{layout}} of {{operator}} {self.operator} must have {'a' if volumes else 'no'} d, "
-            f"the depth of volumes, got {self.layout}",
-        )
         tokens = "l" in self.layout
         yield tokens and self.grid is None, "{layout} with l for tokens needs {grid}: HxW"
         yield (
@@ -236,6 +194,11 @@ class Settings:
         yield (
             bool(self.category is not None or self.no_crowd) and not self._is_json,
             "{category} and {no_crowd} are for {rois} in COCO's JSON",
+        )
+        yield (
+            self._is_json and not self.entry.form.is_upright,
+            f"{{operator}} {self.operator} takes boxes of {', '.join(self.entry.form.columns)}, "
+            "and {rois} in COCO's JSON are upright",
         )
         yield (
             self.columns is not None and self._is_json,

@@ -110,7 +110,7 @@ def test_boxes_of_one_image_need_not_say_it(flat):
 
 
 def test_a_list_that_does_not_fit_is_refused(flat):
-    with pytest.raises(ValueError, match=r"boxes \(n, 4\) for each image, got \(2, 5\) for image"):
+    with pytest.raises(ValueError, match=r"boxes \(n, 4\) for each image, got \(2, 5\)"):
         crops_of([np.zeros((2, 5))])
     with pytest.raises(ShapeError, match="must have a row for each of 5 images, got 2"):
         crops_of([np.zeros((2, 4))] * 2)

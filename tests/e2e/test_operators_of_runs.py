@@ -181,7 +181,13 @@ ROTATED = {"operator": "roi-align-rotated"} | scaled
 def test_rotated_rois_of_runs_are_those_of_the_function(files, helpers_are_threads):
     rows = turned(files)
     np.save("t.npy", rows)
-    for options in ({}, {"clockwise": True, "sampling_ratio": 2}, {"angle": "radians"}):
+    for options in (
+        {},
+        {"clockwise": True, "sampling_ratio": 2},
+        {"angle": "radians"},
+        {"mode": "max"},
+        {"outside": "renormalize", "max_samples": 2},
+    ):
         expected = utils.roi_align_rotated(files.features, rows, SIZE, SCALE, **options)
         more = {name: options[name] for name in options if name != "sampling_ratio"}
         report = lucid.extract("f.npy", "t.npy", "t.h5", **ROTATED, **options, overwrite=True)
@@ -202,6 +208,15 @@ def test_rotated_rois_of_runs_are_those_of_the_function(files, helpers_are_threa
     np.testing.assert_array_equal(np.load("b.npy"), np.load("jobs.npy"))
 
 
+def test_coverage_of_rotated_rois_is_the_crop_of_a_map_of_ones(files):
+    rows = turned(files)
+    lucid.extract("f.npy", rows, "c.npz", **ROTATED, coverage=True)
+    ones = np.ones((len(files.features), 1, *files.features.shape[2:]))
+    expected = utils.roi_align_rotated(ones, rows, SIZE, SCALE)[:, 0]
+    np.testing.assert_allclose(np.load("c.npz")["coverage"], expected, atol=1e-12)
+    assert 0 < expected.mean() < 1
+
+
 def test_frames_move_rotated_boxes_and_do_not_shear_them(files):
     rows = turned(files)
     moved = rows * [1, 0.5, 0.5, 0.5, 0.5, 1] + [0, 3, 2, 0, 0, 0]
@@ -220,7 +235,7 @@ def test_rotated_rois_that_mean_nothing_are_refused(files):
     with pytest.raises(ValueError, match="spatial_scale must be one number for rotated"):
         lucid.extract("f.npy", rows, "c.npy", **ROTATED | {"spatial_scale": (0.5, 0.25)})
     for option in ({"boxes": "xywh"}, {"normalized": True, "image_size": 64}):
-        with pytest.raises(ValueError, match="takes boxes of cx, cy, w, h, angle"):
+        with pytest.raises(ValueError, match="takes boxes of cx, cy, w, h, angle;"):
             lucid.extract("f.npy", rows, "c.npy", **ROTATED, **option)
     rows[5, 3] = -1
     with pytest.raises(lucid.RoiError, match="w must be at least 0, got -1 at row 5"):

@@ -141,7 +141,7 @@ def test_the_report_says_where_boxes_lie_in_three_dimensions(volumes):
         ({"stride": (1, 2)}, "stride must be one number or 3"),
         ({"layout": "nhwc"}, "layout of operator roi-align-3d must have a d, the depth"),
         ({"mode": "max"}, "mode means nothing to operator roi-align-3d"),
-        ({"boxes": "xywh"}, "takes boxes of x1, y1, z1, x2, y2, z2; boxes, normalized and columns"),
+        ({"boxes": "xywh"}, "takes boxes of x1, y1, z1, x2, y2, z2; boxes xywh are upright"),
         ({"resize": "long:9", "image_size": 9}, "image_size means nothing to operator roi-align"),
         ({"frame": "f.npy"}, "frame means nothing to operator roi-align-3d"),
         ({"level": "f.npy", "features": None}, "level means nothing to operator roi-align-3d"),

@@ -16,6 +16,7 @@ FLOORS = (
     ("types",),
     ("forms", "operator", "taps"),
     ("geometry", "table", "workers"),
+    ("turned_samples",),
     ("engines", "operators"),
     ("compound", "threads"),
     ("pooling",),

@@ -176,6 +176,25 @@ OPERATORS |= {
         boxes=tuple((*box[:4], np.radians(box[4])) for box in TURNED),
     ),
 }
+for name, options, of_bin in (
+    ("rotated, max", {"mode": "max", "sampling_ratio": 2}, oracles.largest),
+    ("rotated, max, adaptive", {"mode": "max"}, oracles.largest),
+    (
+        "rotated, max of what is on the map",
+        {"mode": "max", "outside": "renormalize", "sampling_ratio": 3},
+        oracles.largest_inside,
+    ),
+):
+    counts = {"sampling_ratio": options.get("sampling_ratio", -1)}
+    OPERATORS[name] = Case(
+        partial(turned, **options),
+        counted(turned_means, of_bin=of_bin, **counts), is_linear=False, boxes=TURNED,
+    )  # fmt: skip
+OPERATORS["rotated, renormalized"] = Case(
+    partial(turned, sampling_ratio=2, outside="renormalize"),
+    counted(turned_means, sampling_ratio=2, of_bin=oracles.mean_inside),
+    boxes=TURNED,
+)
 VOLUMES = (
     (1.13, 0.77, 2.41, 6.41, 5.93, 6.3),  # inside
     (-3.2, 1.1, -2.2, 4.3, 12.4, 3.3),  # across borders

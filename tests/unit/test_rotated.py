@@ -107,7 +107,7 @@ def test_far_larger_boxes_than_the_map_are_what_all_their_samples_make(rng):
 
 
 def test_many_samples_of_one_roi_are_listed_a_part_at_a_time(rng, monkeypatch):
-    from lucid.roi.engines.numpy import samples
+    from lucid.roi import turned_samples as samples
 
     features = rng.standard_normal((1, 3, 40, 30), np.float32)
     rois = np.array([[0, 15, 20, 60, 70, 20], [0, 9, 9, 3, 2, 7.0]])

@@ -14,7 +14,9 @@ from lucid.roi.operator import (
     as_angle,
     as_clockwise,
     as_max_samples,
+    as_mode,
     as_output_size,
+    as_outside,
 )
 
 Array = NDArray[Any]
@@ -27,7 +29,7 @@ class ROIAlignRotated(Module):
     ----------
     output_size : int or (int, int)
         Bins per crop, height before width; an int means a square.
-    aligned, angle, clockwise, max_samples
+    aligned, angle, clockwise, mode, outside, max_samples
         As in `roi_align_rotated`.
 
     Examples
@@ -49,11 +51,14 @@ class ROIAlignRotated(Module):
         aligned: bool = True,
         angle: str = "degrees",
         clockwise: bool = False,
+        mode: str = "avg",
+        outside: str = "zero",
         max_samples: SupportsIndex | None = None,
     ) -> None:
         self.output_size = as_output_size(output_size)
         self.aligned, self.clockwise = as_aligned(aligned), as_clockwise(clockwise)
         self.angle, self.max_samples = as_angle(angle), as_max_samples(max_samples)
+        self.mode, self.outside = as_mode(mode), as_outside(outside)
 
     def forward(
         self,
@@ -72,14 +77,18 @@ class ROIAlignRotated(Module):
             self.aligned,
             angle=self.angle,
             clockwise=self.clockwise,
+            mode=self.mode,
+            outside=self.outside,
             max_samples=self.max_samples,
         )
 
     def __repr__(self) -> str:
+        mode = "" if self.mode == "avg" else f", mode={self.mode!r}"
+        outside = "" if self.outside == "zero" else f", outside={self.outside!r}"
         most = "" if self.max_samples is None else f", max_samples={self.max_samples}"
         return (
             f"ROIAlignRotated(output_size={self.output_size}, aligned={self.aligned}, "
-            f"angle={self.angle!r}, clockwise={self.clockwise}{most})"
+            f"angle={self.angle!r}, clockwise={self.clockwise}{mode}{outside}{most})"
         )
 
 
@@ -94,6 +103,8 @@ def roi_align_rotated(
     *,
     angle: str = "degrees",
     clockwise: bool = False,
+    mode: str = "avg",
+    outside: str = "zero",
     max_samples: SupportsIndex | None = None,
     invalid: str = "raise",
     expand: float = 1.0,
@@ -121,6 +132,8 @@ def roi_align_rotated(
     clockwise : bool
         Whether angles turn as the hands of a clock; by default they turn against them, as seen on
         a screen, where y points down.
+    mode, outside : str
+        As in `roi_align`.
     max_samples : int, optional
         Most samples per bin and axis where sampling is adaptive.
 
@@ -158,6 +171,8 @@ def roi_align_rotated(
         aligned,
         angle=angle,
         clockwise=clockwise,
+        mode=mode,
+        outside=outside,
         max_samples=max_samples,
     )
     return apply(operator, features, rois, invalid=invalid, expand=expand, channels=channels)

@@ -5,17 +5,18 @@
 
 from collections.abc import Callable
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from lucid.roi.compound.by_bin import ByBin
 from lucid.roi.compound.largest import Largest
 from lucid.roi.compound.maxima import Maxima
 from lucid.roi.compound.resized import Resized
+from lucid.roi.compound.turned import Turned
+from lucid.roi.compound.turned_maxima import TurnedMaxima
 from lucid.roi.compound.volumes import Volumes
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import CropAndResize, RoiAlign3D, RoiAlignRotated, RoiPool
+from lucid.roi.operators import CropAndResize, RoiAlign3D, RoiAlignRotated, RoiPool, RotatedMax
 from lucid.roi.operators.position_sensitive import PositionSensitive
 from lucid.roi.operators.wrapped import MaxAlign
 
@@ -25,7 +26,8 @@ WAYS: dict[type, Callable[[Any], Engine]] = {
     PositionSensitive: ByBin,
     RoiPool: Largest,
     RoiAlign3D: Volumes,
-    RoiAlignRotated: attrgetter("turned"),  # a part of each engine
+    RoiAlignRotated: Turned,
+    RotatedMax: TurnedMaxima,
 }
 
 

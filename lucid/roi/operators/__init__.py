@@ -25,7 +25,7 @@ from lucid.roi.operators.position_sensitive import (
     ps_roi_align_of,
     ps_roi_pool_of,
 )
-from lucid.roi.operators.rotated import RoiAlignRotated
+from lucid.roi.operators.rotated import RoiAlignRotated, RotatedMax
 from lucid.roi.operators.volume import RoiAlign3D
 from lucid.roi.operators.whole_cells import RoiPool
 
@@ -38,6 +38,7 @@ __all__ = [
     "RoiAlign3D",
     "RoiAlignRotated",
     "RoiPool",
+    "RotatedMax",
     "as_operator",
     "contradictions",
     "crop_channels",
@@ -75,12 +76,7 @@ OPERATORS = {
     "roi-align": Entry(roi_align_of, SAMPLED),
     "roi-align-rotated": Entry(
         RoiAlignRotated.checked,
-        frozenset(
-            {
-                *("spatial_scale", "sampling_ratio", "aligned", "max_samples", "level"),
-                *("angle", "clockwise"),
-            }
-        ),
+        SAMPLED - {"inf"} | {"angle", "clockwise"},
         form=TURNED,
         aligned=True,
     ),

@@ -15,13 +15,16 @@ from lucid.roi.operator import (
     as_angle,
     as_clockwise,
     as_max_samples,
+    as_mode,
     as_output_size,
+    as_outside,
     as_sampling_ratio,
     as_spatial_scale,
 )
 from lucid.roi.operators.align import FLOAT64, MAX_BIN_SAMPLES, scaled, touched
 from lucid.roi.operators.family import contradictions, refuse
 from lucid.roi.taps import TurnedGrids
+from lucid.roi.turned_samples import shares_in_range
 from lucid.roi.types import Array, Floats, Ints
 
 DEGREES = 180 / math.pi
@@ -43,6 +46,7 @@ class RoiAlignRotated:
     angle: str
     clockwise: bool
     max_samples: int = MAX_BIN_SAMPLES  # of a bin along an axis, where they are counted
+    renormalize: bool = False  # whether samples out of range do not take part
 
     @classmethod
     def checked(
@@ -54,6 +58,8 @@ class RoiAlignRotated:
         *,
         angle: str = "degrees",
         clockwise: bool = False,
+        mode: str = "avg",
+        outside: str = "zero",
         max_samples: SupportsIndex | None = None,
     ) -> "RoiAlignRotated":
         """Return the operator that a caller asked for, or say which argument cannot be.
@@ -65,7 +71,8 @@ class RoiAlignRotated:
         """
         ratio, most = as_sampling_ratio(sampling_ratio), as_max_samples(max_samples)
         scale = as_spatial_scale(spatial_scale)
-        refuse(contradictions(ratio, max_samples=most))
+        refuse(contradictions(ratio, mode=mode, max_samples=most))
+        kind = RotatedMax if as_mode(mode) == "max" else cls
         if math.isinf(ratio):
             raise ValueError("sampling_ratio must be a number of samples for rotated RoIs, got inf")
         if scale[0] != scale[1]:
@@ -73,7 +80,7 @@ class RoiAlignRotated:
                 f"spatial_scale must be one number for rotated RoIs, got {scale}: other scales "
                 "along y and x would shear them"
             )
-        return cls(
+        return kind(
             as_output_size(output_size),
             scale,
             int(ratio),
@@ -81,6 +88,7 @@ class RoiAlignRotated:
             as_angle(angle),
             as_clockwise(clockwise),
             most or MAX_BIN_SAMPLES,
+            as_outside(outside) == "renormalize",
         )
 
     def windows(self, boxes: Floats, sizes: Ints, dtype: np.dtype[Any]) -> Windows:
@@ -152,9 +160,18 @@ class RoiAlignRotated:
         half = np.column_stack([w * cosine + h * sine, w * sine + h * cosine])
         return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half])
 
+    def coverage(self, geometry: Geometry) -> Floats:
+        """Return how much of each bin is on the map, (K, PH, PW): samples in range of all."""
+        return shares_in_range(geometry, self.turned(geometry))
+
     def turned(self, geometry: Geometry) -> TurnedGrids:
         """Return the grids of samples."""
         return TurnedGrids._make(geometry.windows.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedMax(RoiAlignRotated):
+    """The largest sample of each bin; 0 for one out of range, or that does not take part."""
 
 
 def turn_of(degrees: Floats) -> Floats:

@@ -15,10 +15,11 @@ class BoxOptions(TypedDict, total=False):
         str,
         Option(
             group=BOXES,
-            help="Box format: corners, x first or y first, corner and size, or centre and size.",
-            check=one_of("boxes", "xyxy", "yxyx", "xywh", "cxcywh"),
+            help="Box format: corners, x first or y first, corner and size, or centre and size; "
+            "of rotated boxes, four corners, clockwise from the object's own top left.",
+            check=one_of("boxes", "xyxy", "yxyx", "xywh", "cxcywh", "corners8"),
             default="xyxy",
-            metavar="xyxy|yxyx|xywh|cxcywh",
+            metavar="xyxy|yxyx|xywh|cxcywh|corners8",
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]
@@ -49,7 +50,8 @@ class BoxOptions(TypedDict, total=False):
         Option(
             group=BOXES,
             help="Columns of a RoI table: image,-,x1,y1,x2,y2 by order (- is not used), or "
-            "image=photo,... by name; also x,y,w,h and cx,cy,w,h, and id for what a box is called.",
+            "image=photo,... by name; also x,y,w,h and cx,cy,w,h, with angle if rotated, and id "
+            "for what a box is called.",
             check=optional(str),
             unset="what its header says",
             metavar="ROLES",

@@ -94,11 +94,12 @@ def as_rois(value: Any) -> str | Held:
     parts = [numpy.asarray(part) for part in value]
     if all(part.ndim == 1 and part.size for part in parts):  # rows of a table
         return as_source(value)
-    parts = [part if part.size else numpy.empty((0, 4)) for part in parts]
+    columns = next((part.shape[-1] for part in parts if part.size), 4)
+    parts = [part if part.size else numpy.empty((0, columns)) for part in parts]
     for image, part in enumerate(parts):
-        if part.ndim != 2 or part.shape[1] != 4:
-            raise ValueError(f"rois must have boxes (n, 4) for each image, got {part.shape} for "
-                             f"image {image}")  # fmt: skip
+        if part.ndim != 2 or part.shape[1] != columns:
+            raise ValueError(f"rois must have boxes (n, {columns}) for each image, got "
+                             f"{part.shape} for image {image}")  # fmt: skip
     boxes = Held(numpy.concatenate(parts))
     boxes.counts = Held([len(part) for part in parts])
     return boxes

@@ -33,12 +33,12 @@ class Column:
 
 
 class BoxColumns:
-    """The boxes of a table, as an array (K, 4)."""
+    """The boxes of a table, as an array (K, B)."""
 
     dtype = np.dtype(np.float64)
 
     def __init__(self, name: str, rows: Any, columns: Sequence[Column], length: int) -> None:
-        self.name, self.shape = name, (length, 4)
+        self.name, self.shape = name, (length, len(columns))
         self._rows, self._columns = rows, columns
 
     def __getitem__(self, rows: slice) -> Floats:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lucid.stream.read.box_rows import BoxRows, Room
 from lucid.stream.read.coco import read_coco
+from lucid.stream.read.columns import forms_of
 from lucid.stream.read.text_tables import SUFFIXES, read_text_table
 from lucid.stream.settings import Settings
 
@@ -28,4 +29,4 @@ def read_box_file(path: Path, settings: Settings, memory: int | None = None) -> 
     room = Room(memory, str(path))
     if path.suffix == ".json":
         return read_coco(path, settings.category, keep_crowd=not settings.no_crowd, room=room)
-    return read_text_table(path, settings.columns, room)
+    return read_text_table(path, settings.columns, room, forms_of(settings))

@@ -1,4 +1,4 @@
-"""Boxes of text files as arrays: which image each names, and its four numbers."""
+"""Boxes of text files as arrays: which image each names, and its numbers."""
 
 from array import array
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ class BoxRows(NamedTuple):
 
     keys: Keys
     index_by: str  # what keys are: 'position' or 'id'
-    boxes: Floats  # (K, 4) in the order of the form
-    form: str  # 'xyxy', 'xywh' or 'cxcywh'
+    boxes: Floats  # (K, B) in the order of the form
+    form: str  # 'xyxy', 'xywh', 'cxcywh', 'corners8', 'rotated' or 'volume'
     images: Images | None
     roi_ids: NDArray[Any] | None = None  # (K,) what boxes are called: int64 or texts
     says_images: bool = True  # or else all keys are 0

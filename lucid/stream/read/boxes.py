@@ -19,6 +19,7 @@ from lucid.stream.read.box_columns import BoxColumns, Column, own_ids
 from lucid.stream.read.box_files import is_box_file, read_box_file
 from lucid.stream.read.box_rows import NAME_BYTES, BoxRows, Images, Ints
 from lucid.stream.read.boxes_per_image import BoxesPerImage
+from lucid.stream.read.columns import form_of, forms_of
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.maps import Features
 from lucid.stream.read.named import Named, Naming
@@ -38,7 +39,7 @@ class Boxes(Protocol):
     dtype: np.dtype[Any]
     shape: tuple[int, ...]  # of the array or table that they are in
     rois: int  # how many boxes there are, K
-    form: str  # 'xyxy', 'yxyx', 'xywh' or 'cxcywh'
+    form: str  # 'xyxy', 'yxyx', or one of those that tables have
     named: Named  # how they name their images
     pictures: Images | None  # what the file says about images
     roi_ids: Array | None  # (K,) what boxes are called
@@ -59,13 +60,7 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
     MemoryLimitError
         If they must be held as a whole, and that is more than `memory`.
     """
-    spec, form = settings.rois, settings.entry.form
-    is_file = spec != PIPE and not isinstance(spec, Held)
-    if not form.is_upright and is_file and (PLACE in str(spec) or is_box_file(Path(spec))):
-        raise ShapeError(
-            f"rois of {settings.operator} must be one array with columns ({', '.join(form.row)}), "
-            f"got {spec}"
-        )
+    spec = settings.rois
     if PLACE in str(spec):
         return BoxesPerImage(settings, features, opened)
     if spec == PIPE:
@@ -73,7 +68,7 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
     elif not isinstance(spec, Held) and is_box_file(Path(spec)):
         return TextBoxes(Path(spec), settings, features, opened, memory)
     else:
-        array = opened.source(spec, NAMES, rois_check(settings.columns, form))
+        array = opened.source(spec, NAMES, rois_check(settings))
     if settings.columns is not None or array.dtype.names is not None:
         return _of_columns(array, settings, features, opened)
     return ArrayBoxes(opened.rows(array), settings.boxes, settings, features, opened)
@@ -81,7 +76,7 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
 
 def _of_columns(array: Any, settings: Settings, features: Features, opened: Opened) -> ArrayBoxes:
     """Return the boxes of a table, and what its columns say of them."""
-    used = columns_of(array.shape, array.dtype, settings.columns, array.name)
+    used = columns_of(array.shape, array.dtype, settings.columns, array.name, forms_of(settings))
     require_form(settings, used.form, array.name)
     rows, length = opened.rows(array), array.shape[0]
     columns = [Column(rows, array.dtype, at) for at in used.box]
@@ -126,7 +121,7 @@ class PipedArray:
     def __init__(self, settings: Settings, opened: Opened, memory: int | None) -> None:
         stream = open_stdin("rois")
         self.name, (self.shape, _, self.dtype) = stream.name, stream.header
-        rois_check(settings.columns, settings.entry.form)(self.shape, self.dtype, self.name)
+        rois_check(settings)(self.shape, self.dtype, self.name)
         require_held(stream.header.nbytes, memory, self.name, opened)
         self._values = stream.read(self.shape)
 
@@ -162,6 +157,7 @@ class ArrayBoxes:
     ) -> None:
         self.name, self.dtype, self.shape = array.name, array.dtype, array.shape
         self.form, self._array = form, array
+        self._columns = len(form_of(settings).columns)
         self._owners: Owners = find_owners(array, settings, features, opened, keyed)
         self.named = self._owners.named
         kept = self._kept = self.named.kept
@@ -177,7 +173,7 @@ class ArrayBoxes:
     def _some(self, rows: Ints) -> tuple[Array, Array]:
         """Return images and boxes of some rows, which may lie far apart."""
         step = tuning.current.slice_rows
-        images, boxes = [np.empty(0, np.int64)], [np.empty((0, 4))]
+        images, boxes = [np.empty(0, np.int64)], [np.empty((0, self._columns))]
         for first in np.unique(rows // step) * step:
             some = rows[(rows >= first) & (rows < first + step)] - first
             stop = min(first + step, self._owners.rois)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lucid.errors import MissingFileError, ShapeError
+from lucid.roi.forms import BoxForm
 from lucid.roi.table import require_table
 from lucid.stream.read.box_files import is_box_file
 from lucid.stream.read.box_rows import Images, Ints
+from lucid.stream.read.columns import form_of
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import POSITIONS, WHOSE, owners_given
@@ -24,7 +27,7 @@ NAMES = ("rois", "boxes", "bboxes")
 
 
 class BoxesPerImage:
-    """Boxes (n, 4) of each image, in the order of the images; one without a file has none."""
+    """Boxes (n, B) of each image, in the order of the images; one without a file has none."""
 
     named = POSITIONS
     pictures: Images | None = None
@@ -43,13 +46,14 @@ class BoxesPerImage:
         self._until = np.cumsum(counts)
         self._before = self._until - counts
         self.rois = int(counts.sum())
-        self.shape: tuple[int, ...] = (self.rois, 4)
-        self._last = range(0), np.empty(0, np.int64), np.empty((0, 4))
+        self._columns = len(form_of(settings).columns)
+        self.shape: tuple[int, ...] = (self.rois, self._columns)
+        self._last = range(0), np.empty(0, np.int64), np.empty((0, self._columns))
         self._held.note(self.shape, opened)
         opened.held_bytes += 3 * counts.nbytes
 
     def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        """Return the images (k,) and the boxes (k, 4); what was read last is not read again."""
+        """Return the images (k,) and the boxes (k, B); what was read last is not read again."""
         rows = range(start, stop)
         if rows != self._last[0]:
             index = np.searchsorted(self._until, np.arange(start, stop), side="right")
@@ -64,7 +68,7 @@ class BoxesPerImage:
             self._held.read(image, rows)
             for image, rows in zip(images.tolist(), map(slice, begin, end), strict=True)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, 4))
+        return np.concatenate(parts) if parts else np.empty((0, self._columns))
 
 
 def require_ids_of(features: Features, name: str) -> list[str]:
@@ -78,10 +82,11 @@ def require_ids_of(features: Features, name: str) -> list[str]:
 
 
 def _held(settings: Settings, ids: Sequence[str], opened: Opened) -> Tables | Arrays:
-    """Return what reads the boxes of images, from tables or arrays (n, 4)."""
+    """Return what reads the boxes of images, from tables or arrays (n, B)."""
     if is_box_file(Path(settings.rois)):
         return Tables(RowsOfTexts(settings, ids), settings, ids, opened)
-    check = _require_boxes if settings.columns is None else _require_rows
+    boxes = partial(_require_boxes, form=form_of(settings))
+    check = boxes if settings.columns is None else _require_rows
     arrays = per_image(settings.rois, ids, NAMES, check, opened.trust)
     opened.keep(arrays)
     if settings.columns is not None or _are_records(arrays, len(ids)):
@@ -104,6 +109,7 @@ class Arrays:
         self, arrays: PerImage, settings: Settings, ids: Sequence[str], opened: Opened
     ) -> None:
         self.form, self._arrays = settings.boxes, arrays
+        self._require_boxes = partial(_require_boxes, form=form_of(settings))
         self.dtype, self.missing, self._chunk_bytes = np.dtype(np.float64), 0, 0
         self.counts = np.array([self._count(image) for image in range(len(ids))], np.int64)
         opened.chunk_bytes += self._chunk_bytes
@@ -115,7 +121,7 @@ class Arrays:
         if source is None:
             self.missing += 1
             return 0
-        _require_boxes(source.shape, source.dtype, source.name)
+        self._require_boxes(source.shape, source.dtype, source.name)
         if 0 in source.shape:
             return 0
         self.dtype = source.dtype
@@ -132,13 +138,14 @@ class Arrays:
         return source[(*(0,) * (len(source.shape) - 2), rows)]
 
 
-def _require_boxes(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless an array is of boxes (n, 4) of one image, or has no values."""
+def _require_boxes(shape: tuple[int, ...], dtype: np.dtype[Any], name: str, form: BoxForm) -> None:
+    """Raise unless an array is of boxes (n, B) of one image, or has no values."""
     if 0 in shape or dtype.names is not None:
         return
-    if shape[-1:] != (4,) or len(shape) < 2 or any(length != 1 for length in shape[:-2]):
-        raise ShapeError(f"{name} must have the boxes (n, 4) of one image, got {shape}")
-    require_table((1, 5), dtype, name)
+    columns = len(form.columns)
+    if shape[-1:] != (columns,) or len(shape) < 2 or any(length != 1 for length in shape[:-2]):
+        raise ShapeError(f"{name} must have the boxes (n, {columns}) of one image, got {shape}")
+    require_table((1, columns + 1), dtype, name, form)
 
 
 def _require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:

@@ -1,4 +1,4 @@
-"""Which column of a table is the image, and which four are the box: by name or by hand."""
+"""Which column of a table is the image, and which are the box: by name or by hand."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lucid.errors import ShapeError
+from lucid.roi.forms import CORNERS, TURNED, UPRIGHT, VOLUME, BoxForm
+from lucid.stream.settings import Settings
 
-ROLES = ("image", "id", "x1", "y1", "x2", "y2", "x", "y", "w", "h", "cx", "cy")
 FORMS = {
-    "xyxy": ("x1", "y1", "x2", "y2"),
+    "xyxy": UPRIGHT.columns,
     "xywh": ("x", "y", "w", "h"),
     "cxcywh": ("cx", "cy", "w", "h"),
+    "corners8": CORNERS.columns,
+    "rotated": TURNED.columns,
+    "volume": VOLUME.columns,
 }
+UPRIGHT_FORMS = ("xyxy", "xywh", "cxcywh")
+ROLES = dict.fromkeys(("image", "id", *(role for form in FORMS.values() for role in form)))
 # What headers call them, in small letters without _ and space. The first group names an image by
 # id, the second by position; the third are what boxes are called.
 WORDS = {
@@ -30,7 +36,24 @@ WORDS = {
     "h": ("h",),
     "cx": ("cx",),
     "cy": ("cy",),
+    "angle": ("angle", "theta"),
+    "z1": ("z1", "zmin"),
+    "z2": ("z2", "zmax"),
+    **{role: (role,) for role in ("x3", "y3", "x4", "y4")},
 }
+
+
+def form_of(settings: Settings) -> BoxForm:
+    """Return the columns that boxes have in arrays."""
+    return CORNERS if settings.boxes == "corners8" else settings.entry.form
+
+
+def forms_of(settings: Settings) -> tuple[str, ...]:
+    """Return the formats that boxes may have in tables."""
+    columns = form_of(settings).columns
+    if columns == UPRIGHT.columns:
+        return UPRIGHT_FORMS
+    return tuple(form for form, needed in FORMS.items() if needed == columns)
 
 
 class Columns(NamedTuple):
@@ -38,13 +61,13 @@ class Columns(NamedTuple):
 
     image: int | None  # None where rows do not say their image
     index_by: str | None  # whether that is a 'position' or an 'id', None where no word says it
-    box: tuple[int, int, int, int]
+    box: tuple[int, ...]
     form: str  # of the box
     id: int | None  # what a box is called
 
 
-def by_header(header: Sequence[str], name: str) -> Columns:
-    """Return the columns that a header names.
+def by_header(header: Sequence[str], name: str, forms: Sequence[str] = UPRIGHT_FORMS) -> Columns:
+    """Return the columns that a header names, of a box of one of some forms.
 
     Raises
     ------
@@ -61,7 +84,7 @@ def by_header(header: Sequence[str], name: str) -> Columns:
     _add_sizes(roles, words)
     if "x2" not in roles and {"x1", "y1", "w", "h"} <= roles.keys():
         roles |= {"x": roles["x1"], "y": roles["y1"]}  # left, top, width, height
-    return _columns(roles, name, f"its header is {', '.join(header)}")
+    return _columns(roles, name, f"its header is {', '.join(header)}", forms)
 
 
 def word_of(name: str) -> str:
@@ -69,7 +92,9 @@ def word_of(name: str) -> str:
     return re.sub(r"[_ ]", "", name).lower()
 
 
-def by_hand(text: str, header: Sequence[str] | None, name: str) -> Columns:
+def by_hand(
+    text: str, header: Sequence[str] | None, name: str, forms: Sequence[str] = UPRIGHT_FORMS
+) -> Columns:
     """Return the columns that `--columns` names.
 
     Parameters
@@ -81,6 +106,8 @@ def by_hand(text: str, header: Sequence[str] | None, name: str) -> Columns:
         What the columns are called.
     name : str
         Of the table.
+    forms : sequence of str
+        Those that a box may have.
     """
     parts = [part.strip() for part in text.split(",")]
     named = [tuple(part.split("=", 1)) for part in parts if "=" in part]
@@ -94,7 +121,7 @@ def by_hand(text: str, header: Sequence[str] | None, name: str) -> Columns:
         if role not in ROLES or role in roles:
             raise ShapeError(f"columns must be of {', '.join(ROLES)}, each once, or -; got {text}")
         roles[role] = at if column is None else _position(column, header, name)
-    return _columns(roles, name, f"columns are {text}")._replace(index_by=None)
+    return _columns(roles, name, f"columns are {text}", forms)._replace(index_by=None)
 
 
 def _position(column: str, header: Sequence[str] | None, name: str) -> int:
@@ -113,16 +140,15 @@ def _add_sizes(roles: dict[str, int], words: Sequence[str]) -> None:
                 roles.setdefault(role, words.index(word))
 
 
-def _columns(roles: dict[str, int], name: str, given: str) -> Columns:
-    found = [form for form, needed in FORMS.items() if set(needed) <= roles.keys()]
+def _columns(roles: dict[str, int], name: str, given: str, forms: Sequence[str]) -> Columns:
+    found = [form for form in forms if set(FORMS[form]) <= roles.keys()]
     if len(found) != 1:
-        ways = "; or ".join(", ".join(needed) for needed in FORMS.values())
+        ways = "; or ".join(", ".join(FORMS[form]) for form in forms)
         raise ShapeError(f"{name} must have columns {ways}; {given}. Name them with columns")
-    first, second, third, fourth = (roles[role] for role in FORMS[found[0]])
     return Columns(
         image=roles.get("image", roles.get("position")),
         index_by="id" if "image" in roles else "position",
-        box=(first, second, third, fourth),
+        box=tuple(roles[role] for role in FORMS[found[0]]),
         form=found[0],
         id=roles.get("id"),
     )

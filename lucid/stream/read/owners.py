@@ -13,6 +13,7 @@ from lucid.roi.table import COLUMNS
 from lucid.stream import tuning
 from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.box_columns import Column
+from lucid.stream.read.columns import form_of
 from lucid.stream.read.ids import holds_texts
 from lucid.stream.read.maps import Features
 from lucid.stream.read.named import Named, Naming
@@ -164,7 +165,8 @@ def find_owners(
     naming = Naming(settings, features, opened, array.name)
     if 0 in array.shape and not given:
         return FirstColumn(0, POSITIONS)
-    columns = len(settings.entry.form.columns)
+    form = form_of(settings)
+    columns = len(form.columns)
     if width == [columns + 1] or keyed is not None:
         if given:
             raise ShapeError(f"{array.name} says the image of each box; drop {WHOSE}")
@@ -177,7 +179,7 @@ def find_owners(
     if len(width) == 1 and (given or images == 1):
         return Ranges(rois, ranges_given(settings, rois, images, opened))
     if columns != len(UPRIGHT.columns):
-        row = ", ".join(settings.entry.form.row)
+        row = ", ".join(form.row)
         raise ShapeError(
             f"{array.name} must have shape (K, {columns + 1}) with columns ({row}), or (K, "
             f"{columns}) with --batch-index, got {array.shape}"

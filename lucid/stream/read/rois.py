@@ -38,7 +38,7 @@ class RoiSource:
         self.box_form = settings.entry.form  # the columns of the rows that are read
         self._opened = Opened(trust=settings.trust_input)
         self._normalized, self._index_by = settings.normalized, settings.index_by
-        self._expand = settings.expand
+        self._expand, self._unit = settings.expand, unit_of(settings)
         try:
             self._boxes = open_boxes(settings, features, self._opened, memory)
             self._sizes = find_sizes(settings, features, self._boxes, self._opened)
@@ -115,15 +115,26 @@ class RoiSource:
             return rows
         index, rows = (rows[:, 0], rows[:, 1:]) if index is None else (index, rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            boxes = as_corners(rows.astype(np.float64), self.form)
+            boxes = rows.astype(np.float64)
+            if self.form == "corners8":  # of the picture, where their angle is
+                boxes = turned(self._in_pixels(boxes, index, framed), self._unit)
+            else:
+                boxes = as_corners(boxes, self.form)
             boxes = self.box_form.expanded(boxes, self._expand) if framed else boxes
-            if self._normalized and self._sizes is not None:
-                boxes *= of_images(self._sizes, index)[:, [1, 0, 1, 0]]
-                if not framed and len(self._sizes) > 1:  # of no image, there are no pixels
-                    boxes[~((index >= 0) & (index < self.images))] = np.nan
+            if self.form != "corners8":
+                boxes = self._in_pixels(boxes, index, framed)
             if frames is not None:
                 boxes = frames.applied(boxes, index, turned=self.box_form == TURNED)
         return np.column_stack([index.astype(np.float64), boxes])
+
+    def _in_pixels(self, boxes: Floats, index: Array, framed: bool) -> Floats:
+        """Return boxes times the sizes of their images, if they are fractions."""
+        if not self._normalized or self._sizes is None:
+            return boxes
+        boxes *= np.tile(of_images(self._sizes, index)[:, ::-1], boxes.shape[1] // 2)
+        if not framed and len(self._sizes) > 1:  # of no image, there are no pixels
+            boxes[~((index >= 0) & (index < self.images))] = np.nan
+        return boxes
 
     def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
         """Return rows (k, 1 + B) in input coordinates, as a table, and what is wrong with them."""
@@ -142,11 +153,33 @@ class RoiSource:
 
 
 def as_corners(boxes: Floats, form: str) -> Floats:
-    """Return boxes (k, 4) of a form as x1, y1, x2, y2; they may be changed in place."""
+    """Return boxes (k, B) of a format as two corners, if that is one of upright boxes.
+
+    They may be changed in place.
+    """
     if form == "yxyx":
         return boxes[:, [1, 0, 3, 2]]
     if form == "cxcywh":
         boxes[:, :2] -= boxes[:, 2:] / 2
-    if form != "xyxy":
+    if form in {"xywh", "cxcywh"}:
         boxes[:, 2:] += boxes[:, :2]
     return boxes
+
+
+def turned(corners: Floats, unit: float) -> Floats:
+    """Return boxes cx, cy, w, h, angle (k, 5) of four corners (k, 8), clockwise from the top left.
+
+    Sides are the means of two that are opposite to each other; the first has the angle, which
+    counts `unit` in a radian against the clock.
+    """
+    corner = corners.reshape(-1, 4, 2)
+    sides = np.hypot(*np.moveaxis(np.roll(corner, -1, axis=1) - corner, 2, 0))
+    across, down = (corner[:, 1] - corner[:, 0]).T
+    w, h = (sides[:, :2] + sides[:, 2:]).T / 2
+    return np.column_stack([corner.mean(axis=1), w, h, np.arctan2(-down, across) * unit])
+
+
+def unit_of(settings: Settings) -> float:
+    """Return what the angles of a run count in a radian against the clock."""
+    unit = 180 / np.pi if settings.angle == "degrees" else 1.0
+    return -unit if settings.clockwise else unit

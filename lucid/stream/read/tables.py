@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,31 +11,37 @@ import numpy as np
 from lucid.errors import DTypeError, ShapeError
 from lucid.roi.forms import UPRIGHT, BoxForm
 from lucid.roi.table import COLUMNS, require_table
-from lucid.stream.read.columns import Columns, by_hand, by_header
+from lucid.stream.read.columns import UPRIGHT_FORMS, Columns, by_hand, by_header, form_of, forms_of
 from lucid.stream.read.ids import holds_texts
+from lucid.stream.settings import Settings
 
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
 RECIPE = "df.to_hdf(path, key=key, format='table', data_columns=True)"
 PANDAS = "values_block_0"  # a field of tables that pandas writes without `data_columns`
 
 
-def rois_check(columns: str | None, form: BoxForm = UPRIGHT) -> Check:
-    """Return the check of what RoIs come in, if `columns` says what columns are."""
+def rois_check(settings: Settings) -> Check:
+    """Return the check of what the RoIs of a run come in."""
+    columns, forms = settings.columns, forms_of(settings)
     if columns is None:
-        return partial(require_rois, form=form)
+        return partial(require_rois, form=form_of(settings), forms=forms)
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-        columns_of(shape, dtype, columns, name)
+        columns_of(shape, dtype, columns, name, forms)
 
     return require
 
 
 def require_rois(
-    shape: tuple[int, ...], dtype: np.dtype[Any], name: str, form: BoxForm = UPRIGHT
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    name: str,
+    form: BoxForm = UPRIGHT,
+    forms: Sequence[str] = UPRIGHT_FORMS,
 ) -> None:
     """Raise unless an array is of a form that RoIs come in: (K, 5), (K, 4), (N, M, 4), records."""
-    if dtype.names is not None and form.is_upright:
-        columns_of(shape, dtype, None, name)
+    if dtype.names is not None:
+        columns_of(shape, dtype, None, name, forms)
     elif (len(shape) in {2, 3} and shape[-1] == len(form.columns)) or shape == (0,):
         require_table((1, len(form.row)), dtype, name, form)
     elif len(shape) == 2 and shape[1] > 5 and form.is_upright:
@@ -48,9 +54,13 @@ def require_rois(
 
 
 def columns_of(
-    shape: tuple[int, ...], dtype: np.dtype[Any], columns: str | None, name: str
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    columns: str | None,
+    name: str,
+    forms: Sequence[str] = UPRIGHT_FORMS,
 ) -> Columns:
-    """Return the columns of a table that are used.
+    """Return the columns of a table that are used, of boxes of one of some forms.
 
     Raises
     ------
@@ -64,8 +74,10 @@ def columns_of(
         raise ShapeError(
             f"{name} is a table of pandas without names of columns; write it with {RECIPE}"
         )
-    by_name = columns is None
-    used = by_header(header or [], name) if by_name else by_hand(columns or "", header, name)
+    if columns is None:
+        used = by_header(header or [], name, forms)
+    else:
+        used = by_hand(columns, header, name, forms)
     _require_kinds(used, shape, dtype, name)
     return used
 

@@ -16,6 +16,7 @@ from lucid.stream.checks import PLACE
 from lucid.stream.read.box_columns import Column, own_ids
 from lucid.stream.read.box_files import read_box_file
 from lucid.stream.read.box_rows import BoxRows, Keys
+from lucid.stream.read.columns import form_of, forms_of
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import Id, as_id, match
 from lucid.stream.read.named import as_keys
@@ -48,7 +49,8 @@ class Tables:
         tables = [self._table(image, one) for image, one in enumerate(ids)]
         self.counts = np.array([0 if one is None else len(one.boxes) for one in tables], np.int64)
         filled = [one for one in tables if one is not None]
-        self._boxes = np.concatenate([np.empty((0, 4)), *(one.boxes for one in filled)])
+        none = np.empty((0, len(form_of(settings).columns)))
+        self._boxes = np.concatenate([none, *(one.boxes for one in filled)])
         self.roi_ids = _joined([one.roi_ids for one in filled if len(one.boxes)])
         if self.roi_ids is not None:
             opened.held_bytes += 2 * self.roi_ids.nbytes
@@ -113,6 +115,7 @@ class RowsOfArrays:
 
     def __init__(self, arrays: PerImage, settings: Settings, opened: Opened) -> None:
         self._arrays, self._columns, self._opened = arrays, settings.columns, opened
+        self._forms = forms_of(settings)
 
     def rows(self, image: int) -> tuple[str, BoxRows | None] | None:
         """Return the name of an array and what it has; None if there is no array."""
@@ -124,7 +127,7 @@ class RowsOfArrays:
     def _rows(self, source: Source) -> BoxRows:
         values = source[...]
         rows = values.reshape(values.shape[1:] if _is_batch_of_one(values) else values.shape)
-        used = columns_of(rows.shape, rows.dtype, self._columns, source.name)
+        used = columns_of(rows.shape, rows.dtype, self._columns, source.name, self._forms)
         columns = [Column(rows, rows.dtype, at).of(rows) for at in used.box]
         own = None
         if used.id is not None:

@@ -1,16 +1,17 @@
 """Boxes in CSV, TSV and plain text, with a header that names columns or without."""
 
 import csv
+import re
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
-from lucid.stream.read.box_rows import BoxRows, IdList, KeyList, Room, four_numbers
-from lucid.stream.read.columns import Columns, by_hand, by_header
+from lucid.stream.read.box_rows import BoxRows, IdList, KeyList, Room
+from lucid.stream.read.columns import UPRIGHT_FORMS, Columns, by_hand, by_header
 from lucid.stream.read.ids import Id, as_id
 from lucid.stream.read.missing import not_opened
 
@@ -19,7 +20,12 @@ MAX_FIELD_CHARS = 1 << 20
 SUFFIXES = (*DELIMITERS, ".txt")
 
 
-def read_text_table(path: Path, columns: str | None = None, room: Room | None = None) -> BoxRows:
+def read_text_table(
+    path: Path,
+    columns: str | None = None,
+    room: Room | None = None,
+    forms: Sequence[str] = UPRIGHT_FORMS,
+) -> BoxRows:
     """Return the boxes of a table in a text file.
 
     Parameters
@@ -30,6 +36,8 @@ def read_text_table(path: Path, columns: str | None = None, room: Room | None = 
         Which columns are what; needed where there is no header.
     room : Room, optional
         What they may take.
+    forms : sequence of str
+        Those that boxes may have.
 
     Raises
     ------
@@ -44,9 +52,9 @@ def read_text_table(path: Path, columns: str | None = None, room: Room | None = 
         raise SourceError(f"{path} is empty")
     header = None if is_row(first[1]) else first[1]
     if columns is not None:
-        used = by_hand(columns, header, str(path))
+        used = by_hand(columns, header, str(path), forms)
     elif header is not None:
-        used = by_header(header, str(path))
+        used = by_header(header, str(path), forms)
     else:
         raise ShapeError(
             f"{path} has no header; say which columns are what, as columns image,x1,y1,x2,y2"
@@ -61,15 +69,21 @@ def lines_of_fields(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
             delimiter = DELIMITERS.get(path.suffix)
             if delimiter is None:
                 split = ((line.replace(",", " ").split()) for line in stream)
-                yield from ((k, row) for k, row in enumerate(split, 1) if row)
+                rows = ((k, row) for k, row in enumerate(split, 1) if row)
+                yield from dropwhile(_is_remark, rows)
                 return
             csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-            rows = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
-            yield from ((rows.line_num, row) for row in rows if row)
+            table = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+            yield from ((table.line_num, row) for row in table if row)
     except (csv.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
     except OSError as error:
         raise not_opened(path, error) from error
+
+
+def _is_remark(line: tuple[int, Sequence[str]]) -> bool:
+    """Return whether a line is one that aerial sets begin with: gsd:0.15, imagesource:..."""
+    return re.match(r"[A-Za-z]+:", line[1][0]) is not None
 
 
 def is_row(fields: Sequence[str]) -> bool:
@@ -91,7 +105,7 @@ def _rows(
     keys, boxes, own = KeyList(room), array("d"), IdList(room)
     for number, fields in lines:
         try:
-            boxes.extend(four_numbers(fields[column] for column in used.box))
+            boxes.extend([float(fields[column]) for column in used.box])
             keys.add(0 if used.image is None else as_key(fields[used.image]))
             own.add(None if used.id is None else as_key(fields[used.id]))
         except (ValueError, IndexError) as error:
@@ -100,7 +114,7 @@ def _rows(
     return BoxRows(
         keys=keys.keys(),
         index_by=used.index_by or ("position" if used.image is None else "id"),
-        boxes=np.frombuffer(boxes).reshape(-1, 4),
+        boxes=np.frombuffer(boxes).reshape(-1, len(used.box)),
         form=used.form,
         images=None,
         roi_ids=own.ids(),

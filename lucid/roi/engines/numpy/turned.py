@@ -20,9 +20,9 @@ from lucid.roi.engines.numpy.channels_last import (
     lay_out_table,
     to_channels_last,
 )
-from lucid.roi.engines.numpy.samples import LISTED_SAMPLES, Frame, Lines, Samples, listed, parts
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import TurnedOperator
+from lucid.roi.turned_samples import LISTED_SAMPLES, Frame, Lines, Samples, listed, parts
 from lucid.roi.types import Array, Floats, Ints
 from lucid.roi.workers import Workers
 
@@ -184,7 +184,7 @@ def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
 def _add_features(ready: Ready, gradient: Array, space: Workspace, part: Part) -> None:
     """Add what some RoIs bring to the gradient of cells."""
     some, cuts = part
-    bins, frame = _bins(ready, gradient, some), ready.frame(some)
+    bins, frame = bins_of(ready, gradient, some), ready.frame(some)
     for lines in cuts:
         taps = ready.taps(listed(frame, lines), some)
         add_products(ready.table.cells, taps.cell, bins, taps.bin, taps.weights, space)
@@ -207,7 +207,7 @@ def table_for_gradient(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLast
     return ChannelsLastTable(cells, base=base, pitch=pitch), Copy(part=inside, place=total)
 
 
-def _bins(ready: Ready, gradient: Array, some: slice) -> Array:
+def bins_of(ready: Ready, gradient: Array, some: slice) -> Array:
     """Return the gradient of some RoIs' bins, channels side by side, (bins, C)."""
     own = gradient[ready.rois.rows[some]].transpose(0, 2, 3, 1)
     return np.ascontiguousarray(own, ready.rois.dtype).reshape(-1, gradient.shape[1])
@@ -224,7 +224,7 @@ def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
 def _write_boxes(ready: Ready, gradient: Array, result: Floats, _: Workspace, part: Part) -> None:
     """Write the gradient of some boxes, in cells and radians."""
     some, cuts = part
-    bins, frame = _bins(ready, gradient, some), ready.frame(some)
+    bins, frame = bins_of(ready, gradient, some), ready.frame(some)
     for lines in cuts:
         samples = listed(frame, lines)
         slopes = _slopes(ready, samples, bins, some) / samples.per_bin

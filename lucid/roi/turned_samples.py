@@ -143,6 +143,22 @@ def listed(frame: Frame, lines: Lines) -> Samples:
     )
 
 
+def shares_in_range(geometry: Geometry, grids: TurnedGrids) -> Floats:
+    """Return the share of each bin's samples that are in range, (K, PH, PW); 0 without any."""
+    PH, PW = geometry.pooled
+    frame, counts = Frame.of(geometry, grids), np.zeros(len(geometry) * PH * PW)
+    for some, cuts in parts(geometry, frame, 1):
+        own = Frame.of(geometry[some], TurnedGrids._make(values[:, some] for values in grids))
+        for lines in cuts:
+            samples = listed(own, lines)
+            p, q = samples.bin
+            numbers = ((some.start + samples.roi) * PH + p) * PW + q
+            counts += np.bincount(numbers, minlength=len(counts))
+    every = np.maximum(grids.samples.astype(np.float64).prod(axis=0), 1)
+    shares: Floats = counts.reshape(-1, PH, PW) / every[:, None, None]
+    return shares
+
+
 def _crossing(frame: Frame, roi: Ints, v: Floats) -> tuple[Floats, Floats]:
     """Return between which places along them rows of samples cross the map."""
     sine, cosine = frame.grids.turn[:, roi]

@@ -1,0 +1,224 @@
+"""The largest samples on turned grids: those in range are listed and read, whichever engine.
+
+A gradient goes to the sample that won. One out of range is 0 and takes part, unless it is said
+not to; of equal ones the first wins, row by row.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lucid.roi.engines import PlacedRois, WorkingBytes
+from lucid.roi.engines.numpy import turned
+from lucid.roi.engines.numpy.channels_last import from_channels_last
+from lucid.roi.engines.numpy.turned import Part, Ready, bilinear
+from lucid.roi.geometry import Operator
+from lucid.roi.operators import RotatedMax
+from lucid.roi.turned_samples import LISTED_SAMPLES, Frame, Samples, listed
+from lucid.roi.types import Array, Floats, Ints
+from lucid.roi.workers import Workers
+
+READ_BYTES = 4 << 20  # of samples at once, or those of a channel
+NONE = -1  # the cut of a bin that no sample in range has won
+
+
+class Winners(NamedTuple):
+    """What is largest in the bins of some RoIs so far, (bins, C), and where it was read."""
+
+    values: Array
+    cut: Ints  # rows of samples that it is in; NONE for what is not on the map
+    sample: Ints  # which of those
+    place: Ints  # how many samples of its bin that are in range are before it
+    seen: Ints  # (bins,) samples in range
+    gap: Ints  # (bins,) how many of them are before the first that is not
+
+    @classmethod
+    def none(cls, bins: int, channels: int, dtype: np.dtype[Any]) -> "Winners":
+        """Return that nothing was read."""
+        cut, sample, place = np.full((3, bins, channels), NONE)
+        seen, gap = np.zeros((2, bins), np.int64)
+        return cls(np.full((bins, channels), -np.inf, dtype), cut, sample, place, seen, gap)
+
+
+class Sorted(NamedTuple):
+    """Samples bin by bin, in each of which they keep their order."""
+
+    order: Ints
+    bins: Ints  # those that have any
+    first: Ints  # of each, in that order
+    number: Ints  # of samples of each
+    rank: Floats  # in that order, how many samples of its bin are before each, in range or not
+
+    @classmethod
+    def of(cls, ready: Ready, frame: Frame, samples: Samples) -> "Sorted":
+        """Return the order of samples."""
+        numbers = ready.numbers(samples)
+        order = np.argsort(numbers, kind="stable")
+        bins, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
+        each = frame.grids.samples[:, samples.roi]
+        down, across = np.floor((samples.along - samples.bin) * each)
+        return cls(order, bins, first, count, (down * each[1] + across)[order])
+
+    def places(self) -> Ints:
+        """Return the number of each sample among those of its bin, in the order of bins."""
+        found: Ints = np.arange(len(self.order)) - np.repeat(self.first, self.number)
+        return found
+
+
+class TurnedMaxima:
+    """An engine for maxima on turned grids; an engine for weights is not asked for any."""
+
+    def __init__(self, engine: Any) -> None:
+        self._turned = engine.turned
+
+    def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
+        """Write crops into their rows."""
+        if len(rois.geometry):
+            ready = turned.laid_out(rois, workers)
+            workers.each(partial(_write_crops, ready, crops), ready.parts())
+
+    def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
+        """Write the gradient of features to all of the only region."""
+        region = rois.regions[0]._replace(features=cast(Array, rois.values))
+        found = turned.laid_out(rois._replace(regions=[region]), workers)
+        values = found._replace(table=found.table._replace(cells=found.table.cells.copy()))
+        table, copy = turned.table_for_gradient(rois, workers.space)
+        for part in values.parts():
+            own = turned.bins_of(values, gradient, part[0])
+            for won in _won(values, part):
+                _add_cells(Ready.of(rois, table), won, own, part[0])
+        from_channels_last(copy)
+
+    def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
+        """Return the gradient of boxes, (K, 5)."""
+        result = np.zeros((len(rois.rows), 5))
+        ready = turned.laid_out(rois, workers)
+        workers.each(partial(_write_boxes, ready, gradient, result), ready.parts())
+        return result * rois.geometry.turned_operator.units
+
+    def working_bytes(
+        self, operator: Operator, channels: int, size: tuple[int, int], dtype: DTypeLike
+    ) -> WorkingBytes:
+        """Return what is held for RoIs on a map, or a part of one, of `size` cells."""
+        plain = turned.working_bytes(cast(RotatedMax, operator), channels, size, dtype)
+        return plain._replace(weights=plain.weights + 8 * READ_BYTES)
+
+
+class Won(NamedTuple):
+    """Samples that have won, one for each bin and channel of some RoIs."""
+
+    samples: Samples
+    bin: Ints
+    channel: Ints
+
+
+def _write_crops(ready: Ready, crops: Array, _: Any, part: Part) -> None:
+    """Write the crops of some RoIs."""
+    rows = ready.rois.rows[part[0]]
+    values = np.concatenate([_winners(ready, part, some).values for some in _channels(ready)], 1)
+    shape = len(rows), *ready.rois.geometry.pooled, crops.shape[1]
+    with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
+        crops[rows] = values.reshape(shape).transpose(0, 3, 1, 2)
+
+
+def _channels(ready: Ready) -> Iterator[slice]:
+    """Yield channels, as many as the samples of a part may take."""
+    channels = ready.table.cells.shape[1]
+    step = max(READ_BYTES // (LISTED_SAMPLES * ready.rois.dtype.itemsize), 1)
+    for start in range(0, channels, step):
+        yield slice(start, min(start + step, channels))
+
+
+def _winners(ready: Ready, part: Part, channels: slice) -> Winners:
+    """Return the largest samples of the bins of some RoIs."""
+    some, cuts = part
+    frame = ready.frame(some)
+    bins = (some.stop - some.start) * ready.bins
+    found = Winners.none(bins, channels.stop - channels.start, ready.rois.dtype)
+    for cut, lines in enumerate(cuts):
+        samples = listed(frame, lines)
+        if len(samples.roi):
+            values = _read(ready, samples, some, channels)
+            _take(found, cut, values, Sorted.of(ready, frame, samples))
+    every = np.repeat(frame.grids.samples.astype(np.float64).prod(axis=0), ready.bins)
+    _take_zeros(found, every, cast(RotatedMax, ready.rois.geometry.operator).renormalize)
+    return found
+
+
+def _read(ready: Ready, samples: Samples, some: slice, channels: slice) -> Array:
+    """Return the values of samples, (n, C)."""
+    weights = bilinear(samples).reshape(4, -1, 1).astype(ready.rois.dtype)
+    cells, table = ready.cells(samples, some).reshape(4, -1), ready.table.cells[:, channels]
+    values = np.zeros((len(samples.roi), table.shape[1]), table.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight, cell in zip(weights, cells, strict=True):
+            values += weight * table[cell]
+    return values
+
+
+def _take(found: Winners, cut: int, values: Array, by_bin: Sorted) -> None:
+    """Take in the samples of a cut: those that are larger than what was found before."""
+    order, bins, first, count, rank = by_bin
+    values, places = values[order], by_bin.places() + np.repeat(found.seen[bins], count)
+    largest = np.maximum.reduceat(values, first, axis=0)
+    is_one = (values == np.repeat(largest, count, axis=0)) | np.isnan(values)
+    at = np.where(is_one, np.arange(len(order))[:, None], len(order))
+    at = np.minimum.reduceat(at, first, axis=0)
+    old, unread = found.values[bins], found.cut[bins] == NONE
+    better = unread | ~(np.isnan(old) | (old >= largest))
+    new: tuple[Any, ...] = largest, cut, order[at], places[at]
+    for array, now in zip(found[:4], new, strict=True):
+        array[bins] = np.where(better, now, array[bins])
+    in_place = np.add.reduceat((rank == places).astype(np.int64), first)
+    whole = found.gap[bins] == found.seen[bins]  # none was missing before
+    found.gap[bins] += np.where(whole, in_place, 0)
+    found.seen[bins] += count
+
+
+def _take_zeros(found: Winners, every: Floats, renormalize: bool) -> None:
+    """Take in the samples that are out of range, if they take part; bins without any are 0."""
+    takes_part = (found.seen < every) & (not renormalize)
+    with np.errstate(invalid="ignore"):
+        is_first = (found.values == 0) & (found.place >= found.gap[:, None])
+        zero = takes_part[:, None] & ((found.values < 0) | is_first)
+    zero |= (found.seen == 0)[:, None]
+    found.values[zero], found.cut[zero] = 0, NONE
+
+
+def _won(ready: Ready, part: Part) -> Iterator[Won]:
+    """Yield the samples of some RoIs that have won, some channels and a cut at a time."""
+    some, cuts = part
+    frame = ready.frame(some)
+    for channels in _channels(ready):
+        winners = _winners(ready, part, channels)
+        for cut, lines in enumerate(cuts):
+            own, channel = np.nonzero(winners.cut == cut)
+            which, samples = winners.sample[own, channel], listed(frame, lines)
+            won = Samples._make(each[..., which] for each in samples)
+            yield Won(won, own, channel + channels.start)
+
+
+def _add_cells(ready: Ready, won: Won, own: Array, some: slice) -> None:
+    """Add the gradient of bins, (bins, C), to the cells that winners read."""
+    gradient, table = own[won.bin, won.channel], ready.table.cells
+    weights = bilinear(won.samples).reshape(4, -1).astype(table.dtype)
+    for weight, cell in zip(weights, ready.cells(won.samples, some).reshape(4, -1), strict=True):
+        np.add.at(table, (cell, won.channel), weight * gradient)
+
+
+def _write_boxes(ready: Ready, gradient: Array, result: Floats, _: Any, part: Part) -> None:
+    """Write the gradient of some boxes, in cells and radians."""
+    some, rois = part[0], part[0].stop - part[0].start
+    bins, frame = turned.bins_of(ready, gradient, some), ready.frame(some)
+    for samples, own, channel in _won(ready, part):
+        cells = ready.cells(samples, some).reshape(4, -1)
+        (a, b), (c, d) = ready.table.cells[cells, channel].astype(np.float64).reshape(2, 2, -1)
+        y, x = samples.fraction
+        with np.errstate(invalid="ignore"):
+            both = [(1 - x) * (c - a) + x * (d - b), (1 - y) * (b - a) + y * (d - c)]
+            slopes = np.where(samples.moves, both, 0) * bins[own, channel]
+        for column, values in enumerate(turned.by_column(frame, samples, slopes)):
+            result[some, column] += np.bincount(samples.roi, values, rois)
