@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 import threading
 from dataclasses import replace
@@ -114,22 +115,34 @@ def a5():
     return np.arange(25.0).reshape(1, 1, 5, 5)
 
 
-@pytest.fixture
-def files(tmp_path, rng, monkeypatch):
-    """A folder with features and RoIs as people have them; the test runs inside it."""
+@pytest.fixture(scope="session")
+def written_files(tmp_path_factory):
+    """Features and RoIs as people have them, in a folder that no test changes."""
+    path = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(2017)
     features = rng.standard_normal((5, 6, 12, 17)).astype(np.float32)
     corner = rng.uniform(-40, 200, (60, 2))
     rois = np.c_[rng.integers(0, 5, 60), corner, corner + rng.uniform(0, 150, (60, 2))]
-    monkeypatch.chdir(tmp_path)
-    np.save("f.npy", features)
-    np.save("r.npy", rois)
-    with h5py.File("f.h5", "w") as file:
+    np.save(path / "f.npy", features)
+    np.save(path / "r.npy", rois)
+    with h5py.File(path / "f.h5", "w") as file:
         file["features"] = features
         file["features"].attrs["spatial_scale"] = 1 / 16
         file["by_two"] = features[:, :2]
         options = {"chunks": (2, 3, 12, 17), "compression": "gzip"}
         file.create_dataset("deep/zipped", data=features, **options)
         file.create_dataset("channels", data=features, chunks=(5, 1, 4, 4))
-    with h5py.File("r.h5", "w") as file:
+    with h5py.File(path / "r.h5", "w") as file:
         file["rois"] = rois
-    return SimpleNamespace(path=tmp_path, features=features, rois=rois)
+    return SimpleNamespace(path=path, features=features, rois=rois)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, written_files):
+    """A folder with features and RoIs of the test's own; it runs inside."""
+    for file in written_files.path.iterdir():
+        shutil.copyfile(file, tmp_path / file.name)
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(
+        path=tmp_path, features=written_files.features.copy(), rois=written_files.rois.copy()
+    )

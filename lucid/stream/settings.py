@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from copy import copy
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -236,6 +237,7 @@ class Settings:
         return self.can_resume and not any(isinstance(one, Held) for one in of_maps)
 
 
+@cache
 def _operators() -> Any:
     """Return the operators; they need NumPy, which takes long to import."""
     return import_module("lucid.roi.operators")

@@ -6,6 +6,7 @@ which of them.
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from lucid.roi.forms import FLIPPED, TURNED, UPRIGHT, VOLUME, BoxForm
@@ -112,6 +113,7 @@ def operator_of(name: str, output_size: tuple[int, ...], **options: Any) -> Oper
     return entry.checked(output_size, **taken)
 
 
+@cache
 def of_some() -> frozenset[str]:
     """Return the options that mean something to some operators only, or may come to."""
     return frozenset().union(*(entry.takes for entry in OPERATORS.values()))
