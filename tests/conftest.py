@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 
 collect_ignore = ["data"]  # what writes it needs other libraries
 
+WHOLE = 20  # files: of more, a run is one of the whole suite
+FEW = 4  # cases of one test that are quick then
+
 # `pytest --hypothesis-profile=ci -m hypothesis` draws more, and the same each time.
 settings.register_profile(
     "quick",
@@ -40,19 +43,40 @@ def _no_waiting_for_the_disk(request, monkeypatch):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark as slow what the NumPy engine repeats: of a test of both, all cases but its first."""
+    """Leave cases to the slow tests: what the NumPy engine repeats, and most of many."""
+    _leave(_repeated(items))
+    if len({item.path for item in items}) > WHOLE:
+        _leave(_most_of_many(items))
+
+
+def _leave(items):
+    for item in items:
+        item.add_marker(pytest.mark.slow)
+
+
+def _repeated(items):
+    """Yield, of a test of both engines, the cases of the NumPy engine but the first."""
     from lucid.roi.engines.selection import why_not_compiled
 
-    if why_not_compiled():
-        return
     seen = set()
-    for item in items:
+    for item in items if not why_not_compiled() else ():
         given = [mark for mark in item.iter_markers("parametrize") if "engine" in mark.args[0]]
         cases = getattr(item, "callspec", None)
         if cases and cases.params.get("engine") == "numpy" and not given:
             if item.function in seen:
-                item.add_marker(pytest.mark.slow)
+                yield item
             seen.add(item.function)
+
+
+def _most_of_many(items):
+    """Yield, of a test with many cases, all but a few from its first to its last."""
+    cases = {}
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            cases.setdefault(getattr(item, "function", item), []).append(item)
+    for several in cases.values():
+        step = -(-len(several) // FEW)
+        yield from (item for number, item in enumerate(several) if number % step)
 
 
 @pytest.fixture(params=["numpy", "compiled"])

@@ -172,6 +172,7 @@ def test_quiet_and_json_contradict_each_other(files):
     assert "--quiet and --json contradict each other" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_printed_onto_a_full_disk_is_one_line(files):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -235,6 +236,7 @@ def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
     assert bool(list(files.path.glob("c.npy*"))) == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_an_import_turns_into_another_error_ends_the_run_all_the_same(files, number):
     """Cython, as in h5py, raises an ImportError without a trace of what interrupted it."""
@@ -253,6 +255,7 @@ def test_a_signal_that_an_import_turns_into_another_error_ends_the_run_all_the_s
     assert (done.returncode, done.stderr) == (-number, "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
     read, write = os.pipe()
     os.close(read)

@@ -52,6 +52,7 @@ def test_the_bytes_do_not_depend_on_memory_or_pieces(files, tuned, features, pie
     assert Path("pieces.npy").read_bytes() == Path("once.npy").read_bytes()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(1, 30), st.integers(0, 40))
 def test_any_table_in_any_pieces_gives_the_crops_of_arrays(files, tuned, seed, piece, rows):
     rng = np.random.default_rng(seed)

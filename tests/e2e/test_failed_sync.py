@@ -121,6 +121,7 @@ def test_rows_of_the_run_before_are_lost_where_the_first_sync_of_the_next_fails(
     assert Path(output).read_bytes() == whole
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("keeps", [0, 30])
 def test_a_run_that_is_killed_in_a_sync_is_believed_what_was_safe(

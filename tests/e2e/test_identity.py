@@ -48,6 +48,7 @@ def large_file(path):
     assert os.stat(path).st_size > 2 * BLOCKS * BLOCK_BYTES
 
 
+@pytest.mark.slow
 def test_a_run_is_gone_on_with_from_elsewhere(files, monkeypatch):
     lucid.extract("f.h5", "r.npy", "whole.h5")
     leave_unfinished()

@@ -95,6 +95,7 @@ def test_a_member_larger_than_the_room_for_it_is_refused_before_it_is_read(
         lucid.extract("a.npz", "r.npy", "c.npy", dry_run=True)
 
 
+@pytest.mark.slow
 def test_small_unpacked_members_count_as_memory(files):
     np.savez_compressed("a.npz", x=np.random.default_rng(0).random((1, 32, 200, 200), "f4"))
     np.save("one.npy", files.rois[:1] * 0)

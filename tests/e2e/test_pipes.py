@@ -101,6 +101,7 @@ def test_from_pipe_to_pipe(by_image):
     np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), by_image.expected)
 
 
+@pytest.mark.slow
 def test_rows_arrive_as_they_are_complete(by_image):
     """The crops of the first images can be read while the last image is not there yet."""
     features = Path("f.npy").read_bytes()

@@ -58,6 +58,7 @@ def test_a_plugin_that_is_not_installed_is_named_with_the_way_to_it(files, monke
         lucid.extract("a.h5", "r.npy", "c.npy", trust_input=True)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_open_for_writing_is_said_to_be_so(files, monkeypatch):
     code = """
 import h5py, os

@@ -419,6 +419,7 @@ def test_the_figure_has_boxes_bins_and_samples_in_cells_and_crops_in_their_colou
         np.testing.assert_array_equal(tile, matplotlib.colormaps["viridis"](share, bytes=True))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_matplotlib")
 def test_an_svg_has_boxes_at_the_points_that_the_map_says(tmp_path):
     figure = lucid.preview(F, R, tmp_path / "p.svg", rows=[0], aligned=True)

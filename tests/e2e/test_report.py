@@ -108,7 +108,7 @@ def pictures(files, rng):
 @pytest.mark.parametrize(
     ("mistake", "options", "message"),
     [
-        (lambda boxes: boxes, {"spatial_scale": 1 / 4}, "right or left of .* spatial_scale 1/16"),
+        (lambda boxes: boxes, {"spatial_scale": 1 / 4}, "their map; .* spatial_scale 1/16"),
         (lambda boxes: boxes / [1, 272, 192, 272, 192], {}, "pass normalized and image_size"),
         (
             lambda boxes: np.c_[boxes[:, :3], boxes[:, 3:] - boxes[:, 1:3]],

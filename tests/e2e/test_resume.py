@@ -325,6 +325,7 @@ def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
     assert not list(files.path.glob("c.h5*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
 def test_a_disk_that_fills_up_in_the_middle_costs_nothing(files, monkeypatch, output, options):
     expected = bytes_of_an_undisturbed_run(output, options)
@@ -373,6 +374,7 @@ def begun(*arguments, features="f.h5", **more):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [pytest.param([], marks=SLOW), ["--overwrite"]])
 def test_ctrl_c_leaves_with_one_line_that_says_how_to_go_on(files, more):
     process = begun("-o", "c.h5", *more)

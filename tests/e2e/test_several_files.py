@@ -46,6 +46,7 @@ def expected(files):
     return roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "options"),
     [

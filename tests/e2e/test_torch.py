@@ -249,6 +249,7 @@ def test_lists_of_texts_or_numbers_are_ids(files):
             assert (found.asstr() if name == "ids" else found)[:].tolist() == expected
 
 
+@pytest.mark.slow
 def test_a_list_whose_array_would_be_much_larger_is_no_array(files):
     torch_files.save("in.pt", {"maps": files.features, "log": ["x" * 100_000, *["y"] * 100_000]})
     assert [info.dataset for info in list_arrays("in.pt")] == ["maps"]

@@ -94,6 +94,7 @@ def test_few_samples_of_a_large_box_list_few_cells(ratio):
     assert rows.size + cols.size <= 28 * ratio * 1.25 + 7
 
 
+@pytest.mark.slow
 def test_parts_bound_what_is_laid_out_at_once():
     """Two hundred boxes that each touch 10^4 cells are laid out a few at a time."""
     table = np.tile([0.0, 0, 0, 1e4, 1e4], (200, 1))

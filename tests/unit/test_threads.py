@@ -92,6 +92,7 @@ def test_little_memory_is_kept_between_calls(rng, count):
     assert threads._Setting.idle is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("channels", [2, 100])
 def test_any_number_of_threads_gives_the_same_bits_of_gradients(rng, channels):
