@@ -26,9 +26,9 @@ def threads():
     return int(os.environ.get("OMP_NUM_THREADS") or 1)
 
 
-def onnxruntime(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+def onnxruntime(features, rois, output_size, spatial_scale, sampling_ratio, aligned, mode="avg"):
     """Return the crops that onnxruntime's kernel computes, in float32."""
-    session = _session(tuple(output_size), spatial_scale, sampling_ratio, aligned)
+    session = _session(tuple(output_size), spatial_scale, sampling_ratio, aligned, mode)
     feeds = {
         "features": np.ascontiguousarray(features, np.float32),
         "boxes": np.ascontiguousarray(rois[:, 1:], np.float32),
@@ -38,7 +38,7 @@ def onnxruntime(features, rois, output_size, spatial_scale, sampling_ratio, alig
 
 
 @cache
-def _session(output_size, spatial_scale, sampling_ratio, aligned):
+def _session(output_size, spatial_scale, sampling_ratio, aligned, mode):
     """Return a session with the operator as its only node."""
     import onnx
     import onnxruntime
@@ -47,6 +47,7 @@ def _session(output_size, spatial_scale, sampling_ratio, aligned):
         "RoiAlign",
         ["features", "boxes", "images"],
         ["crops"],
+        mode=mode,
         output_height=output_size[0],
         output_width=output_size[1],
         spatial_scale=spatial_scale,
@@ -110,18 +111,26 @@ def _request(shape, count, output_size, spatial_scale, sampling_ratio, aligned):
 
 def openvino_rotated(features, rois, output_size, spatial_scale, sampling_ratio, clockwise):
     """Return OpenVINO's crops of turned boxes; it takes radians, and is always aligned."""
+    model = _rotated(
+        features.shape, len(rois), tuple(output_size), spatial_scale, sampling_ratio, clockwise
+    )
+    rows = np.ascontiguousarray(rois[:, 1:], np.float32)
+    return model([features, rows, rois[:, 0].astype(np.int32)])[0]
+
+
+@cache
+def _rotated(shape, count, output_size, spatial_scale, sampling_ratio, clockwise):
+    """Return a model of the operator alone."""
     import openvino as ov
     from openvino import opset15 as ops
 
-    maps = ops.parameter(list(features.shape), np.float32)
-    boxes, images = ops.parameter([len(rois), 5], np.float32), ops.parameter([len(rois)], np.int32)
+    maps = ops.parameter(list(shape), np.float32)
+    boxes, images = ops.parameter([count, 5], np.float32), ops.parameter([count], np.int32)
     crops = ops.roi_align_rotated(
         maps, boxes, images, *output_size, max(sampling_ratio, 0), spatial_scale, clockwise
     )
     hints = {"INFERENCE_NUM_THREADS": threads(), "INFERENCE_PRECISION_HINT": "f32"}
-    model = ov.Core().compile_model(ov.Model([crops], [maps, boxes, images]), "CPU", hints)
-    rows = np.ascontiguousarray(rois[:, 1:], np.float32)
-    return model([features, rows, rois[:, 0].astype(np.int32)])[0]
+    return ov.Core().compile_model(ov.Model([crops], [maps, boxes, images]), "CPU", hints)
 
 
 def torchvision(features, rois, output_size, spatial_scale, sampling_ratio, aligned):
