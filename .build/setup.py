@@ -39,8 +39,8 @@ def extension(name, *headers):
 
 setup(
     ext_modules=[
-        extension("kernel", "passes.h", "maxima.h", "common.h"),
-        extension("turned", "turned.h", "common.h"),
+        extension("kernel", "passes.h", "planes.h", "maxima.h", "common.h"),
+        extension("turned", "turned.h", "planes.h", "common.h"),
     ],
     cmdclass={"build_ext": BuildExact},
     options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},

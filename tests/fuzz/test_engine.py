@@ -180,3 +180,13 @@ def test_no_cell_beyond_the_table_is_read(name, numbers, samples, sizes, base, p
         getattr(_turned, name)(*grids, *places, (2, 2), table, bins, first, 8)
     except ValueError:
         return
+
+
+@settings(max_examples=500)
+@given(ARRAYS, ARRAYS, st.sampled_from([4, 8, 3]))
+def test_planes_go_to_cells_that_are_theirs(planes, cells, size):
+    try:
+        _turned.lay_out(planes, cells, size)
+    except (ValueError, TypeError):
+        return
+    np.testing.assert_array_equal(cells, planes.transpose(1, 2, 0))

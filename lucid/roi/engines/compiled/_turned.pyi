@@ -2,6 +2,7 @@
 
 from lucid.roi.types import Array, Bools, Floats, Indices, Ints
 
+def lay_out(planes: Array, cells: Array, itemsize: int, /) -> None: ...
 def crops(
     centre: Floats,
     start: Floats,

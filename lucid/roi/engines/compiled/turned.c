@@ -298,6 +298,30 @@ static PyObject *run(PyObject *args, enum pass pass) {
     return result;
 }
 
+static PyObject *lay_out(PyObject *self, PyObject *args) {
+    struct array planes, cells;
+    PyObject *from, *to, *result = NULL;
+    Py_ssize_t itemsize;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOn", &from, &to, &itemsize)) return NULL;
+    if (itemsize != 4 && itemsize != 8) return refused("there is no such dtype");
+    if (take(from, &planes, 3, itemsize, 0)) return NULL;
+    if (!take(to, &cells, 3, itemsize, 1)) {
+        const Py_ssize_t *size = planes.size, *own = cells.size;
+        if (own[0] == size[1] && own[1] == size[2] && own[2] == size[0]
+            && (planes.stride[2] == 1 || size[2] < 2) && (cells.stride[2] == 1 || size[0] < 2)) {
+            Py_BEGIN_ALLOW_THREADS
+            if (itemsize == 8) lay_out_f8(&planes, &cells);
+            else lay_out_f4(&planes, &cells);
+            Py_END_ALLOW_THREADS
+            result = Py_NewRef(Py_None);
+        } else refused("arrays do not belong together");
+        PyBuffer_Release(&cells.buffer);
+    }
+    PyBuffer_Release(&planes.buffer);
+    return result;
+}
+
 #define PASS(name, pass) \
     static PyObject *name(PyObject *self, PyObject *args) { (void)self; return run(args, pass); }
 PASS(crops, CROPS)
@@ -305,6 +329,7 @@ PASS(features, FEATURES)
 PASS(boxes, BOXES)
 
 static PyMethodDef methods[] = {
+    {"lay_out", lay_out, METH_VARARGS, "Write planes to cells, channels side by side."},
     {"crops", crops, METH_VARARGS, "Write the crops of RoIs."},
     {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
     {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},

@@ -33,6 +33,8 @@ static int TYPED(make_scratch)(struct TYPED(scratch) *s, Py_ssize_t channels) {
     return 0;
 }
 
+#include "planes.h"
+
 INLINE REAL TYPED(canonical)(REAL value) {
     BITS bits;
     if (value == value) return value;
@@ -153,19 +155,6 @@ INLINE int TYPED(write_bin)(REAL *out, const struct work *work, const struct roi
     return failed;
 }
 
-/* Copy bins with channels side by side to those of a crop, or back. */
-INLINE void TYPED(turn)(REAL *restrict crop, Py_ssize_t plane, REAL *restrict bins,
-                        Py_ssize_t width, Py_ssize_t channels, Py_ssize_t count, int back) {
-    for (Py_ssize_t c = 0, few; c < channels; c += few) {
-        few = channels - c < LANES ? channels - c : LANES;
-        for (Py_ssize_t b = 0; b < count; b++)
-            for (Py_ssize_t i = 0; i < few; i++) {
-                if (back) bins[b * width + c + i] = crop[(c + i) * plane + b];
-                else crop[(c + i) * plane + b] = bins[b * width + c + i];
-            }
-    }
-}
-
 /* Add what a sample brings to the gradient of its box. */
 INLINE void TYPED(add_box)(double out[COLUMNS], const struct work *work, const struct roi *roi,
                            const struct sample *sample, const REAL *values, Py_ssize_t channels) {
@@ -211,14 +200,14 @@ INLINE int TYPED(work_on_roi)(const struct work *work, enum pass pass, Py_ssize_
     int failed = 0;
     for (Py_ssize_t first = 0; first < area && !failed; first += TILE) {
         Py_ssize_t count = area - first < TILE ? area - first : TILE;
-        if (pass != CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 1);
+        if (pass != CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 0);
         for (Py_ssize_t b = 0; b < count && !failed; b++) {
             Py_ssize_t p = (first + b) / columns, q = (first + b) % columns;
             REAL *bin = s->bins + b * s->width;
             failed = pass == CROPS ? TYPED(write_bin)(bin, work, &roi, s, p, q, share)
                                    : TYPED(pull_bin)(bin, work, &roi, s, p, q, share, gradient);
         }
-        if (pass == CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 0);
+        if (pass == CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 1);
     }
     for (int column = 0; gradient && column < COLUMNS; column++)
         gradient[column] = share > 0 && share <= 1 ? gradient[column] * share : 0;
@@ -235,6 +224,17 @@ DISPATCHED static int TYPED(work_on)(const struct work *work, enum pass pass, do
         failed = TYPED(work_on_roi)(work, pass, k, &scratch, gradient ? gradient + k * COLUMNS : NULL);
     free(scratch.samples);
     return failed;
+}
+
+/* Write planes (channels, h, w) to cells (h, w, channels). */
+DISPATCHED static void TYPED(lay_out)(const struct array *planes, const struct array *cells) {
+    const Py_ssize_t *stride = planes->stride, *wide = cells->stride;
+    for (Py_ssize_t y = 0; y < planes->size[1]; y++)
+        for (Py_ssize_t x = 0; x < planes->size[2]; x += TILE)
+            TYPED(turn)((REAL *)planes->buffer.buf + y * stride[1] + x, stride[0],
+                        (REAL *)cells->buffer.buf + y * wide[0] + x * wide[1], wide[1],
+                        planes->size[0],
+                        planes->size[2] - x < TILE ? planes->size[2] - x : TILE, 0);
 }
 
 #undef LANE

@@ -13,6 +13,7 @@ import lucid.roi.engines.compiled._turned as kernel
 from lucid.roi.engines import PlacedRois, WorkingBytes
 from lucid.roi.engines.numpy.channels_last import (
     ChannelsLastTable,
+    Copy,
     from_channels_last,
     lay_out_table,
     to_channels_last,
@@ -69,9 +70,19 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
 def laid_out(rois: PlacedRois, workers: Workers[Workspace]) -> Ready:
     """Return RoIs with the table of the cells that they touch."""
     table, copies = lay_out_table(rois, workers.space)
-    with workers.in_background(to_channels_last, copies, alone=table.cells.size < SMALL_VALUES):
+    with workers.in_background(_lay_out, copies, alone=table.cells.size < SMALL_VALUES):
         pass
     return Ready(rois, table)
+
+
+def _lay_out(space: Workspace, copy: Copy) -> None:
+    """Copy a part of a map to its place in a table, in C if it takes the values as they are."""
+    part, place = copy
+    alike = part.dtype == place.dtype and part.flags.aligned
+    if alike and (part.strides[2] == part.itemsize or part.shape[2] < 2):
+        kernel.lay_out(part, place, place.itemsize)
+    else:
+        to_channels_last(space, copy)
 
 
 def _is_small(rois: PlacedRois, crops: Array) -> bool:
