@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +16,13 @@ from lucid.stream.wording import in_units, shown
 
 if TYPE_CHECKING:
     from lucid.stream import ArrayInfo, ExtractReport
+    from lucid.stream.write.shards import Progress
     from lucid.verifier.report import VerifyReport
     from lucid.viewer.parts import Scene
 
     from .manifest import Outcome
+
+SCHEMA = 1  # of the objects that are printed as JSON, see schema.json
 
 
 def complain(message: str) -> None:
@@ -118,16 +122,22 @@ def show_outcomes_as_json(outcomes: Sequence[Outcome]) -> None:
     _print_json({"runs": runs})
 
 
-def show_shards(path: str, progress: str) -> None:
+def show_shards(path: str, progress: Progress) -> None:
     """Print how far the shards of an unfinished output are."""
     _say(shown(f"{path} is unfinished: {progress}"))
 
 
-def show_arrays(path: str, arrays: list[ArrayInfo], as_json: bool) -> None:
+def show_file_as_json(path: str, arrays: Sequence[ArrayInfo], shards: Progress | None) -> None:
+    """Print what a file holds as one JSON object."""
+    _print_json({
+        "path": path,
+        "arrays": [_described(info) for info in arrays],
+        "shards": shards._asdict() if shards else None,
+    })  # fmt: skip
+
+
+def show_arrays(path: str, arrays: Sequence[ArrayInfo]) -> None:
     """Print what a file holds."""
-    if as_json:
-        _print_json([_described(info) for info in arrays])
-        return
     if not arrays:
         _say(f"{path} holds no arrays")
     for info in arrays:
@@ -149,6 +159,20 @@ def _described(info: ArrayInfo) -> dict[str, Any]:
         "compression": info.compression,
         "roles": info.roles,
     }
+
+
+def show_scene_as_json(scene: Scene) -> None:
+    """Print what was drawn as one JSON object."""
+    from lucid.viewer.described import described
+
+    _print_json(described(scene))
+
+
+def show_schema() -> None:
+    """Print what objects are printed as JSON, as a JSON schema."""
+    from importlib.resources import files
+
+    _say(files(__package__).joinpath("schema.json").read_text("utf-8").rstrip())
 
 
 def show_drawn(scene: Scene) -> None:
@@ -175,8 +199,17 @@ def put(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _print_json(value: Any, to_stderr: bool = False) -> None:
-    _say(json.dumps(value, indent=2), to_stderr)
+def _print_json(value: dict[str, Any], to_stderr: bool = False) -> None:
+    _say(json.dumps(_plain({"schema": SCHEMA} | value), indent=2, allow_nan=False), to_stderr)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: what is no finite number is null."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _say(text: str, to_stderr: bool = False) -> None:

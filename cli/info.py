@@ -21,8 +21,13 @@ def info(file: str, trust_input: bool | None, as_json: bool) -> None:
     """  # noqa: D301 - click wants the control character
     from lucid.stream import list_arrays, shards_of  # here, for --help needs no NumPy
 
-    missing = None if as_json else shards_of(file)
-    if missing:
-        console.show_shards(file, missing)
-    if not missing or Path(file).exists():
-        console.show_arrays(file, list_arrays(file, trust=bool(trust_input)), as_json)
+    shards = shards_of(file)
+    is_there = shards is None or Path(file).exists()
+    arrays = list_arrays(file, trust=bool(trust_input)) if is_there else None
+    if as_json:
+        console.show_file_as_json(file, arrays or [], shards)
+        return
+    if shards is not None:
+        console.show_shards(file, shards)
+    if arrays is not None:
+        console.show_arrays(file, arrays)

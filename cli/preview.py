@@ -15,7 +15,8 @@ DEFAULT = "preview.png"
 @click.command(cls=options.GroupedCommand)
 @options.from_table(*PREVIEW, table=PREVIEW, required=frozenset())
 @options.quiet
-def preview(quiet: bool, **arguments: Any) -> None:
+@options.as_json
+def preview(as_json: bool, quiet: bool, **arguments: Any) -> None:
     """Draw RoIs on their maps, and their crops.
 
     Takes what says how inputs are understood as extract does, and draws what extract would do; or
@@ -30,21 +31,27 @@ def preview(quiet: bool, **arguments: Any) -> None:
     from lucid.viewer.scene import make_scene
     from lucid.viewer.wishes import Wishes
 
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json contradict each other")
     if arguments["output"] is arguments["html"] is None:
         arguments["output"] = DEFAULT
     wishes = options.checked(Wishes, arguments)
     to_stdout = str(wishes.output) == PIPE
+    if to_stdout and as_json:
+        raise click.UsageError("--json and --output - both write to standard output")
     way = _way() if to_stdout else None
     require_outputs(wishes)
     scene = make_scene(wishes)
     for fact in scene.warnings:
         console.warn(spelled(fact, options.flag_of))
-    if not quiet:
+    if not (quiet or as_json):
         console.show_origins(config.origins(), to_stdout)
         console.show_inputs(scene.report, to_stdout)
     picture = write_outputs(scene)
     if picture is not None:
         console.put(terminal.shown(picture, way) if way else picture)
+    elif as_json:
+        console.show_scene_as_json(scene)
     elif not quiet:
         console.show_drawn(scene)
 

@@ -63,7 +63,8 @@ class ExtractReport:
     zero_area: int  # RoIs
     partly_outside: int
     outside: int
-    frame: str  # where the boxes lie, in words
+    frame: str  # where the boxes lie, in words, and in numbers:
+    extents: tuple[dict[str, Any], ...]  # by axis, x first: axis, boxes, cells, lengths of maps
     boxes: str  # their format
     coordinates: (
         str  # 'input', 'fractions', a rule of resizing, or words such as 'frame', 'im_info'
@@ -128,6 +129,7 @@ class ExtractReport:
             partly_outside=coverage.partly_outside,
             outside=coverage.outside,
             frame=coverage.in_words(),
+            extents=tuple(coverage.extents()),
             boxes=job.rois.form if is_named else ", ".join(form),
             coordinates=job.rois.coordinates,
             ids=_ends(job.features.ids or []),
@@ -165,8 +167,8 @@ class ExtractReport:
         return f"<pre>{escape(str(self))}</pre>{_picture_of(self.output)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return asdict(self)
+        """Return the report as plain values, in numbers where there is a text of these as well."""
+        return {name: value for name, value in asdict(self).items() if name != "frame"}
 
 
 def _parameters(job: Job, settings: Settings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +171,18 @@ class Coverage:
         )
         spans = " x ".join(map(_span, self.spans))
         return f"boxes span {spans}; in cells they span {', '.join(others)} and {last}"
+
+    def extents(self) -> Iterator[dict[str, Any]]:
+        """Yield by axis where valid boxes lie, and the lengths of the smallest and largest maps."""
+        sizes, scale = self.placement.sizes.T[::-1], self.placement.scale[::-1]
+        axes = zip("xyz", self.spans, scale, sizes, strict=False) if self.boxes else ()
+        for axis, span, factor, cells in axes:
+            yield {
+                "axis": axis,
+                "boxes": span.tolist(),
+                "cells": (span * factor - self.placement.offset).tolist(),
+                "lengths": [int(cells.min()), int(cells.max())],
+            }
 
     def warnings(self) -> Iterator[str]:
         """Yield what looks like a mistake, to be `spelled`, with the option that mends it."""

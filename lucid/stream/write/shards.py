@@ -34,11 +34,9 @@ def progress_of(output: Path) -> Progress | None:
     return Progress(shards, missing)
 
 
-def shards_of(path: str) -> str:
-    """Return in words how far the shards of a file `OUTPUT.part` are, '' if it is none of any."""
-    output = Path(path.removesuffix(".part"))
-    progress = progress_of(output) if path.endswith(".part") else None
-    return str(progress) if progress else ""
+def shards_of(path: str) -> Progress | None:
+    """Return how far the shards of a file `OUTPUT.part` are, None if it is none of any."""
+    return progress_of(Path(path.removesuffix(".part"))) if path.endswith(".part") else None
 
 
 def is_done(output: Path, number: int, common: JournalState) -> bool:
