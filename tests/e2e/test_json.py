@@ -4,6 +4,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from command import run_here
@@ -63,6 +64,15 @@ def test_reports_of_manifests_pyramids_and_volumes_are(files, rng):
     levels = [f"--level={data}/pyramid.h5::p{level}" for level in (4, 5, 6)]
     found = printed("extract", *levels, "--rois", f"{data}/rois.npy", "-o", "p.h5")
     assert sum(level["rois"] for level in found["levels"]) == 12
+
+
+def test_what_is_verified_is(files):
+    lucid.extract("f.h5", "r.npy", "c.h5", checksum=True)
+    assert printed("verify", "c.h5", "--all")["good"] is True
+    with h5py.File("c.h5", "r+") as file:
+        file["crops"][3] = 0
+    found = printed("verify", "c.h5", "--rows", "2:5", status=1)
+    assert [(one["row"], one["kind"]) for one in found["found"]] == [(3, "zeros")]
 
 
 def test_where_boxes_lie_is_said_in_numbers(files):
