@@ -32,6 +32,25 @@ THINGS = (
 )
 
 
+# Those that lie askew: name, photograph, centre x, y, sides w, h, degrees against the clock.
+TURNED = (
+    ("spoon, along its handle", 2, 312, 148, 215, 66, 76),
+    ("both eyes", 1, 262, 134, 250, 84, -8),
+    ("flag, cut off by the left border", 0, 40, 165, 290, 84, -70),
+    ("shuttle", 0, 358, 152, 190, 78, 100),
+    ("handle of the cup", 2, 182, 212, 66, 46, 56),
+    ("rocket, on its side", 3, 222, 205, 224, 32, 90),
+)
+# Those that are seen at some of the scales 0, 1, ..: name, photograph, x1, y1, z1, x2, y2, z2.
+SOLID = (
+    ("cup, at coarse scales", 2, 138, 14, 4, 327, 221, 7),
+    ("lamp, at fine scales", 3, 85, 269, 0, 112, 293, 2),
+    ("face", 0, 151, 57, 2, 232, 168, 6),
+    ("left eye", 1, 144, 92, 1, 223, 156, 4),
+)
+SCALES = 8  # of the volumes, each 1.4 times as coarse as the one before
+
+
 def blurred(plane, sigma, angle=None):
     """Return a plane (H, W) convolved with a Gaussian, or with its derivative along an angle."""
     margin = int(4 * sigma)
@@ -74,8 +93,20 @@ def features(stride):
     return np.array([[pooled(plane, stride) for plane in channels(photo)] for photo in photos])
 
 
+def volumes(stride):
+    """Return light and bright blobs at all scales (4, 2, D, H / stride, W / stride)."""
+    found = []
+    for name in PHOTOS:
+        light = np.asarray(Image.open(HERE / "photos" / f"{name}.jpg")).mean(axis=2) / 255
+        scales = [blurred(light, 2 * 2 ** (scale / 2)) for scale in range(SCALES + 1)]
+        blobs = np.maximum(-np.diff(scales, axis=0), 0)
+        found.append([[pooled(plane, stride) for plane in scales[:-1]],
+                      [pooled(plane, stride) for plane in blobs]])  # fmt: skip
+    return np.array(found)
+
+
 def main():
-    """Write features.h5, pyramid.h5, features.npy and rois.npy."""
+    """Write the files of features and of RoIs."""
     with h5py.File(HERE / "features.h5", "w") as file:
         file["features"] = features(STRIDE).astype(np.float32)
         file["features"].attrs["spatial_scale"] = 1 / STRIDE
@@ -84,7 +115,11 @@ def main():
             file[f"p{level}"] = features(2**level).astype(np.float16)
             file[f"p{level}"].attrs["spatial_scale"] = 1 / 2**level
     np.save(HERE / "features.npy", features(2 * STRIDE).astype(np.float16))
-    np.save(HERE / "rois.npy", np.array([row[1:] for row in THINGS], np.float32))
+    with h5py.File(HERE / "volumes.h5", "w") as file:
+        file["features"] = volumes(2 * STRIDE).astype(np.float16)
+        file["features"].attrs["spatial_scale"] = [1, 1 / 16, 1 / 16]  # z, y, x
+    for name, rows in (("rois", THINGS), ("rotated", TURNED), ("solid", SOLID)):
+        np.save(HERE / f"{name}.npy", np.array([row[1:] for row in rows], np.float32))
 
 
 if __name__ == "__main__":

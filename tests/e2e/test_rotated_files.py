@@ -195,3 +195,46 @@ def test_files_of_other_boxes_are_named_with_their_columns(turned):
     spec = written(rows, "boxes", ".npy")
     with pytest.raises(lucid.ShapeError, match=r"the boxes \(n, 8\) of one image, got"):
         crops_of(spec, "maps/{id}.npy", **CORNERS)
+
+
+@pytest.mark.slow
+def test_only_what_rois_touch_of_an_aerial_map_is_read_within_the_memory(
+    tmp_path, monkeypatch, rng
+):
+    import h5py
+    from test_memory import peak_beyond_libraries
+
+    from lucid.stream.read.maps import Maps
+
+    monkeypatch.chdir(tmp_path)
+    top, left, side = 2500, 1200, 400
+    with h5py.File("f.h5", "w") as file:  # of 8 GB, most of which was never written
+        shape, chunks = (1, 256, 4000, 4000), (1, 64, 16, 16)
+        maps = file.create_dataset("map", shape, np.float16, chunks=chunks)
+        part = rng.standard_normal((256, side, side)).astype(np.float16)
+        maps[0, :, top : top + side, left : left + side] = part
+    centre = np.concatenate(
+        [
+            np.array([left, top]) + rng.uniform(60, side - 60, (150, 2)),
+            rng.uniform(0, 4000, (150, 2)),
+        ]
+    )
+    sides, angle = rng.uniform(4, 60, (300, 2)), rng.uniform(-180, 180, 300)
+    rois = np.column_stack([np.zeros(300), centre, sides, angle])
+    with h5py.File("r.h5", "w") as file:
+        file["rois"] = rois
+    options = "operator='roi-align-rotated', output_size=7"
+    assert peak_beyond_libraries("map", "256M", options) < 256 << 20
+    moved = rois[:150] - [0, left, top, 0, 0, 0]
+    expected = roi_align_rotated(part[None].astype(np.float32), moved, 7)
+    np.testing.assert_allclose(np.load("c.npy")[:150], expected, atol=2e-3)
+    windows, read = [], Maps.read
+    monkeypatch.setattr(
+        Maps,
+        "read",
+        lambda maps, image, window: windows.append(window) or read(maps, image, window),
+    )
+    lucid.extract("f.h5::map", rois, "c.npy", overwrite=True, memory="256M", **ROTATED)
+    cells = sum(np.prod([side.stop - side.start for side in window]) for window in windows)
+    radius = np.hypot(*sides.T) / 2 + 2
+    assert cells < 2 * (4 * radius**2).sum()
