@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import Any, Unpack
 from warnings import warn
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import FrameError, FrameWarning, RoiError
@@ -25,6 +24,7 @@ from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.report import ExtractReport
+from lucid.stream.row_set import RowSet
 from lucid.stream.run.executors import require_executor, workers_of
 from lucid.stream.run.scheduler import scheduled
 from lucid.stream.settings import Settings
@@ -32,7 +32,7 @@ from lucid.stream.write.companions import Companions
 from lucid.stream.write.complete import engine_of
 from lucid.stream.write.identity import identity, inputs_of, recorded
 from lucid.stream.write.inputs_kept import keep_inputs
-from lucid.stream.write.journal import JournalState
+from lucid.stream.write.journal_file import JournalState
 from lucid.stream.write.layout import Layout, Output, path_of
 from lucid.stream.write.outputs import output_of
 from lucid.stream.write.shard_sink import ShardSink
@@ -147,16 +147,17 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
         if output is not None:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])
         start = _start(job, output, settings, known)
-        found = _survey(job, settings, start)
+        sent = RowSet(job.rois.rois) if output is None else None
+        found = _survey(job, settings, start, sent)
         if settings.shard and output:
             share = share_of(settings.shard, found, output.border_rows)
             leave_to_others(job.rois, found, share)
         plan = _plan(job, found, settings, output.packing_bytes if output else 0, executor)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
-        if output is None:
-            sink = StreamSink(layout, found.done.copy())
-        elif start is not None:
+        if sent is not None:
+            sink = StreamSink(layout, sent)
+        elif output is not None and start is not None:
             sink = _file_sink(output, start, settings)
         return Extraction(plan, report, sink, settings, opened.pop_all(), executor)
 
@@ -180,11 +181,14 @@ def _plan(
     return make_plan(job, found, settings.memory, packing, range(most, 0, -1))
 
 
-def _survey(job: Job, settings: Settings, start: JournalState | None) -> Survey:
+def _survey(
+    job: Job, settings: Settings, start: JournalState | None, zeros: RowSet | None
+) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
     table = job.rois
-    done = np.ones(table.rois, bool) if start is None else start.done
-    found = survey(table, done, Coverage(placement_of(job, settings), table.named.warnings))
+    done = RowSet.all_but(table.rois) if start is None else start.done
+    coverage = Coverage(placement_of(job, settings), table.named.warnings)
+    found = survey(table, done, coverage, zeros)
     require_batch_index(found.report, table)
     if settings.unmatched == "zero" and table.named.unmatched:
         found.report.forgive("no such image")  # positions that were ids are all of images
@@ -217,7 +221,7 @@ def _start(
 ) -> JournalState | None:
     """Return from where a run goes on, None if its output is there already."""
     if output is None:
-        return JournalState(job={}, replaces=False, done=np.zeros(job.rois.rois, bool))
+        return JournalState(job={}, replaces=False, done=RowSet(job.rois.rois))
     inputs = [*job.features.inputs, *job.rois.inputs]
     same = identity(job, settings, known)
     return resume_state(output, same, inputs, settings.overwrite, settings.resume, settings.shard)

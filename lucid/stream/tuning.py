@@ -24,6 +24,8 @@ class Tuning:
     parallel_packed_bytes: int = 512 << 20
     tasks_per_worker: int = 4  # at least, so that all end at one time
     task_bytes: int = 256 << 20  # of crops of a task at most: so much is done again if it is lost
+    task_rois: int = 1 << 20  # of a task at most, where crops are tiny
+    readings: int = 2  # of a table by one process; rather than more, its RoIs are put together
     look_seconds: float = 5.0  # of silence, after which processes are looked at (by choice)
     mark_seconds: float = 0.5  # so much work is lost to a kill at most (by choice)
     sync_seconds: float = 30.0  # and so much to a power cut (by choice)

@@ -24,6 +24,7 @@ from lucid.stream.plan.survey import survey
 from lucid.stream.read.ids import match
 from lucid.stream.read.maps import Features
 from lucid.stream.report import ExtractReport
+from lucid.stream.row_set import RowSet
 from lucid.stream.run import local
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array, Rows
@@ -80,8 +81,7 @@ def _plan(job: Job, choice: Choice, coverage: Coverage, settings: Settings) -> P
     FrameError
         If the run is strict and boxes look as if they did not belong to the maps.
     """
-    done = np.ones(job.rois.rois, bool)
-    done[choice.rows] = False
+    done = RowSet.all_but(job.rois.rois, np.unique(choice.rows))
     found = survey(job.rois, done, coverage)
     for fact in coverage.warnings() if settings.strict else ():
         raise FrameError(spelled(fact, str))

@@ -16,7 +16,8 @@ from command import PATIENCE, RUN_OF_MANY, but_for_frames
 import lucid
 from lucid import SinkError
 from lucid.stream import Settings, prepare
-from lucid.stream.write import disk, journal, unfinished
+from lucid.stream.row_set import RowSet
+from lucid.stream.write import disk, journal, journal_file, unfinished
 from lucid.stream.write.rows import Place
 
 OUTPUTS = [
@@ -27,7 +28,12 @@ OUTPUTS = [
 ]
 
 SLOW = pytest.mark.slow
-ANOTHER_START = journal._boot_line("another start of the machine")
+
+
+def restart(monkeypatch, name="another start"):
+    """Let the machine have been started once more."""
+    Path("boot_id").write_text(name)
+    monkeypatch.setattr(journal_file, "BOOT_ID", Path("boot_id"))
 
 
 class Stopped(Exception):
@@ -254,16 +260,16 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
     now = [0.0]
     monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
     path = Path("x.npy.part.journal")
-    running = journal.Journal(path, journal.JournalState({"job": 1}, False, np.zeros(9, bool)))
+    running = journal.Journal(path, journal_file.JournalState({"job": 1}, False, RowSet(9)))
     running.start()
     running.trust()
-    here = journal._boot()
 
-    def said(boot=here):
+    def said(restarted=False):
         with monkeypatch.context() as patch:
-            patch.setattr(journal.disk, "lock", lambda file, path, shared: True)
-            patch.setattr(journal, "_boot", lambda: boot)
-            return np.flatnonzero(journal.read_journal(path).done).tolist()
+            patch.setattr(disk, "lock", lambda file, path, shared: True)
+            if restarted:
+                restart(patch)
+            return np.flatnonzero(journal_file.read_journal(path).done[0:9]).tolist()
 
     Path("data").touch()
     with Place(Path("data")).open() as data:
@@ -272,10 +278,10 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
         now[0] += 0.6
         running.mark(np.array([4]), data)
         assert said() == [0, 4]
-        assert said(ANOTHER_START) == []
+        assert said(restarted=True) == []
         now[0] += 30
         running.mark(np.array([8]), data)
-        assert said() == said(ANOTHER_START) == [0, 4, 8]
+        assert said() == said(restarted=True) == [0, 4, 8]
     running.close()
 
 
@@ -290,13 +296,13 @@ def test_after_a_restart_of_the_machine_only_what_reached_the_disk_counts(
     files, monkeypatch, tuned
 ):
     leave_after(30)
-    monkeypatch.setattr(journal, "_boot", lambda: ANOTHER_START)
+    restart(monkeypatch)
     assert lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True).resumed == 0
     lucid.extract("f.h5", "r.npy", "c.h5", resume=True)
     assert Path("c.h5").read_bytes() == bytes_of_an_undisturbed_run("c.h5", {})
     tuned(sync_seconds=0)
     leave_after(30, "d.h5")
-    monkeypatch.setattr(journal, "_boot", lambda: journal._boot_line("yet another"))
+    restart(monkeypatch, "yet another")
     assert lucid.extract("f.h5", "r.npy", "d.h5", resume=True, dry_run=True).resumed >= 30
 
 
@@ -307,8 +313,8 @@ def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
 
     def noting(file):
         name = Path(os.readlink(f"/proc/self/fd/{file}")).name
-        marks = journal._said(Path("c.h5.part.journal").read_bytes()).done
-        seen.append((name, bool(marks.any())))
+        with Path("c.h5.part.journal").open("rb") as stream:
+            seen.append((name, journal_file._said(stream.fileno()).done.any()))
 
     monkeypatch.setattr(os, "fsync", noting)
     monkeypatch.setattr(os, "fdatasync", noting)

@@ -84,7 +84,8 @@ def test_the_stream_knows_neither_tensors_nor_the_command():
 
 ROOMS = ("read", "plan", "write", "run")  # each may import those before it
 LEAVES = tuple(
-    f"lucid.stream.{leaf}" for leaf in ("checks", "options", "settings", "tuning", "types")
+    f"lucid.stream.{leaf}"
+    for leaf in ("checks", "options", "row_set", "settings", "tuning", "types")
 )
 
 

@@ -7,8 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from lucid.stream.row_set import RowSet
 from lucid.stream.write import outputs
-from lucid.stream.write.journal import JournalState
+from lucid.stream.write.journal_file import JournalState
 from lucid.stream.write.layout import Layout
 from lucid.stream.write.npy import Npy
 from lucid.stream.write.outputs import output_of
@@ -43,7 +44,7 @@ def test_a_new_format_is_one_class(tmp_path, monkeypatch, kind, interrupted):
     monkeypatch.setitem(outputs.FORMATS, "raw.Kind", lambda layout: layout.path.suffix == ".raw")
     crops = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
     output = output_of(Layout(tmp_path / "c.raw", crops.shape, crops.dtype, {}))
-    start = JournalState(job={}, replaces=False, done=np.zeros(3, bool))
+    start = JournalState(job={}, replaces=False, done=RowSet(3))
     if interrupted:
         with pytest.raises(KeyboardInterrupt), FileSink(output, start) as sink:
             raise KeyboardInterrupt

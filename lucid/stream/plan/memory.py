@@ -30,9 +30,9 @@ def fixed_bytes(job: Job) -> int:
 
 def table_bytes(job: Job) -> int:
     """Return what is held about all images and RoIs for as long as a run goes on."""
-    # Per RoI: whether it is done, in the survey, in the sink and in its journal.
+    # Per RoI a bit: whether it is done; and of a stream, whether it was sent.
     ranges = 16 * job.features.images  # of rows, as they are written
-    return job.features.held_bytes + job.rois.held_bytes + 4 * job.rois.rois + ranges
+    return job.features.held_bytes + job.rois.held_bytes + job.rois.rois // 4 + ranges
 
 
 def chunk_bytes(job: Job) -> int:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry
 from lucid.stream import tuning
@@ -24,31 +25,61 @@ class Cut(NamedTuple):
     parts: int = 1
 
 
+def rois_of_task(plan: Plan) -> int:
+    """Return how many RoIs a task has at most: several tasks for each worker, all of some size."""
+    share = -(-int(plan.survey.counts.sum()) // (tuning.current.tasks_per_worker * plan.jobs))
+    return max(min(share, _most_of_task(plan)), 1)
+
+
+def _most_of_task(plan: Plan) -> int:
+    now = tuning.current
+    return max(min(now.task_bytes // max(plan.job.row_bytes, 1), now.task_rois), 1)
+
+
 def cuts(plan: Plan) -> Iterator[Cut]:
     """Yield a run in parts, several for each of its workers so that all end at one time.
 
     An image of which there are too many RoIs for that is shared by its RoIs, and read by all.
     """
-    counts, jobs, now = plan.survey.counts, plan.jobs, tuning.current
-    at_once = max(now.task_bytes // max(plan.job.row_bytes, 1), 1)
-    most = max(min(-(-int(counts.sum()) // (now.tasks_per_worker * jobs)), at_once), 1)
-    begin = held = 0
-    for image in np.flatnonzero(counts).tolist():
-        first = image - image % plan.images  # those of one chunk stay together
-        count = int(counts[image])
-        if held and held + count > most and first > begin:
-            yield Cut(images=range(begin, first))
-            begin, held = first, 0
-        if count > min(most * now.tasks_per_worker, at_once) and plan.images == 1:
-            if held:
-                yield Cut(images=range(begin, image))
-            this, parts = range(image, image + 1), max(jobs, -(-count // at_once))
-            yield from (Cut(images=this, part=part, parts=parts) for part in range(parts))
-            begin, held = image + 1, 0
-        else:
-            held += count
-    if held:
-        yield Cut(images=range(begin, len(counts)))
+    counts, most, at_once = plan.survey.counts, rois_of_task(plan), _most_of_task(plan)
+    is_shared = counts > min(most * tuning.current.tasks_per_worker, at_once)
+    until = np.concatenate([[0], np.cumsum(counts)])
+    begin = 0
+    for image in np.flatnonzero(is_shared).tolist() if plan.images == 1 else ():
+        yield from _of_whole_images(until, range(begin, image), most, 1)
+        parts = max(plan.jobs, -(-int(counts[image]) // at_once))
+        yield from (Cut(range(image, image + 1), part, parts) for part in range(parts))
+        begin = image + 1
+    yield from _of_whole_images(until, range(begin, len(counts)), most, plan.images)
+
+
+def _of_whole_images(
+    until: NDArray[np.int64], images: range, most: int, together: int
+) -> Iterator[Cut]:
+    """Yield images in parts of so many RoIs at most, or of one image; those of a chunk together.
+
+    `until` says how many RoIs there are before each image.
+    """
+    begin = images.start
+    while until[begin] < until[images.stop]:
+        begin = int(np.searchsorted(until, until[begin], side="right")) - 1  # the next with any
+        begin -= begin % together
+        end = int(np.searchsorted(until, until[begin] + most, side="right")) - 1
+        end = max(end // together, begin // together + 1) * together
+        end = min(end, images.stop)
+        yield Cut(images=range(begin, end))
+        begin = end
+
+
+def is_scattered(plan: Plan) -> bool:
+    """Return whether slices of the table have RoIs of so many images that all are read often."""
+    groups, slices = list(plan.groups()), plan.survey.slices
+    if plan.survey.out_of_order is None or len(groups) <= tuning.current.readings:
+        return False
+    starts, stops = np.array([(images.start, images.stop) for images in groups]).T
+    first, last = np.array([(part.first_image, part.last_image) for part in slices]).T
+    reads = np.searchsorted(starts, last, "right") - np.searchsorted(stops, first, "right")
+    return int(reads.sum()) > tuning.current.readings * len(slices)
 
 
 class RoiBatch(NamedTuple):

@@ -76,9 +76,8 @@ class Plan:
 
     def groups(self, among: range | None = None) -> Iterator[range]:
         """Yield ranges of images, all or those of a range, whose RoIs are selected together."""
-        images = np.flatnonzero(self.survey.counts)
-        if among is not None:
-            images = images[(images >= among.start) & (images < among.stop)]
+        among = among or range(len(self.survey.counts))
+        images = among.start + np.flatnonzero(self.survey.counts[among.start : among.stop])
         until = np.cumsum(self.survey.counts[images])
         begin = 0
         while begin < len(images):

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.table import RoiTable
-from lucid.roi.types import Bools
-from lucid.stream.plan.survey import Survey, pending
+from lucid.stream.plan.survey import Share, Survey, pending
 from lucid.stream.read.rois import RoiSource
 
 Shard = tuple[int, int]  # number, from 1, and how many there are
-
-
-class Share(NamedTuple):
-    """The RoIs of a shard: those of some rows that are of some images."""
-
-    rows: range
-    images: range
-
-    def holds(self, start: int, table: RoiTable) -> Bools:
-        """Return which rows of a slice of the table belong to it."""
-        rows = np.arange(start, start + len(table))
-        mine: Bools = (rows >= self.rows.start) & (rows < self.rows.stop)
-        mine &= (table.batch_index >= self.images.start) & (table.batch_index < self.images.stop)
-        return mine
 
 
 def share_of(shard: Shard, survey: Survey, step: int) -> Share:
@@ -36,7 +19,7 @@ def share_of(shard: Shard, survey: Survey, step: int) -> Share:
     Where RoIs are in the order of their images it is a run of rows, whose ends are multiples of
     `step` if there are enough of them; or else that of whole images.
     """
-    rois, images = len(survey.done), len(survey.valid)
+    rois, images = survey.done.total, len(survey.valid)
     if survey.out_of_order is None:
         step = step if step * shard[1] <= rois else 1
         begin, end = (rois * part // shard[1] // step * step for part in _ends(shard))
@@ -46,14 +29,12 @@ def share_of(shard: Shard, survey: Survey, step: int) -> Share:
 
 
 def leave_to_others(source: RoiSource, survey: Survey, share: Share) -> None:
-    """Count as done what is not of a share."""
-    slices, survey.slices = survey.slices, []
+    """Have a survey count what is of a share alone."""
+    slices, survey.slices, survey.share = survey.slices, [], share
     before = int(survey.counts.sum())
     survey.counts[:] = 0
     for part in slices:
-        table = pending(source, survey, part)
-        survey.done[part.start : part.stop] |= ~share.holds(part.start, table)
-        survey.count(part.start, table)
+        survey.count(part.start, pending(source, survey, part))
     survey.elsewhere = before - int(survey.counts.sum())
 
 

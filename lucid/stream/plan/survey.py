@@ -1,16 +1,18 @@
 """RoI tables in files, read slice by slice: what they hold in all, and who belongs to an image."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.table import RoiReport, RoiTable
+from lucid.roi.types import Bools
 from lucid.stream import tuning
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.read.rois import RoiSource
+from lucid.stream.row_set import RowSet
 
 
 class TableSlice(NamedTuple):
@@ -22,24 +24,37 @@ class TableSlice(NamedTuple):
     last_image: int
 
 
+class Share(NamedTuple):
+    """The RoIs of a shard: those of some rows that are of some images."""
+
+    rows: range
+    images: range
+
+    def holds(self, start: int, table: RoiTable) -> Bools:
+        """Return which rows of a slice of the table belong to it."""
+        rows = np.arange(start, start + len(table))
+        mine: Bools = (rows >= self.rows.start) & (rows < self.rows.stop)
+        mine &= (table.batch_index >= self.images.start) & (table.batch_index < self.images.stop)
+        return mine
+
+
 @dataclass(slots=True)
 class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
 
     coverage: Coverage
-    done: NDArray[np.bool_]  # (K,) what is done or, as it is invalid, stays zeros
+    done: RowSet  # what earlier runs have done, and this one so far
     valid: NDArray[np.int64]  # (N,) valid RoIs of each image, or map of a pyramid
     counts: NDArray[np.int64]  # (N,) those that are still to be done
     report: RoiReport = field(default_factory=RoiReport)
     slices: list[TableSlice] = field(default_factory=list)  # that have some of those
     out_of_order: int | None = None  # the first valid row whose image is before that of one above
     latest_image: int = 0  # of the last valid row so far
+    share: Share | None = None  # of a shard; the others are done elsewhere
     elsewhere: int = 0  # RoIs that other shards do
 
     def add(self, start: int, table: RoiTable) -> None:
         """Take in a slice of the table, whose coverage is known."""
-        stop = start + len(table.valid)
-        self.done[start:stop] |= ~table.valid
         index = table.batch_index[table.valid]
         _count(self.valid, index)
         back = np.flatnonzero(np.diff(index, prepend=self.latest_image) < 0)
@@ -51,13 +66,18 @@ class Survey:
     def count(self, start: int, table: RoiTable) -> None:
         """Count what is to be done of a slice."""
         stop = start + len(table.valid)
-        index = table.batch_index[table.valid & ~self.done[start:stop]]
+        index = table.batch_index[self.pending(start, table)]
         if len(index):
             _count(self.counts, index)
             first, last = int(index.min()), int(index.max())
             self.slices.append(
                 TableSlice(start=start, stop=stop, first_image=first, last_image=last)
             )
+
+    def pending(self, start: int, table: RoiTable) -> Bools:
+        """Return which rows of a slice are to be done."""
+        mine: Bools = table.valid & ~self.done[start : start + len(table)]
+        return mine if self.share is None else mine & self.share.holds(start, table)
 
 
 class Selection(NamedTuple):
@@ -72,16 +92,20 @@ class Selection(NamedTuple):
         return Selection(self.images[part], self.rows[part], self.boxes[part])
 
 
-def survey(source: RoiSource, done: NDArray[np.bool_], coverage: Coverage) -> Survey:
-    """Read the table once and return what it holds; `done` (K,) says which rows are done."""
+def survey(
+    source: RoiSource, done: RowSet, coverage: Coverage, zeros: RowSet | None = None
+) -> Survey:
+    """Read the table once and return what it holds; rows that stay zeros are added to `zeros`."""
     valid, counts = np.zeros((2, source.maps), np.int64)
-    found = Survey(coverage=coverage, done=done.copy(), valid=valid, counts=counts)
+    found = Survey(coverage=coverage, done=done, valid=valid, counts=counts)
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
         rows, table, report = source.examined(start, stop)
         found.report.add(report)
         coverage.add(table, rows)
         found.add(start, table)
+        if zeros is not None:
+            zeros.add(start + np.flatnonzero(~table.valid))
     return found
 
 
@@ -93,10 +117,9 @@ def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
 
 
 def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
-    """Return the RoIs of a slice; those that are done already are not valid any more."""
+    """Return the RoIs of a slice, valid only where they are to be done."""
     _, table, _ = source.examined(part.start, part.stop)
-    table.valid[survey.done[part.start : part.stop]] = False
-    return table
+    return replace(table, valid=survey.pending(part.start, table))
 
 
 def select(source: RoiSource, survey: Survey, images: range, most: int) -> Iterator[Selection]:

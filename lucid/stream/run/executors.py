@@ -40,13 +40,15 @@ def rows_written(
     SinkError
         If the executor can do no more.
     """
-    with handed_out(plan, settings.from_anywhere(), sink) as (setup, tasks):
+    with handed_out(plan, settings.from_anywhere(), sink, on_pages=True) as (setup, tasks):
         desk = Desk(executor, setup, settings.patience)
         with closing(desk.answers(tasks, tuning.current.tasks_per_worker * plan.jobs)) as answers:
             for task, answer in answers:
-                done = Done(setup.rois.rows(task), answer.holes)
-                sink.mark(done.rows)
-                yield done
+                holes = answer.holes
+                for rows in setup.rois.rows(task):
+                    sink.mark(rows)
+                    yield Done(rows, holes)
+                    holes = 0
 
 
 def require_executor(executor: Executor | None, settings: Settings) -> None:

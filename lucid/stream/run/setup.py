@@ -13,14 +13,13 @@ from lucid.errors import SinkError, SourceError
 from lucid.roi.engines.numpy.blas import kernel_name
 from lucid.stream.plan.inputs import open_maps
 from lucid.stream.plan.job import Job
-from lucid.stream.plan.partition import cuts
+from lucid.stream.plan.partition import cuts, rois_of_task
 from lucid.stream.plan.plan import Plan
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.run.work import crops_of
 from lucid.stream.settings import Settings
 from lucid.stream.types import Done
-from lucid.stream.write import disk
-from lucid.stream.write.pending import PendingRois, Task, tasks_of
+from lucid.stream.write.pending import PendingRois, Task, put_together, runs_of_rows, tasks_of
 from lucid.stream.write.rows import Place
 from lucid.stream.write.sidecars import RunMark
 from lucid.stream.write.sinks import FileSink, PlacedRows
@@ -124,13 +123,19 @@ class Setup(NamedTuple):
 
 @contextmanager
 def handed_out(
-    plan: Plan, settings: Settings, sink: FileSink
+    plan: Plan, settings: Settings, sink: FileSink, *, on_pages: bool = False
 ) -> Iterator[tuple[Setup, Sequence[Task]]]:
-    """Write the RoIs that are to be done where workers read them; yield the setup and the tasks."""
-    ranges, tasks = tasks_of(plan, list(cuts(plan)))
-    with sink.errors():
-        rois = PendingRois.written(sink.table, plan, ranges)
-    try:
-        yield Setup.of(plan, settings.for_maps(), sink, rois), tasks
-    finally:
-        disk.remove(sink.table)
+    """Write the RoIs that are to be done where workers read them; yield the setup and the tasks.
+
+    A task has whole images or, if asked for where RoIs are in the order of their images, a run of
+    rows that lies on pages of its own.
+    """
+    if on_pages and plan.survey.out_of_order is None:
+        count, most = int(plan.survey.counts.sum()), rois_of_task(plan)
+        with put_together(plan, [range(len(plan.survey.counts))], sink) as rois:
+            tasks = runs_of_rows(rois, count, most, sink.border_before)
+            yield Setup.of(plan, settings.for_maps(), sink, rois), tasks
+    else:
+        ranges, tasks = tasks_of(plan, list(cuts(plan)))
+        with put_together(plan, ranges, sink) as rois:
+            yield Setup.of(plan, settings.for_maps(), sink, rois), tasks

@@ -7,8 +7,6 @@ from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import NamedTuple
 
-import numpy as np
-
 from lucid.stream.plan.plan import Plan
 from lucid.stream.run.setup import Setup
 from lucid.stream.write.pending import Task
@@ -32,7 +30,7 @@ def do(setup: Setup, task: Task) -> Answer:
         file.require_run()
         with kept.lent(setup) as plan:
             holes = sum(done.holes for done in setup.rows_written(plan, file, task))
-        file.sync(np.sort(setup.rois.rows(task)))
+        file.sync(setup.rois.rows(task))
     return Answer(task.number, holes)
 
 

@@ -11,7 +11,7 @@ from lucid.roi.engines.selection import as_engine
 from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.write.identity import DEFAULTS
-from lucid.stream.write.journal import Job, look
+from lucid.stream.write.journal_file import Job, look
 from lucid.stream.write.layout import Output
 from lucid.stream.write.same import require_same, warn_of_samples
 from lucid.stream.write.sidecars import sidecar_paths

@@ -13,7 +13,7 @@ from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.pyramid import Pyramid
 from lucid.stream.read.url import Url, as_path, without_secrets
 from lucid.stream.settings import Settings
-from lucid.stream.write.journal import FORMAT
+from lucid.stream.write.journal_file import FORMAT
 
 ARRAYS = [name for name, option in OPTIONS.items() if ARRAY in (option.metavar or "")]
 IN_MEMORY = "array"  # what is recorded as the path of an input that is none

@@ -1,10 +1,10 @@
 """What an unfinished run has done: a file beside its output that a kill at any moment leaves true.
 
-A first line says in JSON which job it is and ends in the number of the run that is going on, new
-each time; a second one says which start of the machine wrote it. Two tables of one bit per row
-follow: rows that were written, and rows that are safe on the disk. A row is marked after its crop
-is written. The system keeps what a killed process wrote, but may lose it when it goes down itself:
-after a restart of the machine only the second table counts.
+It has two tables of one bit per row: rows that were written, and rows that are safe on the disk. A
+row is marked after its crop is written. The system keeps what a killed process wrote, but may lose
+it when it goes down itself: after a restart of the machine only the second table counts. Only bytes
+that changed are written, and which those are is known by blocks of some; so a run of a billion rows
+holds 125 MB, and its marks cost no more than those of a small one.
 
 **How runs begin.** The journal is also the lock of its output. Any number of runs may begin at the
 same time, be planned on a state that others then change, and be killed at any step:
@@ -26,7 +26,7 @@ journal. Files without a journal, or with one that says nothing, belong to no ru
 
 **How marks become safe.** A failing disk or a full quota is often reported only by a sync. What was
 written since the last one may then be lost, although the next sync succeeds. Therefore the first
-table is set back to the second before each sync, and both are written in full only after it. If
+table is set back to the second before each sync, and both say all only after it. If
 the sync fails, or the process is killed during it, the journal is true as it stands. For the same
 reason the rows of an earlier run count only after a first sync by the run that resumes it, and a
 new run marks nothing until the file that it laid out is on the disk.
@@ -40,57 +40,37 @@ but by one that resumes it, which writes the same.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import SinkError
 from lucid.stream import tuning
+from lucid.stream.row_set import RowSet, runs_of
+from lucid.stream.types import Rows
 from lucid.stream.write import disk
+from lucid.stream.write.journal_file import (
+    JournalState,
+    Parts,
+    any_in,
+    boot_line,
+    in_use,
+    parts_in,
+    seen_in,
+)
 from lucid.stream.write.rows import OpenRows
 from lucid.stream.write.sidecars import RUN_BYTES, RunMark, sidecar_paths
 
-UNKNOWN: dict[str, Any] = {"format": None}  # the job of another version's journal
-FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-BOOT_BYTES = 40  # of the second line
-AFTER_RUN = b'"}\n'  # what the first line ends in, behind the number of the run
+BLOCK = 256  # bytes of a table of which it is known whether any has changed
+MOST = 1 << 18  # bytes that are written at once
 
-Job = dict[str, Any]
-Rows = NDArray[np.bool_]
-
-
-class JournalState(NamedTuple):
-    """What a journal says, or is to say."""
-
-    job: Job
-    replaces: bool  # whether the run may replace an existing output
-    done: Rows  # (K,)
-    seen: bytes = b""  # the journal that says so, nothing where there is none yet
-    run: str = ""  # the number of the run that wrote it
-
-
-class _Parts(NamedTuple):
-    """Where the parts of a journal begin and end."""
-
-    run: int
-    boot: int
-    written: int
-    safe: int
-    end: int
-
-    @classmethod
-    def after(cls, first: bytes, rows: int) -> _Parts:
-        """Return the parts after a first line, of so many rows."""
-        table, written = -(-rows // 8), len(first) + BOOT_BYTES
-        run = len(first) - len(AFTER_RUN) - RUN_BYTES
-        return cls(run, len(first), written, written + table, written + 2 * table)
+Blocks = NDArray[np.bool_]
 
 
 class Journal:
@@ -109,20 +89,25 @@ class Journal:
         self._path, self._state = path, state
         self._file = _open_locked(path)
         self._number = secrets.token_hex(RUN_BYTES // 2).encode()
-        self._safe = np.packbits(np.zeros_like(self.done)).tobytes()
-        self._claimed = self._safe  # what the first table says
+        # Blocks of marks that are in neither table, and of those that only the first one has.
+        self._waiting, self._claimed = np.zeros((2, -(-len(self.done.bits) // BLOCK)), bool)
         self._marked = self._synced = time.monotonic()
+        self._doubtful = True  # whether rows that are not safe may be lost
+        self._has_safe = False
         try:
-            if _contents(self._file) != state.seen:
+            if seen_in(self._file) != state.seen:
                 raise SinkError(f"{path} changed since this run was planned; another run was here")
             if self.done.any():
-                self._parts = _parts_of(state.seen)
-                self._safe = state.seen[self._parts.safe : self._parts.end]
-                self._claimed = state.seen[self._parts.written : self._parts.safe]
+                self._take_over()
         except BaseException:
             self.close()
             raise
-        self._doubtful = True  # whether rows that are not safe may be lost
+
+    def _take_over(self) -> None:
+        """Take over what the run before has marked."""
+        self._parts = parts_in(self._file)
+        self._has_safe = any_in(self._file, self._parts.safe, self._parts.end)
+        self._claimed[:] = True
 
     @property
     def run(self) -> RunMark:
@@ -131,14 +116,11 @@ class Journal:
 
     def start(self, **more: str) -> None:
         """Say that a run begins in which nothing is done, and more about its job."""
-        job = self._state.job | more
-        header = {"format": FORMAT, "job": job, "replaces": self._state.replaces}
-        header |= {"rows": len(self.done), "run": self._number.decode()}
-        first = json.dumps(header).encode() + b"\n"
-        self._parts = _Parts.after(first, len(self.done))
-        self._safe = self._claimed = bytes(self._parts.end - self._parts.safe)
+        first = self._state.first_line(self._number, **more)
+        self._parts = Parts.after(first)
         os.ftruncate(self._file, 0)
-        disk.write_all(self._file, first + _boot() + 2 * self._safe, 0)
+        disk.write_all(self._file, first + boot_line(), 0)
+        os.ftruncate(self._file, self._parts.end)
         os.fsync(self._file)
 
     def go_on(self) -> None:
@@ -153,9 +135,10 @@ class Journal:
         """Believe from now on that what is written is there: the file laid out for it is safe."""
         self._doubtful = False
 
-    def mark(self, rows: NDArray[np.intp], data: OpenRows) -> None:
-        """Note that the crops of rows were written to `data`."""
-        self.done[rows] = True
+    def mark(self, rows: Rows, data: OpenRows) -> None:
+        """Note that the crops of rows, which ascend, were written to `data`."""
+        self.done.add(rows)
+        self._waiting[rows // (8 * BLOCK)] = True
         now = time.monotonic()
         if now - self._synced > tuning.current.sync_seconds:
             self.sync(data)
@@ -165,26 +148,33 @@ class Journal:
     def flush(self) -> None:
         """Write the marks that are pending."""
         if not self._doubtful:
-            self._claim(np.packbits(self.done).tobytes())
+            self._write(self._parts.written)
+            self._claimed |= self._waiting
+            self._waiting[:] = False
+            self._marked = time.monotonic()
 
     def sync(self, data: OpenRows) -> None:
         """Bring the crops to the disk, and then their marks."""
         self.withdraw()
-        disk.write_all(self._file, _boot(), self._parts.boot)  # true of what is claimed now
-        safe = np.unpackbits(np.frombuffer(self._safe, np.uint8), count=len(self.done))
-        data.sync(np.flatnonzero(self.done & (safe == 0)))
-        self._safe = self._claimed = np.packbits(self.done).tobytes()
-        disk.write_all(self._file, 2 * self._safe, self._parts.written)
+        disk.write_all(self._file, boot_line(), self._parts.boot)  # true of what is claimed now
+        data.sync(self._rows_waiting())
+        self._write(self._parts.written)
+        self._write(self._parts.safe)
         os.fsync(self._file)
-        self._doubtful = False
+        self._waiting[:] = False
+        self._doubtful, self._has_safe = False, self.done.any()
         self._marked = self._synced = time.monotonic()
 
     def withdraw(self) -> None:
         """Claim no more than is safe, until a sync has succeeded."""
         self._doubtful = True
-        if self._claimed != self._safe:
-            self._claim(self._safe)
+        if self._claimed.any():
+            for start, stop in _spans(self._claimed, self.done):
+                table = disk.read_all(self._file, stop - start, self._parts.safe + start)
+                disk.write_all(self._file, table, self._parts.written + start)
             os.fsync(self._file)
+            self._waiting |= self._claimed
+            self._claimed[:] = False
 
     @property
     def is_there(self) -> bool:
@@ -194,7 +184,7 @@ class Journal:
     @property
     def keeps(self) -> bool:
         """Whether there are rows that a later run need not do again."""
-        return any(self._safe) if self._doubtful else bool(self.done.any())
+        return self._has_safe if self._doubtful else self.done.any()
 
     def remove(self) -> None:
         """Remove the file, as the last of all."""
@@ -215,70 +205,21 @@ class Journal:
     def __exit__(self, *reason: object) -> None:
         self.close()
 
-    def _claim(self, table: bytes) -> None:
-        disk.write_all(self._file, table, self._parts.written)
-        self._claimed, self._marked = table, time.monotonic()
+    def _write(self, table: int) -> None:
+        """Write the blocks that wait into a table that begins there."""
+        for start, stop in _spans(self._waiting, self.done):
+            disk.write_all(self._file, self.done.bits[start:stop].data, table + start)
 
-
-def _open_locked(path: Path) -> int:
-    """Open and lock the file of a name, made if there is none."""
-    for _ in range(disk.LOCK_TRIES):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            if not disk.lock(file, path):
-                raise _in_use(path)
-            if disk.has_name(file, path):
-                return file
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)  # it was removed before it was locked
-    raise _in_use(path)
-
-
-def read_journal(path: Path) -> JournalState | None:
-    """Return what the journal of an unfinished run says, None where there is none.
-
-    Raises
-    ------
-    SinkError
-        If that run is still going on, or it is not a journal.
-    """
-    try:
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    try:
-        if not disk.lock(file, path, shared=True):
-            raise _in_use(path)
-        seen = _contents(file)
-        return _said(seen) if seen else None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _no_journal(path) from error
-    finally:
-        os.close(file)
-
-
-def look(path: Path) -> JournalState | None:
-    """Return what a journal says of its job, whoever may be writing it; None where it is not."""
-    try:
-        with path.open("rb") as stream:
-            first = stream.readline()
-        header = json.loads(first) if first.endswith(b"\n") else {}
-        if not header:
-            return None
-        known = header["job"] if _is_known(header) else UNKNOWN
-        return JournalState(known, header["replaces"], np.zeros(0, bool), run=header.get("run", ""))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _no_journal(path) from error
+    def _rows_waiting(self) -> Iterator[Rows]:
+        """Yield the rows of blocks that wait, some at a time."""
+        for start, stop in _spans(self._waiting, self.done):
+            yield from self.done.of_bytes(start, stop)
 
 
 def new_journal(path: Path, state: JournalState) -> None:
     """Write a journal in which nothing is done."""
     disk.remove(path)
-    with Journal(path, state._replace(seen=b"", done=np.zeros_like(state.done))) as journal:
+    with Journal(path, state._replace(seen=b"", done=RowSet(state.done.total))) as journal:
         journal.start()
 
 
@@ -290,58 +231,25 @@ def finish(output: Path, state: JournalState) -> None:
         journal.remove()
 
 
-def _is_known(header: dict[str, Any]) -> bool:
-    """Return whether this version knows what a journal says."""
-    return header.get("format") == FORMAT and "run" in header
+def _spans(blocks: Blocks, rows: RowSet) -> Iterator[tuple[int, int]]:
+    """Yield the bytes of blocks of a table that are set, some at a time."""
+    for first, last in runs_of(blocks):
+        end = min(last * BLOCK, len(rows.bits))
+        for start in range(first * BLOCK, end, MOST):
+            yield start, min(start + MOST, end)
 
 
-def _said(seen: bytes) -> JournalState:
-    header = json.loads(seen.partition(b"\n")[0])
-    if not _is_known(header):
-        return JournalState(UNKNOWN, header["replaces"], np.zeros(header["rows"], bool), seen)
-    parts, rows = _parts_of(seen), header["rows"]
-    same = seen[parts.boot : parts.written] == _boot() != _boot_line("")
-    table = seen[parts.written if same else parts.safe : parts.end]
-    done = np.unpackbits(np.frombuffer(table, np.uint8), count=rows).astype(bool)
-    return JournalState(header["job"], header["replaces"], done, seen, header["run"])
-
-
-def _contents(file: int) -> bytes:
-    """Return what an open journal says; nothing if its run was killed while it wrote that."""
-    seen = os.pread(file, os.fstat(file).st_size, 0)
-    return b"" if _is_cut_short(seen) else seen
-
-
-def _is_cut_short(seen: bytes) -> bool:
-    begins = b'{"format"'
-    if not seen.strip(b"\0") or not seen.startswith(begins):
-        return begins.startswith(seen.strip(b"\0"))
-    try:
-        return b"\n" not in seen or len(seen) < _parts_of(seen).end
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False  # not of a run
-
-
-def _parts_of(seen: bytes) -> _Parts:
-    first = seen.partition(b"\n")[0]
-    return _Parts.after(first + b"\n", json.loads(first)["rows"])
-
-
-def _boot() -> bytes:
-    """Return a line that tells this start of the machine from others, if anything does."""
-    try:
-        return _boot_line(BOOT_ID.read_text().strip())
-    except OSError:
-        return _boot_line("")
-
-
-def _boot_line(text: str) -> bytes:
-    return text.encode()[: BOOT_BYTES - 1].ljust(BOOT_BYTES - 1) + b"\n"
-
-
-def _no_journal(path: Path) -> SinkError:
-    return SinkError(f"{path} is no journal of an unfinished run; remove it")
-
-
-def _in_use(path: Path) -> SinkError:
-    return SinkError(f"{path} is in use: another run is writing this output")
+def _open_locked(path: Path) -> int:
+    """Open and lock the file of a name, made if there is none."""
+    for _ in range(disk.LOCK_TRIES):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            if not disk.lock(file, path):
+                raise in_use(path)
+            if disk.has_name(file, path):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # it was removed before it was locked
+    raise in_use(path)

@@ -8,7 +8,9 @@ needs no file of boxes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +25,10 @@ from lucid.stream.plan.plan import Plan
 from lucid.stream.plan.survey import Selection, pending
 from lucid.stream.types import Array, Rows
 from lucid.stream.write import disk
+from lucid.stream.write.sinks import FileSink
 
 Span = tuple[int, int]  # of entries of the file
+AT_ONCE = 1 << 16  # of which only the rows are wanted
 
 
 class Task(NamedTuple):
@@ -47,27 +51,29 @@ class PendingRois(NamedTuple):
         disk.remove(path)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            ends = np.cumsum([0, *plan.survey.counts.tolist()])
-            at = ends[[images.start for images in ranges]]
-            firsts = np.array([images.start for images in ranges])
-            columns = 4
-            for part in plan.survey.slices:
-                table = pending(plan.job.rois, plan.survey, part)
-                columns = table.boxes.shape[1]
-                _append(file, part.start, table, firsts, at)
+            firsts = np.array([images.start for images in ranges], np.int64)
+            at = _before(plan.survey.counts)[firsts]
+            for rows, table in _pieces(plan):
+                _append(file, rows, table, firsts, at)
         finally:
             os.close(file)
-        return cls(path.absolute(), columns)
+        return cls(path.absolute(), len(plan.job.rois.box_form.columns))
 
-    def rows(self, task: Task) -> Rows:
-        """Return the rows of a task."""
-        return np.concatenate([self._read(span)["row"] for span in task.spans])
+    def rows(self, task: Task) -> Iterator[Rows]:
+        """Yield the rows of a task, some at a time, which ascend."""
+        for span in task.spans:
+            for some in _in_steps(span, AT_ONCE):
+                yield np.sort(self._read(some)["row"]).astype(np.intp, copy=False)
+
+    def row(self, number: int) -> int:
+        """Return the row of an entry."""
+        return int(self._read((number, number + 1))["row"][0])
 
     def selections(self, task: Task, most: int) -> Iterator[Selection]:
         """Yield the RoIs of a task by images, no more than so many at once."""
-        for start, stop in task.spans:
-            for begin in range(start, stop, most):
-                yield _by_image(self._read((begin, min(begin + most, stop))))
+        for span in task.spans:
+            for some in _in_steps(span, most):
+                yield _by_image(self._read(some))
 
     def _read(self, span: Span) -> NDArray[Any]:
         entry = _entry(self.columns)
@@ -82,9 +88,20 @@ class PendingRois(NamedTuple):
             os.close(file)
 
 
+@contextmanager
+def put_together(plan: Plan, ranges: Sequence[range], sink: FileSink) -> Iterator[PendingRois]:
+    """Put the RoIs that are to be done in a file for a while, those of each range together."""
+    with sink.errors():
+        rois = PendingRois.written(sink.table, plan, ranges)
+    try:
+        yield rois
+    finally:
+        disk.remove(sink.table)
+
+
 def tasks_of(plan: Plan, cuts: Sequence[Cut]) -> tuple[list[range], list[Task]]:
     """Return the ranges of images whose RoIs are to stand together, and the tasks made of them."""
-    ends = np.cumsum([0, *plan.survey.counts.tolist()])
+    ends = _before(plan.survey.counts)
     ranges: list[range] = []
     tasks = []
     for number, (images, part, parts) in enumerate(cuts):
@@ -93,6 +110,37 @@ def tasks_of(plan: Plan, cuts: Sequence[Cut]) -> tuple[list[range], list[Task]]:
         spans = ((int(ends[group.start]), int(ends[group.stop])) for group in groups)
         tasks.append(Task(number, tuple(_part(*span, part, parts) for span in spans)))
     return ranges, tasks
+
+
+def runs_of_rows(
+    rois: PendingRois, count: int, most: int, border_before: Callable[[int], int]
+) -> list[Task]:
+    """Return tasks of so many RoIs at most, which stand in the order of their rows.
+
+    They part at rows that are borders of the output, where there are any.
+    """
+    tasks: list[Task] = []
+    begin = 0
+    while begin < count:
+        end = min(begin + most, count)
+        if end < count:
+            row = border_before(rois.row(end))
+            place = bisect_left(range(end), row, begin, key=rois.row)
+            end = place if place > begin else end
+        tasks.append(Task(len(tasks), ((begin, end),)))
+        begin = end
+    return tasks
+
+
+def _before(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many RoIs there are before those of each image, and in all."""
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _in_steps(span: Span, most: int) -> Iterator[Span]:
+    start, stop = span
+    for begin in range(start, stop, most):
+        yield begin, min(begin + most, stop)
 
 
 def _part(start: int, stop: int, part: int, parts: int) -> Span:
@@ -104,20 +152,31 @@ def _entry(columns: int) -> np.dtype[Any]:
     return np.dtype([("row", "<i8"), ("image", "<i8"), ("box", "<f8", (columns,))])
 
 
-def _append(file: int, first: int, table: RoiTable, firsts: Array, at: Array) -> None:
-    """Write the RoIs of a slice, each behind those of its range; `at` says where, and moves on."""
-    rows = np.flatnonzero(table.valid)
-    owner = np.searchsorted(firsts, table.batch_index[rows], side="right") - 1
+def _pieces(plan: Plan) -> Iterator[tuple[Rows, RoiTable]]:
+    """Yield the RoIs that are to be done, and their rows, as many at once as may be selected."""
+    held: list[tuple[Rows, RoiTable]] = []
+    for part in plan.survey.slices:
+        table = pending(plan.job.rois, plan.survey, part)
+        rows = np.flatnonzero(table.valid)
+        held.append((part.start + rows, table[rows]))
+        if part is plan.survey.slices[-1] or sum(len(rows) for rows, _ in held) >= plan.selected:
+            yield np.concatenate([rows for rows, _ in held]), RoiTable.joined([t for _, t in held])
+            held = []
+
+
+def _append(file: int, rows: Rows, table: RoiTable, firsts: Array, at: Array) -> None:
+    """Write RoIs, each behind those of its range; `at` says where, and moves on."""
+    owner = np.searchsorted(firsts, table.batch_index, side="right") - 1
     order = np.argsort(owner, kind="stable")
     entries = np.empty(len(rows), _entry(table.boxes.shape[1]))
-    entries["row"] = first + rows[order]
-    entries["image"] = table.batch_index[rows[order]]
-    entries["box"] = table.boxes[rows[order]]
+    entries["row"] = rows[order]
+    entries["image"] = table.batch_index[order]
+    entries["box"] = table.boxes[order]
     owner = owner[order]
     breaks = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(rows)]
     for start, stop in pairwise(breaks):
         place = int(at[owner[start]])
-        disk.write_all(file, entries[start:stop].tobytes(), place * entries.itemsize)
+        disk.write_all(file, entries[start:stop].view(np.uint8).data, place * entries.itemsize)
         at[owner[start]] += stop - start
 
 

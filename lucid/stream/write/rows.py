@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
@@ -25,8 +25,8 @@ class OpenRows(Protocol):
     def write(self, rows: Rows, crops: Array) -> None:
         """Put crops (k, C, PH, PW) at their rows, which ascend."""
 
-    def sync(self, rows: Rows) -> None:
-        """Bring rows, which ascend, to the disk; more may come with them."""
+    def sync(self, rows: Iterable[Rows]) -> None:
+        """Bring rows, which ascend in each of some parts, to the disk; more may come with them."""
 
     def close(self) -> None:
         """Close what is open; network file systems may say only here that rows were lost."""
@@ -71,7 +71,7 @@ class RowFile:
         self._place.require_run()
         write_rows(self._file, self._place.begin, rows, crops)
 
-    def sync(self, rows: Rows) -> None:
+    def sync(self, rows: Iterable[Rows]) -> None:
         """Bring all rows to the disk."""
         disk.sync_data(self._file)
 
@@ -101,9 +101,9 @@ class RowFiles:
             self._place.require_run()
             write_rows(file, 0, own, crops[start:stop])
 
-    def sync(self, rows: Rows) -> None:
+    def sync(self, rows: Iterable[Rows]) -> None:
         """Bring the files of rows to the disk."""
-        for chunk, _, _ in self._by_chunk(rows):
+        for chunk in sorted({chunk for part in rows for chunk, _, _ in self._by_chunk(part)}):
             disk.sync_file(self._place.file(chunk))
 
     def close(self) -> None:

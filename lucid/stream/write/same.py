@@ -8,7 +8,7 @@ from typing import Any
 
 from lucid.errors import SinkError
 from lucid.stream.read.fingerprint import SAMPLED, Input
-from lucid.stream.write.journal import Job
+from lucid.stream.write.journal_file import Job
 
 
 def require_same(state: Job, job: Job, what: str) -> None:

@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from lucid.errors import SinkError
 from lucid.stream.write import disk
-from lucid.stream.write.journal import Journal, JournalState, look, new_journal
+from lucid.stream.write.journal import Journal, new_journal
+from lucid.stream.write.journal_file import JournalState, look
 from lucid.stream.write.layout import Output
 from lucid.stream.write.same import is_same
 from lucid.stream.write.shards import LAYOUT, clear, is_done, progress_of
@@ -76,7 +75,7 @@ class ShardSink(FileSink):
     def _start_over(self, journal: Journal) -> None:
         """Begin in the file that is laid out."""
         journal.start(**{LAYOUT: self._layout})
-        self._open(journal).sync(np.arange(0))
+        self._open(journal).sync(())
         disk.sync_names(self._filled.parent)
         journal.trust()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lucid.stream.write import disk
-from lucid.stream.write.journal import JournalState, look, read_journal
+from lucid.stream.write.journal_file import JournalState, look, read_journal
 from lucid.stream.write.sidecars import shard_paths, sidecar_paths
 
 SHARDS, LAYOUT = "shards", "laid_out"  # of a job: how many there are, and what they write to

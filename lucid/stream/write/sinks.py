@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from lucid.errors import LucidError, OutputExistsError, SinkError
 from lucid.stream.write import disk
-from lucid.stream.write.journal import Journal, JournalState
-from lucid.stream.write.layout import Output
+from lucid.stream.write.journal import Journal
+from lucid.stream.write.journal_file import JournalState
+from lucid.stream.write.layout import PAGE, Output
 from lucid.stream.write.rows import OpenRows, Place
 from lucid.stream.write.shards import remove_shards
 from lucid.stream.write.sidecars import RunMark, sidecar_paths
@@ -56,8 +57,8 @@ class PlacedRows:
         with self._errors():
             self._place.require_run()
 
-    def sync(self, rows: Rows) -> None:
-        """Bring rows, which ascend, to the disk."""
+    def sync(self, rows: Iterable[Rows]) -> None:
+        """Bring rows, which ascend in each of some parts, to the disk."""
         with self._errors():
             self._rows.sync(rows)
 
@@ -130,7 +131,7 @@ class FileSink:
         self._remove()
         journal.start()
         self._output.lay_out(self._filled)
-        self._open(journal).sync(np.arange(0))  # or else marks would count whose file is not there
+        self._open(journal).sync(())  # or else marks would count whose file is not there
         disk.sync_names(self._filled.parent)
         journal.trust()
 
@@ -168,6 +169,13 @@ class FileSink:
     def table(self) -> Path:
         """Where a table of the RoIs that are to be done may stand, for as long as the run goes."""
         return self._names.table.absolute()
+
+    def border_before(self, row: int) -> int:
+        """Return the last row, up to this one, with which a page or a file of the rows begins."""
+        step, size = self._output.border_rows, self._output.layout.row_bytes
+        borders = (k for k in range(step) if (self.place.begin + k * size) % PAGE == 0)
+        first = 0 if self.place.chunk_rows else next(borders, 0)
+        return max(first + (row - first) // step * step, 0)
 
     def mark(self, rows: Rows) -> None:
         """Note that rows were written."""

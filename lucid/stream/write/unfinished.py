@@ -13,18 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
-
 from lucid.errors import OutputExistsError, SinkError
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.row_set import RowSet
 from lucid.stream.write import disk
 from lucid.stream.write.complete import require_complete
 from lucid.stream.write.inputs_kept import about
-from lucid.stream.write.journal import (
+from lucid.stream.write.journal import finish
+from lucid.stream.write.journal_file import (
     FORMAT,
     Job,
     JournalState,
-    finish,
     look,
     read_journal,
 )
@@ -86,12 +85,12 @@ def _shard_state(
     else:
         _require_same_run(common, job, inputs, path)
     _require_space(output)
-    nothing = np.zeros(output.layout.shape[0], bool)
+    nothing = RowSet(output.layout.shape[0])
     fresh = JournalState(job=job, replaces=False, done=nothing)
     if common is None:
         return fresh
     if is_done(path, shard[0], common):
-        return fresh._replace(done=~nothing)
+        return fresh._replace(done=RowSet.all_but(nothing.total))
     own = read_journal(shard_paths(path, *shard).journal)
     goes_on = own is not None and own.job.get(LAYOUT) == common.run and _has_rows(path)
     return fresh._replace(
@@ -120,7 +119,7 @@ def _resume_state(
         state = _same_run(state, job, inputs, path) if goes_on else _refuse(state, path)
     else:
         require_idle(path)
-        nothing, seen = np.zeros(output.layout.shape[0], bool), b"" if state is None else state.seen
+        nothing, seen = RowSet(output.layout.shape[0]), b"" if state is None else state.seen
         state = JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
     _require_space(output)
     return state
@@ -132,7 +131,7 @@ def _refuse(state: JournalState, path: Path) -> NoReturn:
         raise SinkError(
             f"{path} is unfinished ({shards}); run them, or pass --overwrite to start over"
         )
-    share = f"{state.done.mean():.0%}" if len(state.done) else "0%"
+    share = f"{state.done.count() / max(state.done.total, 1):.0%}"
     raise SinkError(
         f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
         "pass --resume to finish it or --overwrite to start over"
@@ -142,7 +141,7 @@ def _refuse(state: JournalState, path: Path) -> NoReturn:
 def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> JournalState:
     """Return from where an unfinished run is gone on with; raise if it is of another job."""
     _require_same_run(state, job, inputs, path)
-    return state if _has_rows(path) else state._replace(done=np.zeros_like(state.done))
+    return state if _has_rows(path) else state._replace(done=RowSet(state.done.total))
 
 
 def _require_same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> None:

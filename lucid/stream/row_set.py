@@ -1,0 +1,87 @@
+"""Which rows of a table: one bit for each, so that a billion of them take 125 MB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucid.stream.types import Rows
+
+STEP = 1 << 16  # bytes that are unpacked at once
+ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)  # in a byte
+
+
+class RowSet:
+    """Some of `total` rows; the first one is the highest bit of the first byte.
+
+    Examples
+    --------
+    >>> rows = RowSet(20)
+    >>> rows.add(np.array([0, 9, 10]))
+    >>> rows[8:11].tolist(), rows.count(), rows.bits.tolist()
+    ([False, True, True], 3, [128, 96, 0])
+    """
+
+    def __init__(self, total: int, bits: NDArray[np.uint8] | None = None) -> None:
+        self.total = total
+        self.bits = np.zeros(bytes_for(total), np.uint8) if bits is None else bits
+
+    @classmethod
+    def all_but(cls, total: int, rows: Rows | None = None) -> RowSet:
+        """Return all rows but some, which ascend."""
+        some = cls(total)
+        if rows is not None:
+            some.add(rows)
+        np.invert(some.bits, out=some.bits)
+        if total % 8:
+            some.bits[-1] &= 256 - (256 >> total % 8)
+        return some
+
+    def __getitem__(self, part: slice) -> NDArray[np.bool_]:
+        """Return of a run of rows which are in the set."""
+        first = part.start // 8
+        bits = np.unpackbits(self.bits[first : bytes_for(part.stop)])
+        return bits[part.start - 8 * first : part.stop - 8 * first].view(np.bool_)
+
+    def add(self, rows: Rows) -> None:
+        """Put rows, which ascend, into the set."""
+        if len(rows):
+            places = rows >> 3
+            starts = np.flatnonzero(np.diff(places, prepend=-1))
+            masks = np.right_shift(128, rows & 7).astype(np.uint8)
+            self.bits[places[starts]] |= np.bitwise_or.reduceat(masks, starts)
+
+    def count(self) -> int:
+        """Return how many rows are in the set."""
+        steps = range(0, len(self.bits), STEP)
+        return sum(int(ONES[self.bits[start : start + STEP]].sum()) for start in steps)
+
+    def any(self) -> bool:
+        """Return whether any row is in the set."""
+        return bool(self.bits.any())
+
+    def of_bytes(self, start: int, stop: int) -> Iterator[Rows]:
+        """Yield the rows of some bytes that are in the set, some at a time."""
+        for begin in range(start, min(stop, len(self.bits)), STEP):
+            bits = np.unpackbits(self.bits[begin : min(begin + STEP, stop)])
+            yield np.flatnonzero(bits) + 8 * begin
+
+
+def bytes_for(rows: int) -> int:
+    """Return how many bytes one bit for each row takes."""
+    return -(-rows // 8)
+
+
+def runs_of(flags: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of flags that are set, each from its first to behind its last.
+
+    Examples
+    --------
+    >>> list(runs_of(np.array([1, 1, 0, 1])))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).tolist()
+    yield from zip(edges[::2], edges[1::2], strict=True)
