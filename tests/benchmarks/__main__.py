@@ -2,7 +2,7 @@
 
 import argparse
 
-from tests.benchmarks import ablation, core, files, operators, stream
+from tests.benchmarks import ablation, core, executors, files, growth, operators, stream
 from tests.benchmarks.workloads import NAMES
 
 
@@ -14,6 +14,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--against", metavar="PATH", help="with core: another checkout of lucid")
+    parser.add_argument("--most", type=int, default=10**6, help="with growth: RoIs")
     parser.add_argument("--forms", nargs="+", help="with ablation: some of them")
     asked = parser.parse_args()
     for what in asked.what:
@@ -28,7 +29,9 @@ def main():
         elif what == "stream":
             stream.compare(asked.rounds)
         elif what == "growth":
-            stream.grow()
+            growth.grow(asked.most)
+        elif what == "executors":
+            executors.compare(asked.rounds)
         elif what == "operators":
             operators.compare(asked.workloads, asked.rounds)
         elif what == "files":

@@ -109,37 +109,3 @@ def run_command(command):
     """Run a command; an output of the one before is in nobody's way."""
     Path("crops.h5").unlink(missing_ok=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def grow():
-    """Print time and peak memory of runs that grow tenfold twice, in RoIs and in maps."""
-    print(
-        f"{'maps':>8}{'RoIs':>10}{'seconds':>9}{'us per RoI':>12}{'peak MiB beyond libraries':>28}"
-    )
-    measure = (
-        "import re, time, numpy as np, lucid, lucid.stream.extract\n"
-        "np.ones((64, 64)) @ np.ones((64, 64))\n"
-        "status = lambda: open('/proc/self/status').read()\n"
-        "peak = lambda: int(re.search('VmHWM:\\s*([0-9]+) kB', status())[1]) / 1024\n"
-        "before, start = peak(), time.perf_counter()\n"
-        "lucid.extract('g.h5', 'g.h5', 'c.npy', output_size=2, overwrite=True, jobs=1,"
-        " memory='128M')\n"
-        "print(time.perf_counter() - start, peak() - before)\n"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        rng = np.random.default_rng(2017)
-        for images, count in ((1000, 10**4), (10**4, 10**5), (10**5, 10**6)):
-            corner = rng.uniform(0, 4, (count, 2))
-            table = np.c_[rng.integers(0, images, count), corner, corner + 3]
-            with h5py.File("g.h5", "w") as file:
-                file["features"] = rng.standard_normal((images, 16, 8, 8), np.float32)
-                file["rois"] = table.astype(np.float32)
-            done = subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True,
-                                  check=True)  # fmt: skip
-            spent, peak = map(float, done.stdout.split())
-            print(
-                f"{images:8}{count:10}{spent:9.2f}{spent / count * 1e6:12.1f}{peak:28.0f}",
-                flush=True,
-            )
-        os.chdir("/")

@@ -67,6 +67,7 @@ class ShardSink(FileSink):
         ):
             raise SinkError(f"{common} changed since this run was planned; another run was here")
         if not self._filled.exists():
+            disk.remove(self._own.new)  # of a run that was killed
             self._output.lay_out(self._own.new)
             disk.sync_tree(self._own.new)
             _link(self._own.new, self._filled)
