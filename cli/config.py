@@ -21,7 +21,7 @@ from lucid.stream.options.option import opposites
 from .option import LATER, GroupedOption
 
 PREFIX = "LUCID_ROIALIGN_"
-OF_LIBRARY = {f"{PREFIX}ENGINE"}  # which it reads by itself, also where there is no command
+OF_LIBRARY = {f"{PREFIX}ENGINE", f"{PREFIX}SYNC_SECONDS"}  # read without a command, too
 OF_ONE_RUN = {"overwrite", "resume", "dry_run", "json", "quiet", "progress"}  # which are not saved
 HOME = "lucid_cli.config"  # in the context's dictionary
 

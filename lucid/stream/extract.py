@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lucid.errors import FrameError, FrameWarning, RoiError
 from lucid.roi.engines.selection import get_engine
+from lucid.stream import tuning
 from lucid.stream.checks import PathLike, SourceLike, spelled
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
@@ -131,6 +132,7 @@ def extract(
 
 def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
     """Open, check and plan what `extract` does; read no pixel, write nothing."""
+    tuning.sync_seconds()  # raises early if the environment says none
     if executor is not None or settings.scheduler:
         require_executor(executor, settings)
     begun_with = engine_of(path_of(settings)) if settings.resume or settings.shard else None

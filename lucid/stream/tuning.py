@@ -1,6 +1,9 @@
 """The numbers that decide how a run is cut and how often it is saved; no crop depends on them."""
 
+import os
 from dataclasses import dataclass
+
+SYNC_SECONDS = "LUCID_ROIALIGN_SYNC_SECONDS"  # of the environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,23 @@ class Tuning:
 
 
 current = Tuning()
+
+
+def sync_seconds() -> float:
+    """Return how often a run brings its rows to the disk, which the environment may say.
+
+    Raises
+    ------
+    ValueError
+        If what it says is no time.
+    """
+    said = os.environ.get(SYNC_SECONDS)
+    if not said:
+        return current.sync_seconds
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1
+    if not seconds >= 0:
+        raise ValueError(f"{SYNC_SECONDS} must be a number of seconds >= 0, got {said}")
+    return seconds

@@ -20,6 +20,7 @@ from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, make_plan
 from lucid.stream.plan.survey import survey
 from lucid.stream.read.stored import Stored
+from lucid.stream.row_set import RowSet
 from lucid.stream.run import local
 from lucid.stream.types import Rows
 from lucid.stream.write.checked import Checked, forget, identity
@@ -67,6 +68,7 @@ class Verification:
         rois = self._job.rois.rois
         self._rows = np.arange(0) if self._mismatch else rows_of(request, rois)
         self._done, self._tally = np.zeros(rois, bool), Tally()
+        self._zeros = RowSet(rois)  # rows whose RoIs are invalid
         if request.resume:
             self._take_up()
 
@@ -165,17 +167,19 @@ class Verification:
             forget(self._request.path)
 
     def _plan(self) -> Plan:
-        """Return how to make the chosen rows, as if all others were done."""
-        done = self._done.copy()
-        done |= ~_mask(self._rows, len(done))
-        coverage = Coverage(placement_of(self._job, self._settings), self._job.rois.named.warnings)
-        return make_plan(self._job, survey(self._job.rois, done, coverage), self._settings.memory)
+        """Return how to make the chosen rows, as if all others were done; note which are zeros."""
+        rois = self._job.rois
+        chosen = _mask(self._rows, len(self._done)) & ~self._done
+        coverage = Coverage(placement_of(self._job, self._settings), rois.named.warnings)
+        done = RowSet.all_but(rois.rois, np.flatnonzero(chosen))
+        found = survey(rois, done, coverage, self._zeros)
+        return make_plan(self._job, found, self._settings.memory)
 
     def _compare_invalid(self, plan: Plan, comparison: Comparison) -> None:
         """Compare rows that are zeros because their RoIs are invalid."""
         chosen = _mask(self._rows, len(self._done)) & ~self._done
         job, step = plan.job, max(plan.crops, 1)
-        rows = np.flatnonzero(chosen & plan.survey.done)
+        rows = np.flatnonzero(chosen & self._zeros[0 : self._zeros.total])
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             comparison.write(some, np.zeros((len(some), *job.crops_shape[1:]), job.dtype))

@@ -285,6 +285,21 @@ def test_marks_are_written_every_half_second_and_synced_every_half_minute(files,
     running.close()
 
 
+@pytest.mark.parametrize(("said", "synced"), [("0", True), ("inf", False)])
+def test_the_environment_says_how_often_to_sync(files, monkeypatch, said, synced):
+    monkeypatch.setenv("LUCID_ROIALIGN_SYNC_SECONDS", said)
+    leave_after(30)
+    restart(monkeypatch)
+    report = lucid.extract("f.h5", "r.npy", "c.h5", resume=True, dry_run=True)
+    assert (report.resumed > 0) == synced
+
+
+def test_what_is_no_time_to_sync_is_refused(files, monkeypatch):
+    monkeypatch.setenv("LUCID_ROIALIGN_SYNC_SECONDS", "often")
+    with pytest.raises(ValueError, match="LUCID_ROIALIGN_SYNC_SECONDS must be a number of seconds"):
+        lucid.extract("f.h5", "r.npy", "c.h5")
+
+
 def test_a_journal_that_cannot_be_read_is_named(files):
     leave_after(30)
     Path("c.h5.part.journal").write_text("hello")

@@ -1,5 +1,6 @@
 """Outputs that shards write, each on its own: the bytes of one run, whoever ends last."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -179,6 +180,9 @@ def test_info_says_which_shards_are_missing(files):
         said = run_here("info", f"{output}.part", text=True)
         assert said.returncode == 0, said.stderr
         assert f"{output}.part is unfinished: 2 of 3 shards are missing: 1, 3" in said.stdout
+        said = json.loads(run_here("info", "--json", f"{output}.part", text=True).stdout)
+        assert said["shards"] == {"shards": 3, "missing": [1, 3]}
+        assert [one["dataset"] for one in said["arrays"]].count("crops") == (not options)
 
 
 @pytest.mark.parametrize("step", ["publish", "clear"])

@@ -140,7 +140,7 @@ class Journal:
         self.done.add(rows)
         self._waiting[rows // (8 * BLOCK)] = True
         now = time.monotonic()
-        if now - self._synced > tuning.current.sync_seconds:
+        if now - self._synced > tuning.sync_seconds():
             self.sync(data)
         elif now - self._marked > tuning.current.mark_seconds:
             self.flush()
