@@ -43,7 +43,11 @@ class Wishes:
             if contradicts:
                 raise ArgumentError(fact)
         if self.crops is None:
-            Settings(**self.understood)
+            settings = Settings(**self.understood)
+            if not settings.entry.form.is_upright:
+                raise ArgumentError(
+                    f"preview draws upright boxes, and {{operator}} {settings.operator} has others"
+                )
 
     if TYPE_CHECKING:  # the table says which attributes there are
 

@@ -232,7 +232,9 @@ def test_rotated_rois_that_mean_nothing_are_refused(files):
     rows = turned(files)
     with pytest.raises(lucid.ShapeError, match=r"shape \(K, 6\) with columns \(batch_index, cx"):
         lucid.extract("f.npy", rows[:, [0, 1, 2, 3, 4, 5, 5]], "c.npy", **ROTATED)
-    with pytest.raises(ValueError, match="spatial_scale must be one number for rotated"):
+    with pytest.raises(
+        ValueError, match="spatial_scale must be one number for operator roi-align-rotated"
+    ):
         lucid.extract("f.npy", rows, "c.npy", **ROTATED | {"spatial_scale": (0.5, 0.25)})
     for option in ({"boxes": "xywh"}, {"normalized": True, "image_size": 64}):
         with pytest.raises(ValueError, match="takes boxes of cx, cy, w, h, angle;"):

@@ -172,6 +172,10 @@ def test_tables_name_the_columns_of_boxes_of_volumes(turned):
         ({"boxes": "cxcywh"}, "takes boxes of cx, cy, w, h, angle; boxes cxcywh are upright"),
         ({"normalized": True, "image_size": 9}, "normalized is for upright ones and for boxes cor"),
         ({"rois": "coco.json"}, "and rois in COCO's JSON are upright"),
+        ({"spatial_scale": (1, 2)}, "spatial_scale must be one number for operator roi-align-rot"),
+        ({"stride": (4, 8)}, "stride must be one number for operator roi-align-rotated: other"),
+        ({"mode": "max", "sampling_ratio": float("inf")}, "inf means nothing to operator roi-al"),
+        ({"max_samples": 2, "sampling_ratio": 2}, "sampling_ratio must be -1 with it, got 2"),
     ],
 )
 def test_formats_that_mean_nothing_are_refused_before_files_are_opened(options, message):

@@ -60,6 +60,10 @@ def of_operator(settings: Any, said: set[str]) -> Iterator[tuple[bool, str]]:
 def _of_boxes(settings: Any) -> Iterator[tuple[bool, str]]:
     """Yield whether boxes cannot be of a format, and how."""
     form, boxes = settings.entry.form, settings.boxes
+    for name in SCALES:
+        shears = len(set(getattr(settings, name) or ())) > 1 and "angle" in form.columns
+        fact = f"{{{name}}} must be one number for {{operator}} {settings.operator}"
+        yield shears, f"{fact}: other scales along y and x would shear boxes"
     fact = f"{{operator}} {settings.operator} takes boxes of {', '.join(form.columns)}"
     of_corners = boxes == "corners8"
     yield of_corners and "angle" not in form.columns, f"{fact}; {{boxes}} corners8 are rotated"
