@@ -1,8 +1,12 @@
-"""The compiled engine: the same bits on any machine, whatever flags a user's environment sets."""
+"""The compiled engine, the same bits on any machine, and manual pages."""
 
+import sys
 import sysconfig
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # Multiplications and additions are not fused, nothing is reassociated, and no flag is set that
@@ -11,6 +15,7 @@ from setuptools.command.build_ext import build_ext
 EXACT = ["-O3", "-g0", "-ffp-contract=off", "-fno-fast-math", "-fno-lto"]
 COMPILE = {"msvc": ["/O2", "/fp:precise", "/std:c11"], "unix": ["-std=c11", *EXACT]}
 LINK = {"msvc": [], "unix": EXACT}
+MANUAL = "share/man/man1"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no stable ABI
 
 
@@ -22,6 +27,34 @@ class BuildExact(build_ext):
         kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         ext.extra_compile_args, ext.extra_link_args = COMPILE[kind], LINK[kind]
         super().build_extension(ext)
+
+
+class InstallPages(Distribution().get_command_class("install_data")):
+    """Install manual pages, which are made from the table of options."""
+
+    def run(self):
+        """Write them first, to the folder of what is built."""
+        folder = Path(self.get_finalized_command("build").build_temp, "man")
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [str(folder / name) for name in write_pages(folder)]
+        self.data_files = [(MANUAL, paths)]
+        super().run()
+
+
+def write_pages(folder):
+    """Write the pages to a folder, and return their names."""
+    sys.path.insert(0, str(Path.cwd()))
+    where = {"submodule_search_locations": ["cli"]}
+    spec = spec_from_file_location("lucid_cli", "cli/__init__.py", **where)
+    sys.modules["lucid_cli"] = module_from_spec(spec)
+    pages = dict(
+        import_module("lucid_cli.manual").pages(
+            import_module("lucid_cli.main").commands, import_module("lucid").__version__
+        )
+    )
+    for name, text in pages.items():
+        (folder / name).write_text(text, "utf-8")
+    return pages
 
 
 def extension(name, *headers):
@@ -42,6 +75,7 @@ setup(
         extension("kernel", "passes.h", "planes.h", "maxima.h", "common.h"),
         extension("turned", "turned.h", "planes.h", "common.h"),
     ],
-    cmdclass={"build_ext": BuildExact},
+    cmdclass={"build_ext": BuildExact, "install_data": InstallPages},
+    data_files=[(MANUAL, [])],
     options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from lucid.stream.options import Option
 
@@ -23,6 +24,16 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
             return self._option.check(self._option.read(value) if type(value) is str else value)
         except (TypeError, ValueError, OverflowError) as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the words that the option takes, or have the shell look for files."""
+        choices = (self._option.metavar or "").split("|")
+        words = [word for word in choices if word.isalnum() and not word.isupper()]
+        found = [CompletionItem(word) for word in words if word.startswith(incomplete)]
+        paths = any(kind in choice for choice in choices for kind in ("PATH", "FILE"))
+        return found + [CompletionItem(incomplete, type="file")] * paths
 
 
 class GroupedOption(click.Option):

@@ -33,6 +33,8 @@ class StrictCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; end with a usage error about an option that is given twice."""
+        if ctx.resilient_parsing:  # a shell completes a line
+            return super().parse_args(ctx, args)
         values, _, given = self.make_parser(ctx).parse_args(list(args))
         for parameter, times in Counter(given).items():
             if times > 1 and _has_one_value(parameter):
@@ -139,7 +141,7 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
 
 manifest = click.option(
     "--manifest", cls=GroupedOption, group="Run", metavar="FILE.csv|FILE.jsonl",
-    of_environment=False,
+    type=click.Path(),     of_environment=False,
     help="Do a run for each line of a table, whose columns are options by their names in Python; "
     "those given here hold for all. Outputs that are complete are left as they are.",
 )  # fmt: skip
@@ -157,10 +159,11 @@ def display(command: Command) -> Command:
 
 
 CONFIG = GroupedOption(
-    ["--config"], group="Run", metavar="FILE.toml", expose_value=False,
+    ["--config"], group="Run", metavar="FILE.toml", type=click.Path(), expose_value=False,
     help="Options that are not given, in a table [command] of a file, by their names in Python.",
 )  # fmt: skip
 SAVE_CONFIG = GroupedOption(
-    ["--save-config"], group="Run", metavar="FILE.toml", expose_value=False, of_environment=False,
+    ["--save-config"], group="Run", metavar="FILE.toml", type=click.Path(), expose_value=False,
+    of_environment=False,
     help="Write the options of this run to such a file, and run.",
 )  # fmt: skip
