@@ -15,6 +15,7 @@ import click
 from lucid.stream.wording import in_units, shown
 
 if TYPE_CHECKING:
+    from lucid.fitter.report import FrameReport
     from lucid.stream import ArrayInfo, ExtractReport
     from lucid.stream.write.shards import Progress
     from lucid.verifier.report import VerifyReport
@@ -184,8 +185,8 @@ def show_drawn(scene: Scene) -> None:
             _say(shown(f"{kind:<10}{path}  {what}, {in_units(path.stat().st_size)}"))
 
 
-def show_report(report: VerifyReport, as_json: bool) -> None:
-    """Print what a verification found."""
+def show_report(report: VerifyReport | FrameReport, as_json: bool) -> None:
+    """Print what was found."""
     if as_json:
         _print_json(report.as_dict())
         return

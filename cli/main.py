@@ -13,6 +13,7 @@ from lucid.errors import LucidError
 
 from . import console
 from .extract import extract
+from .frame import frame
 from .info import info
 from .preview import preview
 from .verify import verify
@@ -48,6 +49,7 @@ def commands() -> None:
 
 
 commands.add_command(extract)
+commands.add_command(frame)
 commands.add_command(info)
 commands.add_command(preview)
 commands.add_command(verify)

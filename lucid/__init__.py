@@ -1,7 +1,8 @@
 """RoIAlign for feature maps on disk and in memory.
 
 `lucid.extract` reads feature maps and RoIs from files and writes the crops, `lucid.preview` draws
-what it would do, `lucid.verify` makes crops anew and compares them;
+what it would do, `lucid.verify` makes crops anew and compares them, `lucid.frame` says which
+coordinates fit;
 `lucid.models.utils.roi_align` and `ROIAlign` do the same for arrays and Tensors in memory.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
     )
+    from lucid.fitter.frame import frame
     from lucid.roi.engines.selection import get_engine, set_engine
     from lucid.roi.threads import free_buffers, get_num_threads, set_num_threads
     from lucid.stream.extract import extract
@@ -47,6 +49,7 @@ __all__ = [
     "Tensor",
     "errors",
     "extract",
+    "frame",
     "free_buffers",
     "get_engine",
     "get_num_threads",
@@ -66,6 +69,7 @@ __all__ = [
 _HOMES = {
     "Tensor": "lucid._tensor",
     "extract": "lucid.stream.extract",
+    "frame": "lucid.fitter.frame",
     "free_buffers": "lucid.roi.threads",
     "get_engine": "lucid.roi.engines.selection",
     "get_num_threads": "lucid.roi.threads",

@@ -16,8 +16,13 @@ IN_MEMORY = "ARRAY.npy"  # stands for an array that is none in a file
 
 def options_of(arguments: Mapping[str, Any], without: tuple[str, ...] = ()) -> list[str]:
     """Return the words of a command line that says these arguments, quoted for a shell."""
+    return [quote(word) for word in words_of(arguments, without)]
+
+
+def words_of(arguments: Mapping[str, Any], without: tuple[str, ...] = ()) -> list[str]:
+    """Return the words of a command line that says these arguments."""
     return [
-        quote(word)
+        word
         for name, value in arguments.items()
         if name in UNDERSTOOD and name not in without and value is not None
         for word in _words(name, value)

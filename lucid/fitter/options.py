@@ -1,0 +1,101 @@
+"""What can be asked about frames, beside how inputs are understood."""
+
+from typing import Annotated, TypedDict
+
+from lucid.stream.checks import PathLike, SourceLike, as_flag, optional
+from lucid.stream.choices import as_count
+from lucid.stream.options import OPTIONS, Option
+from lucid.stream.options.boxes import BoxOptions
+from lucid.stream.options.checks import as_source
+from lucid.stream.options.inputs import InputOptions
+from lucid.stream.options.operator import OperatorOptions
+from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
+from lucid.stream.options.readers import read_int
+
+CANDIDATES = "Candidates"
+NOT_ASKED = ("level", "canonical", "output_size", "expand", "invalid")
+TOP = 8
+
+
+class CandidateOptions(TypedDict, total=False):
+    """What is told of which candidates."""
+
+    reference: Annotated[
+        SourceLike | None,
+        Option(
+            group=CANDIDATES,
+            help="Crops (K,C,PH,PW) of the same RoIs that were made elsewhere: candidates are "
+            "ranked by how well they reproduce them, with the operator that does.",
+            check=optional(as_source),
+            metavar="PATH[::DATASET]",
+            of_environment=False,
+        ),
+    ]
+    top: Annotated[
+        int,
+        Option(
+            group=CANDIDATES,
+            help="How many are told.",
+            check=as_count("top"),
+            default=TOP,
+            metavar="N",
+            read=read_int,
+        ),
+    ]
+
+
+class PictureOptions(TypedDict, total=False):
+    """Where candidates are drawn to."""
+
+    pictures: Annotated[
+        PathLike | None,
+        Option(
+            group=CANDIDATES,
+            help="Draw each that is told: a path of pictures (.png, .svg, .pdf) with {{n}}, its "
+            "number.",
+            check=optional(str),
+            metavar="PATH",
+            of_environment=False,
+        ),
+    ]
+    images: Annotated[
+        PathLike | None,
+        Option(
+            group=CANDIDATES,
+            help="Photographs to draw boxes on, as for preview.",
+            check=optional(str),
+            metavar="PATH",
+            of_environment=False,
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        Option(
+            group=CANDIDATES,
+            help="Replace existing pictures.",
+            check=as_flag("overwrite"),
+            default=False,
+            of_environment=False,
+        ),
+    ]
+
+
+class FrameOptions(
+    InputOptions, BoxOptions, OperatorOptions, CandidateOptions, PictureOptions, total=False
+):
+    """The keywords of `lucid.frame` beside its inputs."""
+
+    memory: Annotated[int | str, OPTIONS["memory"]]
+
+
+UNDERSTOOD: dict[str, Option] = {
+    name: option
+    for name, option in OPTIONS.items()
+    if (option.group in {INPUTS, BOXES, OPERATOR} or name == "memory") and name not in NOT_ASKED
+}
+ASKED: dict[str, Option] = {
+    name: annotation.__metadata__[0]
+    for table in (CandidateOptions, PictureOptions)
+    for name, annotation in table.__annotations__.items()
+}
+FRAME = {**UNDERSTOOD, **ASKED}
