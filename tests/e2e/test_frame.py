@@ -9,6 +9,7 @@ import peers
 import pytest
 from command import run_here
 from frameworks import FRAMEWORKS
+from nodes import onnx_node, openvino
 
 import lucid
 from lucid.errors import RoiError, ShapeError
@@ -220,8 +221,6 @@ def test_crops_of_plain_loops_are_named_as_such(field):
 
 @pytest.mark.slow
 def test_onnx_has_a_maximum_of_its_own(field):
-    from test_operator_peers import onnx_node
-
     features, rois = field
     feeds = {"X": features, "boxes": rois[:, 1:].copy(), "images": rois[:, 0].astype(np.int64)}
     crops = onnx_node(
@@ -235,8 +234,6 @@ def test_onnx_has_a_maximum_of_its_own(field):
 
 @pytest.mark.slow
 def test_half_pixel_of_openvino_is_another_than_of_onnx(field):
-    from test_operator_peers import openvino
-
     features, rois = field
     call = openvino(features.shape, (30, 4), lambda ops, maps, boxes, images: (
         ops.roi_align(maps, boxes, images, 3, 4, 2, 1 / 16, "avg", "half_pixel"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from nodes import onnx_node, openvino
 
 from lucid.models import utils
 
@@ -11,29 +12,6 @@ def boxes_on(rng, count, height, width, beyond=4):
     low = rng.uniform(-beyond, [width, height], (count, 2))
     high = low + rng.uniform(0, [width, height], (count, 2))
     return np.column_stack([rng.integers(0, 2, count), low.round(1), high.round(1)])
-
-
-def onnx_node(name, feeds, domain="", opset=16, **attributes):
-    """Return what onnxruntime computes as a model of one node, inputs by name."""
-    onnx = pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    values = {key: onnx.helper.np_dtype_to_tensor_dtype(feed.dtype) for key, feed in feeds.items()}
-    node = onnx.helper.make_node(name, list(feeds), ["crops"], domain=domain, **attributes)
-    info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [node], name,
-        [info(key, kind, list(feeds[key].shape)) for key, kind in values.items()],
-        [info("crops", onnx.TensorProto.FLOAT, None)],
-    )  # fmt: skip
-    opsets = [onnx.helper.make_opsetid("", opset)]
-    opsets += [onnx.helper.make_opsetid(domain, 1)] if domain else []
-    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, feeds)[0]
 
 
 def test_onnxruntime_s_max_roi_pool_agrees(rng):
@@ -79,21 +57,6 @@ def test_the_largest_of_onnx_is_that_of_weighted_corners():
     ours = utils.roi_align(features, [[0, 1, 1, 3, 3]], 2, 1.0, 2, mode="max")
     assert (ours == 8).all()
     np.testing.assert_allclose(theirs, 4.5)  # onnxruntime 1.18 to 1.32
-
-
-def openvino(shape, count, build):
-    """Return a function of maps and boxes by OpenVINO."""
-    ov = pytest.importorskip("openvino")
-    from openvino import opset9
-
-    maps = opset9.parameter(list(shape), np.float32)
-    boxes = opset9.parameter(list(count), np.float32)
-    images = opset9.parameter([count[0]], np.int32)
-    node, inputs = build(opset9, maps, boxes, images)
-    model = ov.Model([node], inputs)
-    hints = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(model, "CPU", hints)
-    return lambda *feeds: next(iter(compiled(feeds).values()))
 
 
 def test_openvino_s_largest_samples_agree_but_where_all_are_negative(rng):
