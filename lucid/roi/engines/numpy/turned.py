@@ -20,6 +20,7 @@ from lucid.roi.engines.numpy.channels_last import (
     lay_out_table,
     to_channels_last,
 )
+from lucid.roi.engines.numpy.sums import GATHERED_BYTES, Terms, add_products
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.geometry import TurnedOperator
 from lucid.roi.turned_samples import LISTED_SAMPLES, Frame, Lines, Samples, listed, parts
@@ -27,13 +28,12 @@ from lucid.roi.types import Array, Floats, Ints
 from lucid.roi.workers import Workers
 
 BINS_BYTES = 4 << 20  # of bins made at once
-GATHERED_BYTES = 1 << 19  # cells at once: the cache holds them
 SAMPLE_BYTES = 600  # of a sample, while it is listed and weighted
 Part = tuple[slice, list[Lines]]
 
 
 class Taps(NamedTuple):
-    """What bins read, sorted by neither."""
+    """What bins read, sorted by bin."""
 
     bin: Ints  # (n,) numbered through the RoIs of a part
     cell: Ints  # (n,) row of a table
@@ -64,12 +64,14 @@ class Ready(NamedTuple):
         return Frame.of(geometry, geometry.turned_operator.turned(geometry))
 
     def taps(self, samples: Samples, some: slice) -> Taps:
-        """Return what the samples of some RoIs read."""
-        weights = bilinear(samples) / samples.per_bin
+        """Return what the samples of some RoIs read, four cells each."""
+        weights, cells = bilinear(samples) / samples.per_bin, self.cells(samples, some)
+        numbers = self.numbers(samples)
+        order = np.argsort(numbers, kind="stable")
         return Taps(
-            bin=np.tile(self.numbers(samples), 4),
-            cell=self.cells(samples, some).ravel(),
-            weights=weights.reshape(-1).astype(self.rois.dtype),
+            bin=np.repeat(numbers[order], 4),
+            cell=cells.reshape(4, -1).T[order].ravel(),
+            weights=weights.reshape(4, -1).T[order].ravel().astype(self.rois.dtype),
         )
 
     def numbers(self, samples: Samples) -> Ints:
@@ -128,47 +130,11 @@ def _weigh(ready: Ready, bins: Array, space: Workspace, part: Part, factor: floa
     some, cuts = part
     bins[...] = 0
     frame = ready.frame(some)
-    for lines in cuts:
+    for number, lines in enumerate(cuts):
         taps = ready.taps(listed(frame, lines), some)
         weights = taps.weights * bins.dtype.type(factor)
-        add_products(bins, taps.bin, ready.table.cells, taps.cell, weights, space)
-
-
-def add_products(
-    out: Array, into: Ints, values: Array, of: Ints, weights: Array, space: Workspace
-) -> None:
-    """Add to some rows of `out` some rows of `values`, each times a weight.
-
-    Rows that gain as many terms, or nearly, are worked on together. A row's sum has an order.
-    """
-    order = np.argsort(into, kind="stable")
-    rows, first, count = np.unique(into[order], return_index=True, return_counts=True)
-    room = _rounded_up(count)
-    for terms in np.unique(room).tolist():
-        some = np.flatnonzero(room == terms)
-        step = max(GATHERED_BYTES // (terms * values[:1].nbytes or 1), 1)
-        along = np.arange(terms)
-        for begin in range(0, len(some), step):
-            now = some[begin : begin + step]
-            places = order[first[now, None] + np.minimum(along, count[now, None] - 1)]
-            own = np.where(along < count[now, None], weights[places], 0)
-            out[rows[now]] += _products(own, values, of[places], space)
-
-
-def _products(weights: Array, values: Array, of: Ints, space: Workspace) -> Array:
-    """Return sums (n, C) of rows of `values`, so many for each, times their weights."""
-    gathered = space.patch.array((*of.shape, values.shape[1]), values.dtype)
-    values.take(of, 0, gathered, "clip")
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums: Array = np.matmul(weights[:, None], gathered)[:, 0]
-    return sums
-
-
-def _rounded_up(count: Ints) -> Ints:
-    """Return numbers of at most a third more, of which there are few."""
-    step = 1 << np.maximum(np.ceil(np.log2(np.maximum(count, 1))).astype(np.int64) - 2, 0)
-    rounded: Ints = -(-count // step) * step
-    return rounded
+        terms = Terms(taps.bin, taps.cell, weights)
+        add_products(bins, ready.table.cells, terms, space, more=number > 0)
 
 
 def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
@@ -187,7 +153,8 @@ def _add_features(ready: Ready, gradient: Array, space: Workspace, part: Part) -
     bins, frame = bins_of(ready, gradient, some), ready.frame(some)
     for lines in cuts:
         taps = ready.taps(listed(frame, lines), some)
-        add_products(ready.table.cells, taps.cell, bins, taps.bin, taps.weights, space)
+        terms = Terms(taps.cell, taps.bin, taps.weights)
+        add_products(ready.table.cells, bins, terms, space, more=True)
 
 
 def table_for_gradient(rois: PlacedRois, space: Workspace) -> tuple[ChannelsLastTable, Copy]:
