@@ -288,6 +288,43 @@ def volume(features, rois, output_size, scale, axis_weights, **options):
     return crops
 
 
+def trilinear(volume, z, y, x):
+    """Return the value of a volume (D, H, W) at a position, 0 out of range."""
+    last = len(volume) - 1
+    if not -1 <= z <= last + 1:
+        return 0.0
+    z = min(max(z, 0), last)
+    lower = math.floor(z)
+    upper = min(lower + 1, last)
+    near, far = bilinear(volume[lower], y, x), bilinear(volume[upper], y, x)
+    return near * (1 - (z - lower)) + far * (z - lower)
+
+
+def volume_maxima(features, rois, output_size, scale, *, renormalize=False, **options):
+    """Return the largest sample of each bin of volumes."""
+    maps = features.astype(np.float64)
+    crops = np.zeros((len(rois), maps.shape[1], *output_size))
+    for k, (image, x1, y1, z1, x2, y2, z2) in enumerate(np.asarray(rois, np.float64).tolist()):
+        axes = [
+            samples(low, high, cells, bins, factor, **options)
+            for low, high, cells, bins, factor in zip(
+                (z1, y1, x1), (z2, y2, x2), maps.shape[2:], output_size, scale, strict=True
+            )
+        ]
+        for c, *place in np.ndindex(crops.shape[1:]):
+            points = list(product(*(axis[p] for axis, p in zip(axes, place, strict=True))))
+            if renormalize:
+                sizes = maps.shape[2:]
+                points = [
+                    one
+                    for one in points
+                    if all(-1 <= at <= size for at, size in zip(one, sizes, strict=True))
+                ]
+            read = [trilinear(maps[int(image), c], *one) for one in points]
+            crops[(k, c, *place)] = max(read, default=0)
+    return crops
+
+
 def fancy_volume(features, rois, output_size, spatial_scale, sampling_ratio):
     """Return RoIAlign of volumes with all samples gathered by fancy indexing, not aligned."""
     crops = np.empty((len(rois), features.shape[1], *output_size), features.dtype)

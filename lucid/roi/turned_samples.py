@@ -145,17 +145,13 @@ def listed(frame: Frame, lines: Lines) -> Samples:
 
 def shares_in_range(geometry: Geometry, grids: TurnedGrids) -> Floats:
     """Return the share of each bin's samples that are in range, (K, PH, PW); 0 without any."""
-    PH, PW = geometry.pooled
-    frame, counts = Frame.of(geometry, grids), np.zeros(len(geometry) * PH * PW)
-    for some, cuts in parts(geometry, frame, 1):
+    counts = np.zeros((len(geometry), *geometry.pooled))
+    for some, cuts in parts(geometry, Frame.of(geometry, grids), 1):
         own = Frame.of(geometry[some], TurnedGrids._make(values[:, some] for values in grids))
-        for lines in cuts:
-            samples = listed(own, lines)
-            p, q = samples.bin
-            numbers = ((some.start + samples.roi) * PH + p) * PW + q
-            counts += np.bincount(numbers, minlength=len(counts))
+        for samples in (listed(own, lines) for lines in cuts):
+            np.add.at(counts[some], (samples.roi, *samples.bin), 1)
     every = np.maximum(grids.samples.astype(np.float64).prod(axis=0), 1)
-    shares: Floats = counts.reshape(-1, PH, PW) / every[:, None, None]
+    shares: Floats = counts / every[:, None, None]
     return shares
 
 

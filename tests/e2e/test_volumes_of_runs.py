@@ -110,6 +110,14 @@ def test_one_number_is_for_all_axes_and_a_file_may_say_the_scale(volumes):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("outside", ["zero", "renormalize"])
+def test_maxima_of_runs_are_those_of_the_function(volumes, outside):
+    features, rois, _ = volumes
+    options = {"mode": "max", "outside": outside}
+    found = crops_of("f.npy", **options, memory="160M", jobs=2)
+    np.testing.assert_array_equal(found, roi_align_3d(features, rois, SIZE, SCALE, **options))
+
+
 def test_boxes_of_each_volume_and_bins_reduced(volumes):
     features, rois, expected = volumes
     some = crops_of("f.npy", rois[:, 1:], batch_index=rois[:, 0].astype(int))
@@ -140,7 +148,10 @@ def test_the_report_says_where_boxes_lie_in_three_dimensions(volumes):
         ({"spatial_scale": (1, 2)}, "spatial_scale must be one number or 3"),
         ({"stride": (1, 2)}, "stride must be one number or 3"),
         ({"layout": "nhwc"}, "layout of operator roi-align-3d must have a d, the depth"),
-        ({"mode": "max"}, "mode means nothing to operator roi-align-3d"),
+        (
+            {"mode": "max", "sampling_ratio": float("inf")},
+            "mode max has no limit for sampling_ratio inf",
+        ),
         ({"boxes": "xywh"}, "takes boxes of x1, y1, z1, x2, y2, z2; boxes xywh are upright"),
         ({"resize": "long:9", "image_size": 9}, "image_size means nothing to operator roi-align"),
         ({"frame": "f.npy"}, "frame means nothing to operator roi-align-3d"),

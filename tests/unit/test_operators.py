@@ -229,6 +229,27 @@ OPERATORS |= {
     ),
 }  # fmt: skip
 
+for name, options, boxes in (
+    ("3-D, max", {"sampling_ratio": 2}, VOLUMES),
+    ("3-D, max, adaptive", {"aligned": True}, VOLUMES[:-1]),
+    ("3-D, max of what is in it", {"sampling_ratio": 2, "outside": "renormalize"}, VOLUMES),
+):
+    OPERATORS[name] = Case(
+        partial(cube, mode="max", **options),
+        counted(
+            oracles.volume_maxima,
+            output_size=CUBE,
+            scale=SCALES,
+            ratio=options.get("sampling_ratio", -1),
+            aligned=options.get("aligned", False),
+            renormalize="outside" in options,
+        ),
+        is_linear=False,
+        boxes=boxes,
+        size=CUBE,
+        depth=(7,),
+    )
+
 
 @cache
 def expected_of(case, dtype):

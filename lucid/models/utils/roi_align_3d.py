@@ -13,6 +13,7 @@ from lucid.roi.operator import (
     VolumeSize,
     as_aligned,
     as_max_samples,
+    as_mode,
     as_outside,
     as_volume_size,
 )
@@ -27,7 +28,7 @@ class ROIAlign3D(Module):
     ----------
     output_size : int or (int, int, int)
         Bins per crop, depth before height before width; an int means a cube.
-    aligned, outside, max_samples
+    aligned, mode, outside, max_samples
         As in `roi_align`.
 
     Examples
@@ -46,11 +47,13 @@ class ROIAlign3D(Module):
         output_size: VolumeSize,
         *,
         aligned: bool = False,
+        mode: str = "avg",
         outside: str = "zero",
         max_samples: SupportsIndex | None = None,
     ) -> None:
         self.output_size, self.aligned = as_volume_size(output_size), as_aligned(aligned)
-        self.outside, self.max_samples = as_outside(outside), as_max_samples(max_samples)
+        self.mode, self.outside = as_mode(mode), as_outside(outside)
+        self.max_samples = as_max_samples(max_samples)
 
     def forward(
         self,
@@ -67,14 +70,19 @@ class ROIAlign3D(Module):
             spatial_scale,
             sampling_ratio,
             self.aligned,
+            mode=self.mode,
             outside=self.outside,
             max_samples=self.max_samples,
         )
 
     def __repr__(self) -> str:
+        mode = "" if self.mode == "avg" else f", mode={self.mode!r}"
         outside = "" if self.outside == "zero" else f", outside={self.outside!r}"
         most = "" if self.max_samples is None else f", max_samples={self.max_samples}"
-        return f"ROIAlign3D(output_size={self.output_size}, aligned={self.aligned}{outside}{most})"
+        return (
+            f"ROIAlign3D(output_size={self.output_size}, aligned={self.aligned}"
+            f"{mode}{outside}{most})"
+        )
 
 
 @typed_by_operands
@@ -86,6 +94,7 @@ def roi_align_3d(
     sampling_ratio: SupportsIndex | float = -1,
     aligned: bool = False,
     *,
+    mode: str = "avg",
     outside: str = "zero",
     max_samples: SupportsIndex | None = None,
     invalid: str = "raise",
@@ -105,7 +114,7 @@ def roi_align_3d(
         Bins per crop, depth before height before width; an int means a cube.
     spatial_scale : float or (float, float, float)
         Cells per input unit; a triple is (z, y, x).
-    sampling_ratio, aligned, outside, max_samples, invalid, expand, channels
+    sampling_ratio, aligned, mode, outside, max_samples, invalid, expand, channels
         As in `roi_align`, along each of the three axes.
 
     Returns
@@ -136,6 +145,7 @@ def roi_align_3d(
         spatial_scale,
         sampling_ratio,
         aligned,
+        mode=mode,
         outside=outside,
         max_samples=max_samples,
     )

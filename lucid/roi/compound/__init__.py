@@ -11,12 +11,20 @@ from lucid.roi.compound.by_bin import ByBin
 from lucid.roi.compound.largest import Largest
 from lucid.roi.compound.maxima import Maxima
 from lucid.roi.compound.resized import Resized
+from lucid.roi.compound.solid_maxima import SolidMaxima
 from lucid.roi.compound.turned import Turned
 from lucid.roi.compound.turned_maxima import TurnedMaxima
 from lucid.roi.compound.volumes import Volumes
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import CropAndResize, RoiAlign3D, RoiAlignRotated, RoiPool, RotatedMax
+from lucid.roi.operators import (
+    CropAndResize,
+    RoiAlign3D,
+    RoiAlignRotated,
+    RoiPool,
+    RotatedMax,
+    VolumeMax,
+)
 from lucid.roi.operators.position_sensitive import PositionSensitive
 from lucid.roi.operators.wrapped import MaxAlign
 
@@ -28,6 +36,7 @@ WAYS: dict[type, Callable[[Any], Engine]] = {
     RoiAlign3D: Volumes,
     RoiAlignRotated: Turned,
     RotatedMax: TurnedMaxima,
+    VolumeMax: SolidMaxima,
 }
 
 

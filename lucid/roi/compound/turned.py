@@ -28,15 +28,11 @@ class Turned:
         row = np.zeros((1, *crops.shape[1:]), rois.dtype).nbytes
         step = max(CROPS_BYTES // max(row, 1), 1)
         for start in range(0, len(rois.rows), step):
-            part = rois.part(np.arange(start, min(start + step, len(rois.rows))))
+            part = rois.part(np.arange(len(rois.rows))[start : start + step])
             means = np.empty((len(part.rows), *crops.shape[1:]), rois.dtype)
             self._turned.pool(part._replace(rows=np.arange(len(means))), means, workers)
-            with np.errstate(over="ignore", invalid="ignore"):
-                whole = means * _factors(part)[:, None]
-            most = np.finfo(rois.dtype).max
-            whole = np.where(np.isfinite(means), np.clip(whole, -most, most), whole)
             with np.errstate(over="raise", invalid="ignore"):
-                crops[part.rows] = whole
+                crops[part.rows] = _renormalized(means, _factors(part)[:, None])
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features to all of the only region."""
@@ -55,6 +51,14 @@ class Turned:
             return plain
         crop = channels * int(np.prod(operator.output_size)) * np.dtype(dtype).itemsize
         return plain._replace(weights=plain.weights + 3 * max(CROPS_BYTES, crop))
+
+
+def _renormalized(means: Array, factors: Array) -> Array:
+    """Return means times factors; those of the largest values stay finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = means * factors
+    most = np.finfo(means.dtype).max
+    return np.where(np.isfinite(means), np.clip(whole, -most, most), whole)
 
 
 def _operator(rois: PlacedRois) -> RoiAlignRotated:

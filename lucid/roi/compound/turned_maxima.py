@@ -82,9 +82,7 @@ class TurnedMaxima:
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features to all of the only region."""
-        region = rois.regions[0]._replace(features=cast(Array, rois.values))
-        found = turned.laid_out(rois._replace(regions=[region]), workers)
-        values = found._replace(table=found.table._replace(cells=found.table.cells.copy()))
+        values = _values(rois, workers)
         table, copy = turned.table_for_gradient(rois, workers.space)
         for part in values.parts():
             own = turned.bins_of(values, gradient, part[0])
@@ -113,6 +111,13 @@ class Won(NamedTuple):
     samples: Samples
     bin: Ints
     channel: Ints
+
+
+def _values(rois: PlacedRois, workers: Workers[Any]) -> Ready:
+    """Return RoIs with a table of the features whose gradient is asked for, to be kept."""
+    region = rois.regions[0]._replace(features=cast(Array, rois.values))
+    ready = turned.laid_out(rois._replace(regions=[region]), workers)
+    return ready._replace(table=ready.table._replace(cells=ready.table.cells.copy()))
 
 
 def _write_crops(ready: Ready, crops: Array, _: Any, part: Part) -> None:

@@ -27,7 +27,7 @@ from lucid.roi.operators.position_sensitive import (
     ps_roi_pool_of,
 )
 from lucid.roi.operators.rotated import RoiAlignRotated, RotatedMax
-from lucid.roi.operators.volume import RoiAlign3D
+from lucid.roi.operators.volume import RoiAlign3D, VolumeMax
 from lucid.roi.operators.whole_cells import RoiPool
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "RoiAlignRotated",
     "RoiPool",
     "RotatedMax",
+    "VolumeMax",
     "as_operator",
     "contradictions",
     "crop_channels",
@@ -87,7 +88,7 @@ OPERATORS = {
     "ps-roi-pool": Entry(ps_roi_pool_of, SCALED),
     "roi-align-3d": Entry(
         RoiAlign3D.checked,
-        SAMPLED - {"mode", "level"},
+        SAMPLED - {"level"},
         form=VOLUME,
         size=as_volume_size,
         scale=as_volume_scale,

@@ -1,14 +1,23 @@
 """RoIAlign in three dimensions: along each axis what it is in two."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 
 from lucid.roi.forms import VOLUME, BoxForm
 from lucid.roi.geometry import Geometry, Windows
-from lucid.roi.operator import VolumeScale, VolumeSize, as_volume_scale, as_volume_size
-from lucid.roi.operators.family import roi_align_of
+from lucid.roi.operator import (
+    VolumeScale,
+    VolumeSize,
+    as_mode,
+    as_outside,
+    as_sampling_ratio,
+    as_volume_scale,
+    as_volume_size,
+)
+from lucid.roi.operators.family import contradictions, refuse, roi_align_of
 from lucid.roi.operators.wrapped import Sampling
 from lucid.roi.types import Floats, Ints
 
@@ -29,7 +38,10 @@ class RoiAlign3D:
         spatial_scale: VolumeScale = 1.0,
         sampling_ratio: SupportsIndex | float = -1,
         aligned: bool = False,
-        **options: Any,
+        *,
+        mode: str = "avg",
+        outside: str = "zero",
+        max_samples: SupportsIndex | None = None,
     ) -> "RoiAlign3D":
         """Return the operator that a caller asked for, or say which argument cannot be.
 
@@ -40,11 +52,20 @@ class RoiAlign3D:
         """
         deep, *flat = as_volume_size(output_size)
         far, *near = as_volume_scale(spatial_scale)
-        more = sampling_ratio, aligned
-        return cls(
-            plane=roi_align_of((flat[0], flat[1]), (near[0], near[1]), *more, **options),
-            depth=roi_align_of((deep, deep), (far, far), *more, **options),
+        is_max = as_mode(mode) == "max"
+        refuse(contradictions(as_sampling_ratio(sampling_ratio), mode=mode))
+        of_axes = partial(
+            roi_align_of,
+            sampling_ratio=sampling_ratio,
+            aligned=aligned,
+            outside="zero" if is_max else outside,
+            max_samples=max_samples,
         )
+        plane = of_axes((flat[0], flat[1]), (near[0], near[1]))
+        depth = of_axes((deep, deep), (far, far))
+        if is_max:
+            return VolumeMax(plane, depth, as_outside(outside) == "renormalize")
+        return cls(plane, depth)
 
     @property
     def output_size(self) -> tuple[int, int, int]:
@@ -88,3 +109,10 @@ class RoiAlign3D:
             Geometry(self.depth, size[[0, 0]], depth),
             Geometry(self.plane, size[1:], Windows(first[1:], count[1:], flat)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMax(RoiAlign3D):
+    """The largest sample of each bin; 0 for one out of range, or that does not take part."""
+
+    renormalize: bool  # whether samples out of range do not take part
