@@ -49,7 +49,7 @@ def write_pages(folder):
     sys.modules["lucid_cli"] = module_from_spec(spec)
     pages = dict(
         import_module("lucid_cli.manual").pages(
-            import_module("lucid_cli.main").commands, import_module("lucid").__version__
+            import_module("lucid_cli.commands").commands, import_module("lucid").__version__
         )
     )
     for name, text in pages.items():

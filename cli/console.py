@@ -14,9 +14,11 @@ import click
 
 from lucid.stream.wording import in_units, shown
 
+from .interrupts import Interrupted
+
 if TYPE_CHECKING:
     from lucid.fitter.report import FrameReport
-    from lucid.stream import ArrayInfo, ExtractReport
+    from lucid.stream import ArrayInfo, ExtractReport, TextInfo
     from lucid.stream.write.shards import Progress
     from lucid.verifier.report import VerifyReport
     from lucid.viewer.parts import Scene
@@ -31,8 +33,14 @@ def complain(message: str) -> None:
     _say(f"Error: {shown(' '.join(message.split()))}", to_stderr=True)
 
 
+def interrupted_early() -> None:
+    """Say after a signal that nothing was done yet."""
+    _say("Interrupted before a crop was written", to_stderr=True)
+
+
 def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bool) -> None:
     """Say after a signal how far the run came and, if something was kept, how to go on."""
+    Interrupted.told = True
     option = "--resume instead of --overwrite" if overwrite else "--resume"
     way = f"; the same command with {option} finishes {report.output}" if kept else ""
     _say(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", to_stderr=True)
@@ -40,6 +48,7 @@ def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bo
 
 def interrupted_in(number: int, runs: int, overwrite: bool) -> None:
     """Say after a signal in which of many runs it came."""
+    Interrupted.told = True
     way = "without --overwrite" * overwrite or "as it is"
     _say(f"Interrupted in run {number + 1} of {runs}; the same command {way} goes on", True)
 
@@ -128,17 +137,32 @@ def show_shards(path: str, progress: Progress) -> None:
     _say(shown(f"{path} is unfinished: {progress}"))
 
 
-def show_file_as_json(path: str, arrays: Sequence[ArrayInfo], shards: Progress | None) -> None:
+def show_file_as_json(
+    path: str, found: list[ArrayInfo] | TextInfo | None, shards: Progress | None
+) -> None:
     """Print what a file holds as one JSON object."""
+    arrays = found if isinstance(found, list) else []
     _print_json({
         "path": path,
         "arrays": [_described(info) for info in arrays],
+        "table": None if found is None or isinstance(found, list) else found._asdict(),
         "shards": shards._asdict() if shards else None,
     })  # fmt: skip
 
 
-def show_arrays(path: str, arrays: Sequence[ArrayInfo]) -> None:
-    """Print what a file holds."""
+def show_file(path: str, files: int, info: list[ArrayInfo] | TextInfo) -> None:
+    """Print what a file holds, the first of so many."""
+    if files > 1:
+        _say(shown(f"{path} is the first of {files} files"))
+    if isinstance(info, list):
+        _show_arrays(path, info)
+    else:
+        needs = " with --columns" * info.needs_columns
+        roles = [*info.roles, *["rois"] * info.needs_columns]
+        _say(shown(f"{path}  {info}{_use(roles)}{needs}"))
+
+
+def _show_arrays(path: str, arrays: Sequence[ArrayInfo]) -> None:
     if not arrays:
         _say(f"{path} holds no arrays")
     for info in arrays:
@@ -146,8 +170,11 @@ def show_arrays(path: str, arrays: Sequence[ArrayInfo]) -> None:
         storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
         storage += f" {info.compression}" if info.compression else ""
         name += f" -> {info.target}" if info.target else ""
-        use = f"  usable as {' or '.join(info.roles)}" if info.roles else ""
-        _say(shown(f"{name}  {info.shape} {info.kind}, {storage}{use}"))
+        _say(shown(f"{name}  {info.shape} {info.kind}, {storage}{_use(info.roles)}"))
+
+
+def _use(roles: Sequence[str]) -> str:
+    return f"  usable as {' or '.join(roles).replace('_', '-')}" if roles else ""
 
 
 def _described(info: ArrayInfo) -> dict[str, Any]:

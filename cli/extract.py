@@ -52,8 +52,8 @@ def _do(
     settings: Settings, dry_run: bool, as_json: bool, quiet: bool, progress: bool | None
 ) -> None:
     """Do a run and report on it."""
+    from lucid.errors import spelled
     from lucid.stream import prepare
-    from lucid.stream.checks import spelled
 
     with prepare(settings) as extraction:
         report, shows = extraction.report, not (quiet or as_json)

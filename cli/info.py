@@ -12,22 +12,23 @@ from . import console, options
 @options.from_table("trust_input")
 @options.as_json
 def info(file: str, trust_input: bool | None, as_json: bool) -> None:
-    """List the arrays of a file, and what each is usable as.
+    """List what a file holds, and what each is usable as.
 
-    For each its shape, its dtype, and how it is stored. Of OUTPUT.part, which shards are missing.
+    For each array its shape, its dtype, and how it is stored; of a table its rows and columns. Of
+    a path with {id} or wildcards, the first file. Of OUTPUT.part, which shards are missing.
 
     \b
     lucid-roialign info features.h5
     """  # noqa: D301 - click wants the control character
-    from lucid.stream import list_arrays, shards_of  # here, for --help needs no NumPy
+    from lucid.stream import describe, first_of, shards_of  # here, for --help needs no NumPy
 
     shards = shards_of(file)
     is_there = shards is None or Path(file).exists()
-    arrays = list_arrays(file, trust=bool(trust_input)) if is_there else None
+    found = describe(file, trust=bool(trust_input)) if is_there else None
     if as_json:
-        console.show_file_as_json(file, arrays or [], shards)
+        console.show_file_as_json(file, found, shards)
         return
     if shards is not None:
         console.show_shards(file, shards)
-    if arrays is not None:
-        console.show_arrays(file, arrays)
+    if found is not None:
+        console.show_file(*first_of(file), found)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lucid.errors import LucidError
-from lucid.stream.checks import PIPE, ArgumentError, spelled
+from lucid.errors import LucidError, spelled
+from lucid.stream.checks import PIPE, ArgumentError
 from lucid.stream.options import OPTIONS
 
 from . import config, console, options
@@ -110,4 +110,4 @@ def _outcome(place: str, run: Run, dry_run: bool, tell: Callable[[float], None])
             report = extraction.run(lambda rows_done: tell(rows_done / rows))
             return Outcome(run.line, output, "done", report)
     except LucidError as error:
-        return Outcome(run.line, output, "failed", error=str(error))
+        return Outcome(run.line, output, "failed", error=error.spelled(options.flag_of))

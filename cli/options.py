@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from lucid.stream.checks import ArgumentError, spelled
+from lucid.errors import spelled
+from lucid.stream.checks import ArgumentError
 from lucid.stream.options import ALIASES, OPTIONS, REQUIRED, Option
 
 from . import config

@@ -26,7 +26,7 @@ def preview(as_json: bool, quiet: bool, **arguments: Any) -> None:
     lucid-roialign preview --features f.h5 --rois r.npy --spatial-scale 0.0625
     lucid-roialign preview --crops crops.h5 --worst --html report.html
     """  # noqa: D301 - click wants the control character
-    from lucid.stream.checks import spelled  # here, for --help needs no NumPy
+    from lucid.errors import spelled  # here, for --help needs no NumPy
     from lucid.viewer.preview import require_outputs, write_outputs
     from lucid.viewer.scene import make_scene
     from lucid.viewer.wishes import Wishes

@@ -1,11 +1,75 @@
 """The exceptions that lucid raises. Each is a `LucidError` and also the builtin it refines."""
 
+from __future__ import annotations
+
 import errno
+from collections.abc import Callable
 from os import PathLike, strerror
+from string import Formatter
+from typing import Any, Self
+
+Spell = Callable[[str], str]  # from the name of an argument to how a caller writes it
+
+
+def spelled(text: str, spell: Spell = str) -> str:
+    """Return a text in which `spell` writes the names of arguments, which stand in braces.
+
+    A value may follow a name: `{overwrite:True}` is `overwrite=True`, or `--overwrite`.
+
+    Examples
+    --------
+    >>> spelled("{image_size} is for {{id}}", "--{}".format)
+    '--image_size is for {id}'
+    >>> spelled("pass {invalid:zero}"), spelled("pass {invalid:zero}", "--{}".format)
+    ("pass invalid='zero'", 'pass --invalid zero')
+    """
+    parts = Formatter().parse(text)
+    return "".join(
+        before + (_with_value(name, spell(name), value) if name else "")
+        for before, name, value, _ in parts
+    )
+
+
+def _with_value(name: str, said: str, value: str | None) -> str:
+    """Return an argument with its value, as keyword or as flag."""
+    if not value:
+        return said
+    if said == name:
+        return f"{name}={value if value == 'True' or value.isdecimal() else repr(value)}"
+    return said if value == "True" else f"{said} {value}"
+
+
+def literal(text: str) -> str:
+    """Return a text in such a way that `spelled` leaves it as it is.
+
+    Examples
+    --------
+    >>> spelled(literal("feats/{id}.npy"))
+    'feats/{id}.npy'
+    """
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 class LucidError(Exception):
     """Anything that lucid found wrong with data or files that it was given."""
+
+    fact: str | None = None  # the message, to be `spelled`, if it names arguments
+
+    @classmethod
+    def of(cls, fact: str, *more: Any) -> Self:
+        """Return an error whose message is to be `spelled`; here, arguments are keywords."""
+        error = cls(spelled(fact), *more)
+        error.fact = fact
+        return error
+
+    @classmethod
+    def advising(cls, text: str, advice: str, *more: Any) -> Self:
+        """Return an error with advice that is to be `spelled`, after a text that is as it is."""
+        return cls.of(f"{literal(text)}; {advice}", *more)
+
+    def spelled(self, spell: Spell) -> str:
+        """Return the message in which `spell` writes the names of arguments."""
+        return str(self) if self.fact is None else spelled(self.fact, spell)
 
 
 class ShapeError(LucidError, ValueError):
@@ -49,8 +113,8 @@ class _FileError(OSError):
     def __str__(self) -> str:
         return str(self.args[0])
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (str(self), str(self.filename))
+    def __reduce__(self) -> tuple[type, tuple[str, str], dict[str, Any]]:
+        return type(self), (str(self), str(self.filename)), vars(self)
 
 
 class MissingFileError(_FileError, SourceError, FileNotFoundError):

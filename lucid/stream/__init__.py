@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from lucid.stream.extract import prepare
     from lucid.stream.extraction import Extraction
     from lucid.stream.read.arrays import list_arrays
+    from lucid.stream.read.described import TextInfo, describe, first_of
     from lucid.stream.read.source import ArrayInfo
     from lucid.stream.report import ExtractReport
     from lucid.stream.settings import Settings
@@ -18,6 +19,9 @@ _HOMES = {
     "ExtractReport": "report",
     "Extraction": "extraction",
     "Settings": "settings",
+    "TextInfo": "read.described",
+    "describe": "read.described",
+    "first_of": "read.described",
     "list_arrays": "read.arrays",
     "prepare": "extract",
     "shards_of": "write.shards",
@@ -28,6 +32,9 @@ __all__ = [
     "ExtractReport",
     "Extraction",
     "Settings",
+    "TextInfo",
+    "describe",
+    "first_of",
     "list_arrays",
     "prepare",
     "shards_of",

@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -16,7 +17,10 @@ import h5py
 import numpy as np
 import pytest
 from command import PATIENCE, RUN, run, run_here
-from lucid_cli import main as command_line
+from lucid_cli import commands as command_line
+from lucid_cli import interrupts as lucid_interrupts
+from lucid_cli import main as lucid_main
+from lucid_cli.options import flag_of
 
 import lucid
 from lucid.stream.options import Options
@@ -132,7 +136,7 @@ def test_progress_is_drawn_on_stderr_only_if_asked_without_a_terminal(files):
         (["--features", "gone.h5", "--rois", "r.npy"], 1, "gone.h5 cannot be opened: No such file"),
         (["--features", "f.h5::x", "--rois", "r.npy"], 1, "f.h5 has no dataset 'x'; it holds"),
         (["--features", "r.npy", "--rois", "r.npy"], 1, "r.npy must have shape (N, C, H, W)"),
-        (["--features", "f.npy", "--rois", "bad.npy"], 1, "(--invalid zero) makes"),
+        (["--features", "f.npy", "--rois", "bad.npy"], 1, "; --invalid zero makes"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "no/c.h5"], 1, "no directory no"),
         (["--features", "f.npy", "--rois", "r.npy", "--memory", "1M"], 1, "must be at least 43M"),
         (["--features", "f.npy", "--rois", "r.npy", "-o", "f.npy", "--overwrite"], 1, "an input"),
@@ -282,8 +286,8 @@ def test_info_lists_the_arrays_of_a_file(files):
 
 
 def test_info_says_what_is_wrong_with_a_file(files):
-    Path("note.txt").write_text("hello")
-    for name in ("gone.h5", "note.txt"):
+    Path("note.md").write_text("hello")
+    for name in ("gone.h5", "note.md"):
         done = info(name)
         assert done.returncode == 1
         assert re.fullmatch(f"Error: {name} .*\n", done.stderr)
@@ -356,3 +360,46 @@ def test_every_command_and_option_says_what_it_does():
     for name, command in command_line.commands.commands.items():
         assert command.help, name
         assert all(option.help for option in options_of(name).values())
+
+
+@pytest.mark.parametrize("kind", [lucid_interrupts.Interrupted, ImportError])
+def test_an_interrupt_before_the_first_crop_is_told(kind, monkeypatch, capsys):
+    """Imports of compiled code turn an interrupt into another error."""
+
+    def fail():
+        monkeypatch.setattr(lucid_interrupts.Interrupted, "by", signal.SIGTERM)
+        raise kind
+
+    def ended(number):
+        raise SystemExit(number)
+
+    monkeypatch.setattr(lucid_interrupts.Interrupted, "told", False)
+    monkeypatch.setattr("lucid_cli.main._run", fail)
+    monkeypatch.setattr("lucid_cli.main.die_of", ended)
+    with pytest.raises(SystemExit) as status:
+        lucid_main._status()
+    assert status.value.code == signal.SIGTERM
+    assert capsys.readouterr().err == "Interrupted before a crop was written\n"
+    lucid_interrupts.Interrupted.by = None
+
+
+def test_errors_are_spelled_as_their_caller_writes_options(files):
+    said = {
+        "crops.h5 exists; pass %s to replace it": ("overwrite=True", "--overwrite"),
+        "r.npy (60, 4): boxes (K, 4) need %s to say their image, boxes (N, M, 4) may have %s; or "
+        "give rows (batch_index, x1, y1, x2, y2)": (
+            "batch_index, box_ranges or box_counts", "--batch-index, --box-ranges or --box-counts",
+            "box_counts", "--box-counts",
+        ),
+    }  # fmt: skip
+    Path("crops.h5").touch()
+    np.save("k.npy", np.load("r.npy"))
+    for name, (text, words) in zip(("k.npy", "r.npy"), said.items(), strict=True):
+        if name == "r.npy":
+            np.save(name, np.load(name)[:, 1:])
+        with pytest.raises(lucid.LucidError) as raised:
+            lucid.extract("f.npy", name)
+        assert str(raised.value) == text % words[::2]
+        again = pickle.loads(pickle.dumps(raised.value))
+        for error in (raised.value, again):
+            assert error.spelled(flag_of) == text % words[1::2]

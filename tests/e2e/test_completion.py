@@ -10,7 +10,7 @@ import sys
 import click
 import pytest
 from command import run_here
-from lucid_cli.main import commands
+from lucid_cli.commands import commands
 from lucid_cli.manual import pages
 
 import lucid

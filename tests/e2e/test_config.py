@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command import run_here
 from lucid_cli import config
+from lucid_cli.commands import commands
 from lucid_cli.extract import extract
-from lucid_cli.main import commands
 from lucid_cli.preview import preview
 
 from lucid.stream.options import OPTIONS

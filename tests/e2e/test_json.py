@@ -129,7 +129,7 @@ def test_the_schema_names_every_key_of_a_report_and_is_printed():
 
 
 def test_the_validator_finds_what_is_wrong():
-    good = {"schema": 1, "path": "f", "arrays": [], "shards": None}
+    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "shards": None}
     assert list(faults(good, SCHEMA)) == []
     for wrong in ({"schema": 2}, {"arrays": {}}, {"more": 1}, {"shards": {"shards": 1}}):
         assert list(faults(good | wrong, SCHEMA))
@@ -139,7 +139,7 @@ def test_others_read_the_schema_as_we_do():
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    good = {"schema": 1, "path": "f", "arrays": [], "shards": None}
+    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "shards": None}
     assert validator.is_valid(good)
     for wrong in ({"schema": 2}, {"arrays": {}}, {"more": 1}, {"shards": {"shards": 1}}):
         assert not validator.is_valid(good | wrong)
