@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lucid.errors import DTypeError, RoiError, ShapeError
+from lucid.errors import DTypeError, RoiError, ShapeError, literal
 from lucid.roi.forms import UPRIGHT, BoxForm, shortly
 from lucid.roi.operator import as_invalid
 from lucid.roi.types import Array, Bools, Floats, Indices, Ints
@@ -85,15 +85,16 @@ class RoiReport:
             self.invalid -= self.defects.pop(kind).count
 
     def require_valid(self, name: str, hint: str = "") -> None:
-        """Raise `RoiError` about the first invalid row, if there is one, with a hint."""
+        """Raise `RoiError` about the first invalid row, if there is one, with a hint.
+
+        The hint is to be `spelled`.
+        """
         if self.invalid:
             first = min(self.defects.values(), key=lambda defect: defect.rows)
             others = self.invalid - 1
             more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
-            raise RoiError(
-                f"{name}: {first.fact}{more}{hint}; "
-                "invalid='zero' (--invalid zero) makes them zeros"
-            )
+            text = literal(f"{name}: {first.fact}{more}")
+            raise RoiError.of(f"{text}{hint}; {{invalid:zero}} makes them zeros")
 
 
 def as_rois(

@@ -7,8 +7,9 @@ import os
 import re
 from collections.abc import Callable
 from importlib import import_module
-from string import Formatter
 from typing import TYPE_CHECKING, Any
+
+from lucid.errors import spelled
 
 PathLike = str | os.PathLike[str]
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def is_url(path: PathLike) -> bool:
     >>> is_url("https://example.org/f.npy"), is_url("f.h5::x")
     (True, False)
     """
-    text = str(path)
-    return "://" in text and re.match("[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
+    return re.match("[A-Za-z][A-Za-z0-9+.-]+://", str(path)) is not None
 
 
 class Held:
@@ -53,29 +53,6 @@ class Held:
         return "array"
 
 
-def spelled(text: str, spell: Callable[[str], str]) -> str:
-    """Return a text in which `spell` writes the names of arguments, which stand in braces.
-
-    Examples
-    --------
-    >>> spelled("{image_size} is for {{id}}", "--{}".format)
-    '--image_size is for {id}'
-    """
-    names = {part[1] for part in Formatter().parse(text) if part[1]}
-    return text.format(**{name: spell(name) for name in names})
-
-
-def literal(text: str) -> str:
-    """Return a text in such a way that `spelled` leaves it as it is.
-
-    Examples
-    --------
-    >>> spelled(literal("feats/{id}.npy"), str)
-    'feats/{id}.npy'
-    """
-    return text.replace("{", "{{").replace("}", "}}")
-
-
 class ArgumentError(ValueError):
     """Arguments that contradict each other.
 
@@ -86,7 +63,7 @@ class ArgumentError(ValueError):
     """
 
     def __init__(self, fact: str) -> None:
-        super().__init__(spelled(fact, str))
+        super().__init__(spelled(fact))
         self.fact = fact
 
 

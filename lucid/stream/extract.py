@@ -10,10 +10,10 @@ from warnings import warn
 
 from numpy.typing import NDArray
 
-from lucid.errors import FrameError, FrameWarning, RoiError
+from lucid.errors import FrameError, FrameWarning, RoiError, spelled
 from lucid.roi.engines.selection import get_engine
 from lucid.stream import tuning
-from lucid.stream.checks import PathLike, SourceLike, spelled
+from lucid.stream.checks import PathLike, SourceLike
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
 from lucid.stream.plan.coverage import Coverage
@@ -126,7 +126,7 @@ def extract(
     settings = Settings(features=features, rois=rois, output=output, **options)
     with prepare(settings, executor) as extraction:
         for fact in extraction.warnings:
-            warn(spelled(fact, str), FrameWarning, stacklevel=2)
+            warn(spelled(fact), FrameWarning, stacklevel=2)
         return extraction.report if dry_run else extraction.run(on_progress)
 
 
@@ -215,7 +215,7 @@ def _hint(found: Survey, table: RoiSource) -> str:
 def _require_frame(coverage: Coverage, strict: bool) -> None:
     """Raise the first warning if a run is strict."""
     for fact in coverage.warnings() if strict else ():
-        raise FrameError(spelled(fact, str))
+        raise FrameError.of(fact)
 
 
 def _start(

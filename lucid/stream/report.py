@@ -11,9 +11,8 @@ from io import BytesIO
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from lucid.errors import LucidError
+from lucid.errors import LucidError, spelled
 from lucid.roi.forms import UPRIGHT
-from lucid.stream.checks import spelled
 from lucid.stream.options import OPTIONS, Recorded
 from lucid.stream.options.option import OPERATOR
 from lucid.stream.plan.job import Job
@@ -138,7 +137,7 @@ class ExtractReport:
             without_boxes=job.rois.missing,
             unmatched=settings.unmatched,
             unmatched_rois=job.rois.named.unmatched,
-            warnings=tuple(spelled(fact, str) for fact in coverage.warnings()),
+            warnings=tuple(spelled(fact) for fact in coverage.warnings()),
             images=int(survey.valid.reshape(-1, maps.images).any(axis=0).sum()),
             spooled_bytes=job.features.spooled_bytes,
             missing_chunks=job.features.missing_chunks,

@@ -7,16 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lucid.errors import LucidError, SourceError
-from lucid.stream.checks import (
-    IN_GROUPS,
-    OUTPUT_SUFFIXES,
-    PIPE,
-    PLACE,
-    ArgumentError,
-    is_url,
-    literal,
-)
+from lucid.errors import LucidError, SourceError, literal
+from lucid.stream.checks import IN_GROUPS, OUTPUT_SUFFIXES, PIPE, PLACE, ArgumentError, is_url
 from lucid.stream.read.url import Url
 from lucid.stream.settings import Settings
 from lucid.stream.write.recorded import arguments_of, read_recorded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from lucid.stream.checks import spelled
+from lucid.errors import spelled
 from lucid.viewer.parts import Image, Roi, Scene
 
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 from warnings import warn
 
-from lucid.errors import FrameWarning
-from lucid.stream.checks import PIPE, PathLike, SourceLike, spelled
+from lucid.errors import FrameWarning, spelled
+from lucid.stream.checks import PIPE, PathLike, SourceLike
 from lucid.stream.options import documented
 from lucid.stream.write.whole import require_free, write_whole
 from lucid.viewer.options import PREVIEW, PreviewOptions
@@ -73,7 +73,7 @@ def preview(
     require_outputs(wishes)
     scene = make_scene(wishes)
     for fact in scene.warnings:
-        warn(spelled(fact, str), FrameWarning, stacklevel=2)
+        warn(spelled(fact), FrameWarning, stacklevel=2)
     write_outputs(scene)
     from lucid.viewer.figure import make_figure
 

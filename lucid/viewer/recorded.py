@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lucid.stream.checks import literal
+from lucid.errors import literal
 from lucid.stream.read.arrays import list_arrays, open_source
 from lucid.stream.write.layout import DATASET
 from lucid.viewer.parts import Floats, Image, Roi

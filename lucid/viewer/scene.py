@@ -15,7 +15,6 @@ from lucid.roi.forms import UPRIGHT
 from lucid.roi.operators import RoiAlign
 from lucid.roi.operators.align import MAX_BIN_SAMPLES
 from lucid.roi.table import examine
-from lucid.stream.checks import spelled
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
@@ -84,7 +83,7 @@ def _plan(job: Job, choice: Choice, coverage: Coverage, settings: Settings) -> P
     done = RowSet.all_but(job.rois.rois, np.unique(choice.rows))
     found = survey(job.rois, done, coverage)
     for fact in coverage.warnings() if settings.strict else ():
-        raise FrameError(spelled(fact, str))
+        raise FrameError.of(fact)
     return make_plan(job, found, settings.memory)
 
 

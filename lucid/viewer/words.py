@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from lucid.stream.checks import spelled
+from lucid.errors import spelled
 from lucid.viewer.parts import Image, Roi, Scene
 
 LONG_LINE, LINE = 175, 138  # characters at the foot of a picture; beside a scale of colours
@@ -73,7 +73,7 @@ def facts(scene: Scene) -> Iterator[str]:
     yield "  ·  ".join(parts)
     yield f"positions in cells; {report.frame}"
     for fact in scene.warnings:
-        yield f"Warning: {spelled(fact, str)}"
+        yield f"Warning: {spelled(fact)}"
     for roi in scene.strays:
         yield f"row {roi.row} is on no image: {roi.fact}"
     if scene.left_out:

@@ -208,5 +208,5 @@ def test_bfloat16_without_a_name(files, form):
 
 def test_values_without_a_type_are_refused_with_what_they_may_be(files):
     np.save("a.npy", np.zeros((1, 2, 3, 4), "V2"))
-    with pytest.raises(DTypeError, match="got .V2; if they are bfloat16, pass --features-dtype"):
+    with pytest.raises(DTypeError, match="got .V2; if they are bfloat16, pass features_dtype='bf"):
         crops_of("a.npy")

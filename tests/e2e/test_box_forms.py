@@ -160,7 +160,7 @@ def test_five_columns_without_an_image_are_refused_by_what_the_last_holds(
     message = f"t.npy: rows seem to be x1, y1, x2, y2 and {kind}, not batch_index"
     with pytest.raises(RoiError, match=message) as caught:
         crops_of("t.npy", features="many.npy", invalid=invalid)
-    assert "--columns x1,y1,x2,y2 --batch-index PATH" in str(caught.value)
+    assert "pass columns='x1,y1,x2,y2' and the image of each box by" in str(caught.value)
 
 
 def test_the_way_out_of_five_columns_works(files, rng):
@@ -186,7 +186,7 @@ def test_rows_that_have_an_image_are_not_taken_for_others(files, rng, order):
 
 def test_ids_in_the_first_column_are_not_taken_for_boxes(files):
     np.save("t.npy", np.add(files.rois, [1000, 0, 0, 0, 0]))
-    with pytest.raises(RoiError, match="If images are named by ids, pass these"):
+    with pytest.raises(RoiError, match="if images are named by ids, pass these"):
         crops_of("t.npy")
     Path("ids.txt").write_text("\n".join(map(str, [1000, 1001, 1002, 1003, 7])))
     with pytest.raises(RoiError, match=r"of 5 such numbers are ids of images, which index_by='id'"):

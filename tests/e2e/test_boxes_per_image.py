@@ -182,8 +182,8 @@ def test_boxes_in_chunks_and_in_another_order_of_bytes(each):
     [
         ("gone/{id}.npy", {}, SourceError, r"gone/\{id\}.npy matches nothing, as for '9'"),
         ("m.h5::{id}_none", {}, SourceError, r"m.h5::\{id\}_none matches nothing, as for '9'"),
-        ("labels/{id}.npy", {"features": "f.h5", "ids": None}, ShapeError, r"pass ids \(--ids\)"),
-        ("labels/{id}.npy", {"batch_index": "r.npy"}, ShapeError, "drop --batch-index"),
+        ("labels/{id}.npy", {"features": "f.h5", "ids": None}, ShapeError, "pass ids, one per"),
+        ("labels/{id}.npy", {"batch_index": "r.npy"}, ShapeError, "drop batch_index"),
         ("labels/{id}.npy", {"frame": "labels/{id}.npy"}, ShapeError, r"1 or 2 or 4 numbers of on"),
         ("labels/{id}.npy", {"image_size": "m.h5::frames/{id}"}, ShapeError, "must have 2 numbers"),
         (

@@ -249,7 +249,7 @@ def test_a_broken_executor_ends_in_one_line_that_says_how_to_go_on(files, expect
             raise BrokenProcessPool("a worker\nis gone")
         return call(setup, task)
 
-    with pytest.raises(SinkError, match="--resume finishes the run") as caught:
+    with pytest.raises(SinkError, match="resume=True finishes the run") as caught:
         extract(executor=AtOnce(breaks), jobs=1)
     assert isinstance(caught.value.__cause__, BrokenProcessPool)
     assert "BrokenProcessPool: a worker is gone" in str(caught.value)

@@ -148,7 +148,7 @@ def test_the_same_job_gives_the_same_bytes_and_says_what_determined_them(files, 
 
 def test_an_existing_output_is_refused_and_kept(files):
     Path("crops.h5").write_bytes(b"precious")
-    with pytest.raises(SinkError, match="crops.h5 exists; pass --overwrite to replace it"):
+    with pytest.raises(SinkError, match="crops.h5 exists; pass overwrite=True to replace it"):
         lucid.extract("f.npy", "r.npy")
     assert Path("crops.h5").read_bytes() == b"precious"
     lucid.extract("f.npy", "r.npy", overwrite=True)

@@ -47,7 +47,7 @@ def lures(files):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("linked", "is a link to another file, 'f.h5'; pass --trust-input"),
+        ("linked", "is a link to another file, 'f.h5'; pass trust_input=True"),
         ("group/features", "is a link to another file, 'f.h5'"),
         ("soft", "is a link to another file, 'f.h5'"),
         ("deep/softer", "is a link to another file, 'f.h5'"),

@@ -297,6 +297,6 @@ def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkey
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    with pytest.raises(SinkError, match="no process can be started .* unavailable; pass --jobs 1"):
+    with pytest.raises(SinkError, match="no process can be started .* unavailable; pass jobs=1"):
         lucid.extract("f.npy", "r.npy", "c.npy", jobs=2)
     assert not list(Path().glob("c.npy*"))

@@ -52,7 +52,7 @@ def out(files):
 def test_a_virtual_dataset_of_the_same_file_is_no_way_out(out, way):
     expected = crops_of("f.npy")
     for name in ("stored", "linked", "soft", "group/features", "away"):
-        with pytest.raises(SourceError, match=f"out.h5::{way}/{name} .*; pass --trust-input"):
+        with pytest.raises(SourceError, match=f"out.h5::{way}/{name} .*; pass trust_input=True"):
             crops_of(f"out.h5::{way}/{name}")
         followed = crops_of(f"out.h5::{way}/{name}", trust_input=True)
         np.testing.assert_array_equal(followed, expected)

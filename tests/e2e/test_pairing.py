@@ -172,11 +172,35 @@ def test_an_image_without_a_frame_is_named(maps, missing):
         extracted(np.zeros((1, 5)), ids=np.arange(IMAGES), frame="frame{id}.npy")
 
 
-def test_a_table_of_text_must_name_images_itself(maps):
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"batch_index": np.array([2, 0, 3])},
+        {"batch_index": np.array(["c", "a", "d"]), "ids": np.array([*"abcd"])},
+        {"box_ranges": np.array([[1, 2], [0, 0], [0, 1], [2, 3]])},
+    ],
+)
+def test_an_option_says_the_images_of_a_table_of_text(maps, option):
+    with open("r.csv", "w") as file:
+        file.write("id,x1,y1,x2,y2\n7,0,0,4,4\n9,1,1,5,5\n8,1,1,5,6\n")
+    lucid.extract("m.npy", "r.csv", "c.h5", **option)
+    boxes = np.array([[2, 0, 0, 4, 4], [0, 1, 1, 5, 5], [3, 1, 1, 5, 6]])
+    lucid.extract("m.npy", boxes, "c.npy")
+    with h5py.File("c.h5") as file:
+        assert np.array_equal(file["crops"], np.load("c.npy"))
+        assert file["roi_ids"][:].tolist() == [7, 9, 8]
+        assert file["rois"][:].tolist() == boxes.tolist()
+
+
+def test_a_table_of_text_says_its_images_once(maps):
+    with open("r.csv", "w") as file:
+        file.write("image_index,x1,y1,x2,y2\n0,0,0,4,4\n")
+    with pytest.raises(ShapeError, match="says the image of each box; drop"):
+        extracted("r.csv", batch_index=np.zeros(1, int))
     with open("r.csv", "w") as file:
         file.write("x1,y1,x2,y2\n0,0,4,4\n")
-    with pytest.raises(ShapeError, match="must name the image of each box in a column"):
-        extracted("r.csv", batch_index=np.zeros(1, int))
+    with pytest.raises(ShapeError, match="has no column that names the image of a box, of 4"):
+        extracted("r.csv")
 
 
 @pytest.mark.filterwarnings("ignore::lucid.FrameWarning")
@@ -188,9 +212,9 @@ def test_words_that_are_not_clear_do_not_matter_where_an_option_is_given(maps):
                 file["features"].attrs["spatial_scale"] = scale
                 file["im_info"] = np.array([[8, 8, scale]] * 2)
     rois = np.array([[3, 0, 0, 4, 4]])
-    with pytest.raises(SourceError, match="1 of 2 files have spatial_scale.*or --spatial-scale"):
+    with pytest.raises(SourceError, match="1 of 2 files have spatial_scale.*or spatial_scale"):
         extracted(rois, "s*.h5")
-    with pytest.raises(SourceError, match="1 of 2 files have im_info.*or --frame"):
+    with pytest.raises(SourceError, match="1 of 2 files have im_info.*or frame"):
         extracted(rois, "s*.h5", spatial_scale=1)
     assert extracted(rois, "s*.h5", spatial_scale=1, frame="none")[0] == [3]
 

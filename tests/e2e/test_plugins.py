@@ -35,7 +35,7 @@ with h5py.File({name!r}, "w") as file:
 def test_files_of_hdf5plugin_are_read_where_they_are_trusted(files, kind):
     pytest.importorskip("hdf5plugin")
     save_with_plugin(files, "a.h5", filter=kind)
-    with pytest.raises(SourceError, match=r"filter 320\d\d \(\w+\), a plug-in; pass --trust-input"):
+    with pytest.raises(SourceError, match=r"filter 320\d\d \(\w+\), a plug-in; pass trust_input="):
         lucid.extract("a.h5", "r.npy", "c.npy", spatial_scale=1 / 16)
     lucid.extract("a.h5", "r.npy", "c.npy", spatial_scale=1 / 16, trust_input=True, jobs=2)
     expected = roi_align(files.features, files.rois, 7, spatial_scale=1 / 16)

@@ -185,7 +185,7 @@ def test_lines_of_the_report_end_where_a_part_does(files):
 
 
 def test_what_is_no_image_of_a_single_map_is_explained(files):
-    with pytest.raises(lucid.RoiError, match="There is one map, which is image 0: images are num"):
+    with pytest.raises(lucid.RoiError, match="there is one map, which is image 0: images are num"):
         lucid.extract(files.features[:1], [[1, 0, 0, 8, 8]], "c.npy")
     with h5py.File("t.h5", "w") as file:
         file["table"], file["list"] = np.zeros((3, 2)), np.zeros(3)

@@ -99,7 +99,7 @@ def test_without_resume_an_unfinished_run_is_named_with_both_ways_out(files):
     with pytest.raises(
         SinkError,
         match=r"c.h5 is unfinished \(\d+% is in c.h5.part\); pass "
-        "--resume to finish it or --overwrite to start over",
+        "resume=True to finish it or overwrite=True to start over",
     ):
         lucid.extract("f.h5", "r.npy", "c.h5")  # fmt: skip
     assert Path("c.h5.part").exists()

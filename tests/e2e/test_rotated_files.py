@@ -188,7 +188,7 @@ def test_files_of_other_boxes_are_named_with_their_columns(turned):
     rows, _ = turned
     for rois, options, message in (
         (rows, CORNERS, r"shape \(K, 9\) with columns \(batch_index, x1, y1, x2, y2, x3, y3, x4"),
-        (rows[:, :5], ROTATED, r"\(K, 6\) with columns .*, or \(K, 5\) with --batch-index"),
+        (rows[:, :5], ROTATED, r"\(K, 6\) with columns .*, or \(K, 5\) with batch_index,"),
         ([rows[:, :5], rows[:, :4]], ROTATED, r"boxes \(n, 5\) for each image, got \(30, 4\)"),
     ):
         with pytest.raises(ValueError, match=message):

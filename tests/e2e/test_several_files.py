@@ -52,6 +52,7 @@ def expected(files):
     [
         ("s*.npy", {}),
         (["s9.npy", Path("s10.npy"), "s11.npy"], {}),
+        (["s9*.npy", "s1?.npy"], {}),
         ("s*.h5::maps/features", {"spatial_scale": None}),
         ("s*.h5::zipped", {}),
         (("s9.h5::zipped", "s10.npy", "s11.h5::zipped"), {}),
@@ -172,7 +173,7 @@ class SimpleRois:
         ({"5": {"file": 0, "idx": -1}}, r"image '5' is map -1 of file 0"),
         ({"5": {"file": 0, "idx": 0}}, r"two images are map 0 of file 0, '5' and '37209'"),
         ({"37209": {"file": 0}}, r"'37209' must be an object with file and idx, got"),
-        ({"37209": 3}, r"'37209' must be an object with file and idx, got 3"),
+        ({"37209": 3}, r"'37209' must be an object of an image, got 3"),
     ],
 )
 def test_an_info_json_that_cannot_be_is_refused(shards, info, change, message):

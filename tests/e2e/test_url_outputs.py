@@ -74,7 +74,7 @@ def test_it_is_what_it_would_be_in_a_folder(files, memory, options):
     assert contents(memory) == whole(**options)
     assert not left()
     assert extract(resume=True, **options).resumed == 60
-    with pytest.raises(SinkError, match=f"{URL} exists; pass --overwrite"):
+    with pytest.raises(SinkError, match=f"{URL} exists; pass overwrite=True"):
         extract(**options)
     with pytest.raises(SinkError, match="is complete, but with aligned False, not True"):
         extract(resume=True, aligned=True, **options)
@@ -123,7 +123,7 @@ def test_what_another_place_has_begun_is_not_taken_for_complete(files, memory, m
             extract()
     for path in left():
         path.unlink() if path.is_file() else __import__("shutil").rmtree(path)
-    with pytest.raises(SinkError, match=f"{URL} exists; pass --overwrite"):
+    with pytest.raises(SinkError, match=f"{URL} exists; pass overwrite=True"):
         extract(aligned=True)
     with pytest.raises(SinkError, match="was begun from elsewhere and is not complete"):
         extract(resume=True, aligned=True)

@@ -1,16 +1,21 @@
 """Inputs with URLs, read by fsspec: in ranges, from any protocol that it knows."""
 
 import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import h5py
 import numpy as np
 import pytest
+import torch_files
 
 import lucid
 from lucid import SinkError, SourceError
 from lucid.models.utils import roi_align
-from lucid.stream import list_arrays
+from lucid.stream import describe, list_arrays
+from lucid.stream.read.fingerprint import fingerprint_of_url
+from lucid.stream.read.url import Url
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -193,3 +198,126 @@ def test_an_hdf5_file_leads_nowhere_even_if_trusted(files, memory):
         for trust in (False, True):
             with pytest.raises(SourceError, match="which is never followed from a URL"):
                 crops_of(f"memory://out.h5::{name}", trust_input=trust)
+
+
+TABLES = {
+    "boxes.csv": "image_id,x1,y1,x2,y2\n37209,8,16,100,120\n5,0,0,200,100\n",
+    "r.json": '[{"image_id": 37209, "bbox": [8, 16, 92, 104]},'
+    ' {"image_id": 5, "bbox": [0, 0, 200, 100]}]',
+    "ids.txt": "12\n5\n37209\n7\n184613\n",
+    "sizes.csv": "image_id,height,width\n37209,192,272\n5,192,272\n",
+    "b37209.csv": "x1,y1,x2,y2\n8,16,100,120\n",
+    "b5.csv": "x1,y1,x2,y2\n0,0,200,100\n",
+}
+
+
+@pytest.fixture
+def tables(files, memory):
+    """Texts and torch files in the store; what the crops of the boxes are."""
+    ids = [12, 5, 37209, 7, 184613]
+    torch_files.save("a.pt", {"deep": {"x": files.features, "ids": ids}})
+    memory.put("a.pt", "/box/a.pt")
+    memory.put("f.npy", "/box/f.npy")
+    for name, text in TABLES.items():
+        memory.pipe_file(f"/box/{name}", text.encode())
+    boxes = np.array([[2, 8, 16, 100, 120], [1, 0, 0, 200, 100]])
+    return roi_align(files.features, boxes, 7, spatial_scale=1 / 16)
+
+
+@pytest.mark.parametrize(
+    ("features", "rois", "options"),
+    [
+        ("a.pt::deep.x", "boxes.csv", {}),
+        ("a.pt::deep.x", "r.json", {"image_size": "sizes.csv", "resize": "stretch:192x272"}),
+        ("f.npy", "boxes.csv", {"ids": "ids.txt"}),
+        ("f.npy", "boxes.csv", {"ids": "a.pt::deep.ids", "image_size": "sizes.csv"}),
+        ("a.pt::deep.x", "b{id}.csv", {}),
+    ],
+)
+def test_texts_and_torch_files(tables, features, rois, options):
+    where = {
+        name: value if name == "resize" else f"memory://box/{value}"
+        for name, value in options.items()
+    }
+    crops = crops_of(f"memory://box/{features}", f"memory://box/{rois}", **where)
+    if rois.startswith("b{"):
+        crops = crops[::-1]  # in the order of images
+    np.testing.assert_array_equal(crops, tables)
+    assert describe("memory://box/ids.txt").roles == ["ids"]
+
+
+def test_what_is_not_there_is_named(tables):
+    for features, rois in (("no.pt", "boxes.csv"), ("a.pt::deep.x", "no.csv")):
+        with pytest.raises(FileNotFoundError, match="no.* cannot be opened: No such file or dir"):
+            crops_of(f"memory://box/{features}", f"memory://box/{rois}")
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """Serves files, in ranges, and notes how much."""
+
+    protocol_version, sent = "HTTP/1.1", 0
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        data = path.read_bytes() if path.is_file() else None
+        if data is None:
+            self.send_error(404)
+            return
+        asked = self.headers.get("Range")
+        begin, end = asked.removeprefix("bytes=").split("-") if asked else ("0", "")
+        part = data[int(begin) : int(end or len(data)) + 1]
+        self.send_response(206 if asked else 200)
+        if asked:
+            last = int(begin) + len(part) - 1
+            self.send_header("Content-Range", f"bytes {begin}-{last}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+        type(self).sent += len(part)
+
+    def log_message(self, *about):
+        pass
+
+
+@pytest.fixture
+def server(files, monkeypatch):
+    """Return the URL of a server of the current folder."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(Ranges, "sent", 0)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_web(server, files, expected):
+    np.savez_compressed("a.npz", x=files.features)
+    torch_files.save("a.pt", {"x": files.features})
+    Path("ids.txt").write_text("a\nb\nc\nd\ne\n")
+    for features in ("f.npy", "a.npz", "a.pt::x"):
+        crops = crops_of(f"{server}/{features}", f"{server}/r.npy", ids=f"{server}/ids.txt")
+        np.testing.assert_array_equal(crops, expected)
+    for image, alone in enumerate(files.features):
+        np.save(f"{image}.npy", alone)
+    crops = crops_of(f"{server}/{{id}}.npy", ids=list("01234"))
+    np.testing.assert_array_equal(crops, expected)
+    with pytest.raises(FileNotFoundError):
+        crops_of(f"{server}/none.npy")
+
+
+def test_a_large_file_of_the_web_is_never_read_whole(server, files):
+    np.save("large.npy", np.zeros((100, 8, 100, 100), np.float32))
+    crops_of(f"{server}/large.npy", np.array([[70, 0, 0, 10, 10]]), spatial_scale=1.0)
+    assert Ranges.sent < 2 << 20
+
+
+def test_a_store_of_the_web_is_known_by_its_metadata(server, files, expected):
+    zarr(files.features)
+    np.testing.assert_array_equal(crops_of(f"{server}/a.zarr::deep/x"), expected)
+    before = fingerprint_of_url(Url(f"{server}/a.zarr"))
+    with open("a.zarr/zarr.json", "a") as file:
+        file.write(" ")
+    assert fingerprint_of_url(Url(f"{server}/a.zarr")) != before

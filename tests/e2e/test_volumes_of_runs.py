@@ -173,14 +173,14 @@ def test_files_that_are_no_volumes_are_named(volumes):
     np.save("flat.npy", np.zeros((1, 2, 3, 4, 5, 6), np.float32))
     with pytest.raises(lucid.ShapeError, match=r"must have shape \(N, C, D, H, W\), got"):
         crops_of("flat.npy")
-    with pytest.raises(lucid.ShapeError, match="or pass --operator roi-align-3d for volumes"):
+    with pytest.raises(lucid.ShapeError, match="or pass operator='roi-align-3d' for volumes"):
         lucid.extract("f.npy", "r.npy")
     with pytest.raises(lucid.ShapeError, match=r"shape \(K, 7\) with columns \(batch_index, x1"):
         crops_of("f.npy", np.zeros((3, 5)))
     with h5py.File("f.h5", "w") as file:
         file["features"] = np.zeros((2, 1, 2, 3, 4), np.float32)
         file["features"].attrs["spatial_scale"] = [[1, 1, 1], [2, 2, 2]]
-    with pytest.raises(lucid.SourceError, match="volumes have one for all; pass --spatial-scale"):
+    with pytest.raises(lucid.SourceError, match="volumes have one for all; pass spatial_scale"):
         lucid.extract("f.h5", np.zeros((3, 7)), operator="roi-align-3d")
 
 

@@ -143,7 +143,7 @@ def test_rows_beside_arrays_per_image_need_an_order(files):
         file["spatial_scale"] = FACTORS[::-1] / 16
         file["spatial_scale"][...] = FACTORS[::-1] / 16
     np.save("ids.npy", np.arange(5)[::-1])
-    with pytest.raises(lucid.SourceError, match=r"order is not known; pass ids \(--ids\)"):
+    with pytest.raises(lucid.SourceError, match="order is not known; pass ids in its order"):
         crops_of("each.h5::{id}_f")
     rows = files.rois.copy()
     rows[:, 0] = 4 - rows[:, 0]

@@ -147,12 +147,32 @@ def test_a_codec_that_loads_objects_is_refused(files):
         crops_of("a.zarr::deep/maps")
 
 
+@pytest.mark.parametrize("codec", ["zfpy", "pcodec"])
+def test_a_codec_that_nothing_bounds_is_of_trusted_files(codec):
+    from lucid.stream.read.zarr_file import _require_codecs
+
+    for about in ({"filters": [{"id": codec}]}, {"codecs": [{"name": f"numcodecs.{codec}"}]}):
+        with pytest.raises(SourceError, match=f"codec '{codec}', .* pass trust_input=True if you"):
+            _require_codecs(about, "a.zarr", trust=False)
+        _require_codecs(about, "a.zarr", trust=True)
+
+
+def test_a_package_that_does_not_load_is_told(files, monkeypatch):
+    def fail(name):
+        raise ValueError("invalid literal")
+
+    save("a.zarr", files.features)
+    monkeypatch.setattr("lucid.stream.read.zarr_file.import_module", fail)
+    with pytest.raises(SourceError, match=r"^a.zarr is zarr, whose package does not load: inv"):
+        crops_of("a.zarr")
+
+
 def test_a_link_out_of_the_folder_is_followed_only_if_it_is_trusted(files, expected):
     save("a.zarr", files.features, "not packed")
     chunk = Path("a.zarr/deep/maps/c/1/0/0/0")
     shutil.move(chunk, "elsewhere")
     chunk.symlink_to(Path("elsewhere").resolve())
-    with pytest.raises(SourceError, match="is a link to another file; pass --trust-input"):
+    with pytest.raises(SourceError, match="is a link to another file; pass trust_input=True"):
         crops_of("a.zarr")
     np.testing.assert_array_equal(crops_of("a.zarr", trust_input=True), expected)
 

@@ -105,7 +105,7 @@ def test_the_same_job_gives_the_same_bytes_and_its_output_can_be_read_again(file
 def test_a_complete_output_is_told_from_that_of_another_job(files, options):
     extract(**options)
     assert extract(resume=True, **options).resumed == 60
-    with pytest.raises(SinkError, match="c.zarr exists; pass --overwrite to replace it"):
+    with pytest.raises(SinkError, match="c.zarr exists; pass overwrite=True to replace it"):
         extract(**options)
     with pytest.raises(SinkError, match="is complete, but with aligned False, not True"):
         extract(resume=True, aligned=True, **options)

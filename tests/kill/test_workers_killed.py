@@ -67,7 +67,10 @@ def one_of(pool):
 @pytest.mark.parametrize("workers", [0, 1, 2, 5])
 def test_a_pool_that_is_killed_is_resumed_on_any_number_of_workers(whole, output, options, workers):
     expected = whole(output, options)
-    with spawned(2) as pool, pytest.raises(SinkError, match="--resume finishes the run") as caught:
+    with (
+        spawned(2) as pool,
+        pytest.raises(SinkError, match="resume=True finishes") as caught,
+    ):
         extract(output, executor=pool, on_progress=at(1 / 3, lambda: one_of(pool)), **options)
     assert isinstance(caught.value.__cause__, BrokenProcessPool)
     told = []

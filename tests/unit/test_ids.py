@@ -43,6 +43,11 @@ def test_spellings_of_one_number_find_each_other(key, image):
         ([], ["a"], [], "as they are"),
         ([3], [], [-1], "as they are"),
         (["img.v1.2"], ["img.v1.2"], [0], "as they are"),
+        (["b/1", "a/1", "c/1"], ["a/1", "b/1"], [1, 0, -1], "as they are"),
+        (["b/1", "a/1"], ["a/1.npy", "b/1.npy"], [1, 0], "without folder and extension"),
+        (["data/b/1", "a/1"], ["a/1", "b/1"], [1, 0], "without folder and extension"),
+        (["b/01", "a/01"], ["a/1", "b/1"], [1, 0], "as numbers"),
+        (["5", 7], ["5", "a_5", "c_7"], [0, 2], "as numbers"),
     ],
 )
 def test_the_first_reading_that_finds_the_most_holds_for_all(keys, ids, index, reading):
@@ -62,6 +67,8 @@ def test_an_id_that_two_images_share_is_an_error_that_names_both():
     with pytest.raises(RoiError, match="rois: image 5 could be 'train_5' or 'val_5'"):
         match([5], ["train_5", "val_5", "val_6"])
     assert match([6], ["train_5", "val_5", "val_6"]).images.tolist() == [2]
+    with pytest.raises(RoiError, match="rois: image '1' could be 'a/1' or 'b/1'"):
+        match(["1"], ["a/1", "b/1"])
 
 
 @given(st.permutations(range(12)), st.lists(st.integers(0, 11), max_size=30))

@@ -26,7 +26,7 @@ BAD = {
 
 @pytest.mark.parametrize("message", BAD)
 def test_an_invalid_row_is_named_with_its_values(message):
-    with pytest.raises(RoiError, match=f"^rois: {message} at row 1;.*--invalid zero"):
+    with pytest.raises(RoiError, match=f"^rois: {message} at row 1;.*invalid='zero'"):
         as_rois([GOOD, BAD[message], GOOD], 2)
 
 

@@ -11,7 +11,7 @@ from inspect import Parameter, signature
 from textwrap import fill
 from typing import Any, TypeVar, get_args
 
-from lucid.stream.checks import spelled
+from lucid.errors import spelled
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions, Paths
 from lucid.stream.options.operator import OperatorOptions
@@ -74,7 +74,7 @@ def documented(
 
 def _about(name: str, option: Option) -> str:
     """Return an entry of a docstring: the name of an option, its help and its default."""
-    entry = f"{name} : {spelled(option.help, str)}"
+    entry = f"{name} : {spelled(option.help)}"
     if option.unset or option.default is not None:
         entry += f" [default: {option.unset or repr(option.default)}]"
     margin, deeper = " " * 8, " " * 12

@@ -27,7 +27,7 @@ class Paths(TypedDict, total=False):
             group=INPUTS,
             help="Feature maps (N,C,H,W) in .npy, .npz, HDF5, zarr, safetensors or torch .pt. "
             "Without DATASET: the array 'features', 'feat' or 'x', or else the only one usable as "
-            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. Repeated, or "
+            "features. {{id}} in PATH or DATASET: a file or array (C,H,W) per image. Repeated or "
             "with quoted wildcards: several files, their images numbered on from file to file. "
             "'-' reads .npy from standard input.",
             check=optional(as_sources),
@@ -146,7 +146,8 @@ class InputOptions(TypedDict, total=False):
         bool,
         Option(
             group=INPUTS,
-            help="Follow external links and virtual datasets of HDF5 files; load filter plug-ins.",
+            help="Follow external links and virtual datasets of HDF5 files; load filter plug-ins; "
+            "unpack zarr's zfpy and pcodec.",
             check=as_flag("trust_input"),
             default=False,
         ),

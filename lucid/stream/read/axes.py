@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -102,17 +102,17 @@ class Axes:
     def require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
         """Raise unless an array holds maps, or one map."""
         if len(shape) == 5 > len(self.of_all):
-            raise ShapeError(
-                f"{name} must have shape {_shown(self.of_all)}, got {shape}; take one of the "
-                "axes for images, such as array.reshape(-1, *array.shape[2:]) for frames, or pass "
-                "--operator roi-align-3d for volumes"
+            raise ShapeError.advising(
+                f"{name} must have shape {_shown(self.of_all)}, got {shape}",
+                "take one of the axes for images, such as array.reshape(-1, *array.shape[2:]) for "
+                "frames, or pass {operator:roi-align-3d} for volumes",
             )
         if len(shape) not in {len(self.of_all), len(self.of_one)}:
             raise ShapeError(f"{name} must have shape {_shown(self.of_all)}, got {shape}")
         if dtype == HALVES and self.stored_as is None:
-            raise DTypeError(
-                f"{name} must hold real numbers, got {dtype}; if they are bfloat16, pass "
-                "--features-dtype bfloat16"
+            raise DTypeError.advising(
+                f"{name} must hold real numbers, got {dtype}",
+                "if they are bfloat16, pass {features_dtype:bfloat16}",
             )
         require_features(self.in_order(shape), self.dtype(dtype), name, self.of_maps)
 
@@ -134,13 +134,6 @@ class Axes:
     def whole(self, array: Any, images: slice, width: int) -> Array:
         """Return whole maps of an array, (n, C, H, W), or the one map that it is, (C, H, W)."""
         return self.part(array, images, (slice(None),) * self.of_maps, width)
-
-    def whole_of_each(self, arrays: Array, width: int) -> Array:
-        """Return maps (n, C, H, W) from arrays of one map each, (n, ...)."""
-        every = zip(self.letters(arrays.shape[1:]), arrays.shape[1:], strict=True)
-        lengths = [length for letter, length in every if letter != "n"]
-        stacked = replace(self, layout=f"n{self.of_one}")
-        return stacked.whole(arrays.reshape(-1, *lengths), slice(None), width)
 
     def part(self, array: Any, images: int | slice, window: tuple[slice, ...], width: int) -> Array:
         """Return (..., C, h, w) of maps, or of the one map, of an array; maps are `width` wide."""

@@ -21,11 +21,13 @@ from lucid.stream.read.box_rows import NAME_BYTES, BoxRows, Images, Ints
 from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.columns import form_of, forms_of
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.held import HeldArray
 from lucid.stream.read.maps import Features
 from lucid.stream.read.named import Named, Naming
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import WHOSE, Keyed, Owners, find_owners, owners_given
 from lucid.stream.read.tables import columns_of, rois_check
+from lucid.stream.read.url import as_path
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -65,8 +67,8 @@ def open_boxes(settings: Settings, features: Features, opened: Opened, memory: i
         return BoxesPerImage(settings, features, opened)
     if spec == PIPE:
         array: Any = PipedArray(settings, opened, memory)
-    elif not isinstance(spec, Held) and is_box_file(Path(spec)):
-        return TextBoxes(Path(spec), settings, features, opened, memory)
+    elif not isinstance(spec, Held) and is_box_file(as_path(spec)):
+        return _of_text(as_path(spec), settings, features, opened, memory)
     else:
         array = opened.source(spec, NAMES, rois_check(settings))
     if settings.columns is not None or array.dtype.names is not None:
@@ -91,25 +93,35 @@ def _of_columns(array: Any, settings: Settings, features: Features, opened: Open
     return boxes
 
 
+def _of_text(
+    path: Path, settings: Settings, features: Features, opened: Opened, memory: int | None
+) -> Boxes:
+    """Return the boxes of a text, whose images it says itself, or an option."""
+    rows = read_box_file(path, settings, memory)
+    require_form(settings, rows.form, str(path))
+    if rows.says_images or not owners_given(settings):
+        return TextBoxes(path, rows, settings, features, opened)
+    held = [rows.boxes, *([] if rows.roi_ids is None else [rows.roi_ids])]
+    opened.inputs.append(Input("rois", path, None, rows.boxes.shape, str(rows.boxes.dtype)))
+    opened.held_bytes += sum(each.nbytes for each in held)
+    array = HeldArray(Held(rows.boxes), str(path))
+    return ArrayBoxes(array, rows.form, settings, features, opened, roi_ids=rows.roi_ids)
+
+
 def require_form(settings: Settings, form: str, name: str) -> None:
     """Raise if boxes were said to have another form than columns say."""
     if settings.boxes not in ("xyxy", form):
-        raise ShapeError(f"{name} says that its boxes are {form}; drop --boxes")
+        raise ShapeError.advising(f"{name} says that its boxes are {form}", "drop {boxes}")
 
 
 def require_images(rows: BoxRows, settings: Settings, features: Features, name: str) -> None:
     """Raise unless rows of a text say their image, or there is but one, and no option says it."""
     if owners_given(settings):
-        way = (
-            "says the image of each box"
-            if rows.says_images
-            else ("must name the image of each box in a column of its own, being a text")
-        )
-        raise ShapeError(f"{name} {way}; drop {WHOSE}")
+        raise ShapeError.advising(f"{name} says the image of each box", f"drop {WHOSE}")
     if not rows.says_images and features.images > 1:
-        raise ShapeError(
-            f"{name} has no column that names the image of a box, of {features.images}; say which "
-            "it is with columns, as --columns image=photo,x1=left,..."
+        raise ShapeError.advising(
+            f"{name} has no column that names the image of a box, of {features.images}",
+            "say which it is, as {columns:image=photo,x1=left,...}, or pass {batch_index}",
         )
 
 
@@ -189,14 +201,12 @@ class TextBoxes:
     def __init__(
         self,
         path: Path,
+        rows: BoxRows,
         settings: Settings,
         features: Features,
         opened: Opened,
-        memory: int | None,
     ) -> None:
-        rows = read_box_file(path, settings, memory)
         self.name, self.form, self.pictures = str(path), rows.form, rows.images
-        require_form(settings, rows.form, self.name)
         require_images(rows, settings, features, self.name)
         naming = Naming(settings, features, opened, self.name)
         named = naming.of_keys(rows.keys, len(rows.boxes), rows.index_by, rows.images)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import POSITIONS, WHOSE, owners_given
 from lucid.stream.read.per_image import PerImage, per_image
 from lucid.stream.read.tables_per_image import RowsOfArrays, RowsOfTexts, Tables
+from lucid.stream.read.url import as_path
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -35,7 +35,7 @@ class BoxesPerImage:
     def __init__(self, settings: Settings, features: Features, opened: Opened) -> None:
         self.name, self.form = str(settings.rois), settings.boxes
         if owners_given(settings):
-            raise ShapeError(f"{self.name} says the image of each box; drop {WHOSE}")
+            raise ShapeError.advising(f"{self.name} says the image of each box", f"drop {WHOSE}")
         ids = require_ids_of(features, self.name)
         self._held = _held(settings, ids, opened)
         self.missing, counts = self._held.missing, self._held.counts
@@ -74,16 +74,17 @@ class BoxesPerImage:
 def require_ids_of(features: Features, name: str) -> list[str]:
     """Return what images are called; raise if that is not known."""
     if features.ids is None:
-        raise ShapeError(
+        raise ShapeError.advising(
             f"{name} is of images by id, and {features.name} does not say what its images are "
-            "called; pass ids (--ids), one per image in its order"
+            "called",
+            "pass {ids}, one per image in its order",
         )
     return features.ids
 
 
 def _held(settings: Settings, ids: Sequence[str], opened: Opened) -> Tables | Arrays:
     """Return what reads the boxes of images, from tables or arrays (n, B)."""
-    if is_box_file(Path(settings.rois)):
+    if is_box_file(as_path(settings.rois)):
         return Tables(RowsOfTexts(settings, ids), settings, ids, opened)
     boxes = partial(_require_boxes, form=form_of(settings))
     check = boxes if settings.columns is None else _require_rows

@@ -33,8 +33,8 @@ def open_features(
     ----------
     spec : path, sequence of path, or array
         `PATH` or `PATH::DATASET`, either of which may have '{id}' in it for one file or dataset
-        per image; or '-' for a .npy stream on standard input. Several, or a path with wildcards,
-        are one run of images.
+        per image; or '-' for a .npy stream on standard input. Several, or those that wildcards
+        mean, are one run of images.
     axes : Axes
         How arrays hold maps.
     grid : pair, path or array, optional
@@ -60,7 +60,9 @@ def _open(
     if isinstance(spec, Held):
         return Maps(open_source(spec, FEATURES, axes.require), axes, given)
     if not isinstance(spec, (str, os.PathLike)):
-        return MapsOfFiles([os.fspath(one) for one in spec], None, axes, given, trust)
+        paths = [os.fspath(one) for one in spec]
+        several = [one for path in paths for one in files_matching(path) or [path]]
+        return MapsOfFiles(several, None, axes, given, trust)
     text = os.fspath(spec)
     if text == PIPE:
         return PipedMaps(open_stdin("features"), axes, given)

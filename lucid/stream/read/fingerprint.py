@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from lucid.errors import SourceError
 from lucid.stream.checks import PathLike, is_url
-from lucid.stream.read.place import Ends
 from lucid.stream.read.url import ROOTS, Url, UrlStream, as_path, fact_of
 
 BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
@@ -106,9 +105,10 @@ def fingerprint_of_url(url: Url) -> str:
     folder that it does not list, what says that it is one of zarr.
     """
     try:
-        if url.is_dir():
-            facts = [f"{name} {fact_of(info)}" for name, info in sorted(url.files().items())]
-        elif url.is_file():
+        is_folder = url.is_dir()
+        if is_folder and (listed := url.files()):
+            facts = [f"{name} {fact_of(info)}" for name, info in sorted(listed.items())]
+        elif not is_folder and url.is_file():
             about = url.stat()
             facts = [f"{about.st_size} {about.tag or _ends_of(url)}"]
         else:
@@ -141,8 +141,8 @@ class FilesSeen:
         self._digest, self._whole, self.count = blake2b(digest_size=16), True, 0
         self.modified = 0  # when one of them last was, in nanoseconds
 
-    def look(self, path: PathLike) -> Ends | None:
-        """Take down a file; return its size, and the 4 KiB that it begins and ends with.
+    def look(self, path: PathLike) -> tuple[bytes, int] | None:
+        """Take down a file; return the 4 KiB that it begins with, and its size.
 
         None if it is not there, which is taken down as well.
         """
@@ -156,7 +156,7 @@ class FilesSeen:
         finally:
             os.close(file)
 
-    def _add(self, file: int) -> Ends:
+    def _add(self, file: int) -> tuple[bytes, int]:
         state = os.fstat(file)
         size = state.st_size
         start = os.pread(file, SMALL_BLOCK_BYTES, 0)
@@ -165,7 +165,7 @@ class FilesSeen:
         self._digest.update(size.to_bytes(8, "little") + start + end)
         self.modified = max(self.modified, state.st_mtime_ns)
         self.count += 1
-        return Ends(start, size, end)
+        return start, size
 
     def add_text(self, known: str) -> None:
         """Take down the fingerprint of a file, or that it is not there."""

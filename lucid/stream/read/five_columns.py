@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lucid.errors import RoiError
+from lucid.errors import RoiError, literal
 from lucid.roi.table import Defect, RoiReport
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.rois import RoiSource
@@ -27,11 +27,12 @@ def require_batch_index(report: RoiReport, source: RoiSource) -> None:
     wrong = [report.defects[kind] for kind in kinds if kind in report.defects]
     last = _last_column(rows)
     if sum(defect.count for defect in wrong) * 2 > report.rois:
-        raise RoiError(f"{source.name}: {_why(wrong, report.rois)}{_way(last, source)}")
+        text = literal(f"{source.name}: {_why(wrong, report.rois)}")
+        raise RoiError.of(f"{text}{_way(last, source)}")
     if last and _boxes_come_first(rows):
-        raise RoiError(
-            f"{source.name}: rows seem to be x1, y1, x2, y2 and {last}, not batch_index, x1, y1, "
-            f"x2, y2{_way(last, source)}"
+        raise RoiError.of(
+            f"{literal(source.name)}: rows seem to be x1, y1, x2, y2 and {last}, not batch_index, "
+            f"x1, y1, x2, y2{_way(last, source)}"
         )
 
 
@@ -44,16 +45,17 @@ def _why(wrong: list[Defect], rois: int) -> str:
 
 
 def _way(last: str, source: RoiSource) -> str:
+    """Return what mends it, to be `spelled`."""
     if source.named.hint:
         return source.named.hint
     if last:
         return (
-            f". If they are x1, y1, x2, y2 and {last}, say so with columns and pass the images of "
-            "boxes (--columns x1,y1,x2,y2 --batch-index PATH), or put the image first"
+            f"; if they are x1, y1, x2, y2 and {last}, pass {{columns:x1,y1,x2,y2}} and the image "
+            "of each box by {batch_index}, or put the image first"
         )
     if source.images == 1:
-        return ". There is one map, which is image 0: images are numbered from 0"
-    return ". If images are named by ids, pass these (--ids), one per image in its order"
+        return "; there is one map, which is image 0: images are numbered from 0"
+    return "; if images are named by ids, pass these as {ids}, one per image in its order"
 
 
 def _last_column(rows: Floats) -> str:

@@ -87,9 +87,10 @@ def find_frames(
         frames = _said(words)
         frames = frames and frames._replace(is_said=True)
         if frames is not None and not scale.is_single and frames.origin != "frame":
-            raise SourceError(
+            raise SourceError.advising(
                 f"{words.name} says a spatial_scale for each image and {frames.origin}: it is not "
-                "clear whether the one contains the other; pass --spatial-scale or --frame"
+                "clear whether the one contains the other",
+                "pass {spatial_scale} or {frame}",
             )
     if scale.is_single:
         return frames

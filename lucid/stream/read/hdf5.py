@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from lucid.errors import LucidError, SourceError
+from lucid.errors import SourceError
 from lucid.stream.read.hdf5_datasets import described, has_values
 from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_id
 from lucid.stream.read.hdf5_plain import place_in_hdf5, says_nothing
@@ -25,7 +24,7 @@ from lucid.stream.read.ids import id_in
 from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
 from lucid.stream.read.place import Place
 from lucid.stream.read.placed import PlacedSource
-from lucid.stream.read.source import ArrayInfo, Check, Source
+from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.unpacked import Unpacked, unpacked
 from lucid.stream.read.url import Url
 from lucid.stream.read.ways_out import (
@@ -42,6 +41,7 @@ class Hdf5:
     """An HDF5 file, open."""
 
     kind = "HDF5"
+    separator = "/"
 
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._trust = path, trust
@@ -102,9 +102,8 @@ class Hdf5:
             is_array = isinstance(item, h5py.Dataset) and item.shape is not None
             return self._source(name, item) if is_array else None
 
-    def look(self, name: str | None) -> Source | None:
+    def look(self, name: str) -> Source | None:
         """Return a dataset as `open` does, but only where it lies if that is all there is to it."""
-        name = name or ""
         place = None if isinstance(self._path, Url) else place_in_hdf5(self._id, name)
         if place is None:
             return self.open(name)
@@ -253,17 +252,6 @@ class Hdf5Source(Source):
             if begin is None or not is_own or not kind.equal(h5py.h5t.py_create(self.dtype)):
                 return None
         return Place(begin, self.shape, self.dtype)
-
-    def beside(self, names: Sequence[str], check: Check) -> Source | None:
-        """Return a dataset of one of the names in the same group, or in the file's, or None."""
-        group = (self.info.dataset or "").rpartition("/")[0]
-        for folder, name in product(dict.fromkeys([group, ""]), names):
-            with suppress(LucidError):
-                found = self._file.open(f"{folder}/{name}".lstrip("/"))
-                if found is not None:
-                    check(found.shape, found.dtype, found.name)
-                    return found
-        return None
 
 
 class FrameSource(Source):

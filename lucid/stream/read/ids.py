@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError, SourceError
-from lucid.stream.checks import literal
+from lucid.errors import RoiError, ShapeError, SourceError, literal
 from lucid.stream.read.missing import not_opened
 from lucid.stream.types import Array
 
+ID_NAMES = ("ids", "image_ids", "image_id")  # what arrays of ids are usually called
 Id = int | str
 Ints = NDArray[np.int64]
 
@@ -127,11 +127,30 @@ def _images_of(
         images.setdefault(key(one), []).append(image)
     images.pop(None, None)
     found = [images.get(key(one), []) for one in wanted]
-    if key is not _number:
+    if key is _text:
         return found
     return [
-        [image for image in some if _is_number(one) or _is_number(ids[image])]
+        _closest_of(
+            one, [image for image in some if key is _stem or _is_number(one, ids[image])], ids
+        )
         for one, some in zip(wanted, found, strict=True)
+    ]
+
+
+def _closest_of(one: Id, images: list[int], ids: Sequence[Id]) -> list[int]:
+    """Return the images among several that are called the same, or are in the folder of a name.
+
+    One of two folders may be a part of the other's path: data/train/1 is in train.
+    """
+    equal = [image for image in images if str(ids[image]) == str(one)]
+    folder = _folder(one)
+    if equal or len(images) < 2 or not folder:
+        return equal or images
+    there = [(image, _folder(ids[image])) for image in images]
+    return [
+        image
+        for image, other in there
+        if f"/{folder}".endswith(f"/{other}") or f"/{other}".endswith(f"/{folder}")
     ]
 
 
@@ -146,6 +165,10 @@ def _stem(one: Id) -> str:
     return stem if stem and suffix else name
 
 
+def _folder(one: Id) -> str:
+    return str(one).rstrip("/").rpartition("/")[0]
+
+
 def _number(one: Id) -> int | None:
     """Return a number, or the last run of digits of a text."""
     if isinstance(one, int):
@@ -155,9 +178,9 @@ def _number(one: Id) -> int | None:
     return int(digits[-1]) if digits else None
 
 
-def _is_number(one: Id) -> bool:
-    """Return whether an id is a number and nothing else; "train_5" never means "val_5"."""
-    return isinstance(one, int) or _is_digits(_stem(one))
+def _is_number(*ids: Id) -> bool:
+    """Return whether one of some is a number and nothing else; "train_5" never means "val_5"."""
+    return any(isinstance(one, int) or _is_digits(_stem(one)) for one in ids)
 
 
 def _is_digits(text: str) -> bool:
@@ -180,7 +203,7 @@ def require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None
 def holds_texts(dtype: np.dtype[Any]) -> bool:
     """Return whether values are texts, of a fixed length or as h5py reads those of any length."""
     noted: dict[str, Any] = dict(dtype.metadata or {})
-    return dtype.kind in "SU" or noted.get("vlen") in {str, bytes}
+    return dtype.kind in "SUT" or noted.get("vlen") in {str, bytes}
 
 
 def as_texts(ids: Array) -> list[str]:
@@ -223,7 +246,8 @@ def lines_of(path: Path) -> list[str]:
         If it cannot be read as text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with path.open(encoding="utf-8-sig") as stream:
+            lines = stream.read().splitlines()
     except OSError as error:
         raise not_opened(path, error) from error
     except UnicodeDecodeError:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.errors import ShapeError, SourceError
+from lucid.errors import ShapeError
 from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.arrays import open_source
-from lucid.stream.read.box_rows import Images
-from lucid.stream.read.coco import read_coco
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import Id, as_id, as_texts, lines_of, require_ids
-from lucid.stream.read.json_stream import elements
+from lucid.stream.read.ids import ID_NAMES, as_texts, lines_of, require_ids
+from lucid.stream.read.listings import Row, read_listing
 from lucid.stream.read.source import Source
-
-NAMES = ("ids", "image_ids", "image_id")
-Row = tuple[int, int]  # number of a file, and of a map in it
+from lucid.stream.read.url import as_path
 
 
 class Ids(NamedTuple):
@@ -71,7 +66,7 @@ def read_ids(spec: PathLike | Held | None, trust: bool) -> Ids | None:
     """Return the ids that a user gives: in an array, a text, or a .json as `read_listing` does."""
     if spec is None:
         return None
-    path = Path(str(spec))
+    path = as_path(str(spec))
     if path.suffix == ".txt":
         lines = lines_of(path)
         return Ids(lines, [Input("ids", path, None, (len(lines),), "text")])
@@ -79,7 +74,7 @@ def read_ids(spec: PathLike | Held | None, trust: bool) -> Ids | None:
         images, rows = read_listing(path)
         names = [str(one) for one in images.ids]
         return Ids(names, [Input("ids", path, None, (len(names),), "text")], rows)
-    with open_source(spec, NAMES, require_ids, trust=trust) as source:
+    with open_source(spec, ID_NAMES, require_ids, trust=trust) as source:
         return Ids(as_texts(source[:]), [source.as_input("ids")])
 
 
@@ -98,51 +93,7 @@ def ids_beside(source: Source, images: int) -> tuple[list[str] | None, str]:
         if shape != (images,):
             raise ShapeError(f"{name} must have {images} ids, got {shape}")
 
-    found = source.beside(NAMES, require)
+    found = source.beside(ID_NAMES, require)
     if found is None:
         return None, ""
     return as_texts(found[:]), f"dataset {found.info.dataset}"
-
-
-def read_listing(path: Path) -> tuple[Images, list[Row] | None]:
-    """Return what a .json says about images, and which map of which file is that of each.
-
-    It is a COCO file, of which the `images` count; or an object of objects with `file`, `idx` and
-    perhaps `height` and `width` by id, as GQA has beside its features.
-
-    Raises
-    ------
-    SourceError
-        If it is neither.
-    """
-    if not _is_info(path):
-        images = read_coco(path).images
-        if images is None:
-            raise SourceError(f"{path} must have images, as COCO files have")
-        return images, None
-    ids: list[Id] = []
-    rows: list[Row] = []
-    sizes = []
-    for name, file, row, size in _infos(path):
-        ids.append(as_id(name))
-        rows.append((file, row))
-        sizes.append(size)
-    table = np.array(sizes, np.float64).reshape(-1, 2)
-    return Images(ids=ids, files=list(map(str, ids)), sizes=table), rows
-
-
-def _is_info(path: Path) -> bool:
-    """Return whether the first value of a .json is an object with `file` and `idx`."""
-    _, first = next(elements(path), ("", None))
-    return isinstance(first, dict) and {"file", "idx"} <= first.keys()
-
-
-def _infos(path: Path) -> Iterator[tuple[str, int, int, tuple[float, float]]]:
-    for name, one in elements(path):
-        try:
-            size = float(one.get("height", np.nan)), float(one.get("width", np.nan))
-            yield name, int(one["file"]), int(one["idx"]), size
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise SourceError(
-                f"{path}: {name!r} must be an object with file and idx, got {str(one)[:80]}"
-            ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from lucid.stream.read.image_ids import Ids, ids_beside
 from lucid.stream.read.many_maps import ManyMaps
 from lucid.stream.read.maps import FEATURES
 from lucid.stream.read.per_image import FilePerImage
+from lucid.stream.read.url import as_path
 from lucid.stream.read.words import Said, Words, gathered, joined
 from lucid.stream.types import Array
 
@@ -32,7 +32,9 @@ class MapsOfFiles(ManyMaps):
         check = self.require_maps
         said = self._hold(FilePerImage(specs, [], FEATURES, check, trust, pattern))
         is_of_one = self.counts == [1] * len(specs)
-        if len(self.sizes) > 1 and not is_of_one:
+        if (self.sizes == self.sizes[0]).all():
+            self.sizes = self.sizes[:1]
+        elif not is_of_one:
             self._refuse_sizes(specs)
         if not is_of_one:
             self.held_per_image = 16 + 512 * len(specs) // max(self.images, 1)
@@ -72,7 +74,7 @@ class MapsOfFiles(ManyMaps):
         if given is not None:
             return given.of_maps(self.counts), "argument"
         if is_of_one:
-            return [Path(re.sub("::.*", "", spec)).stem for spec in specs], "files"
+            return [as_path(re.sub("::.*", "", spec)).stem for spec in specs], "files"
         found = [ids_beside(self._arrays.opened(k), count) for k, count in enumerate(self.counts)]
         if any(ids is None for ids, _ in found):
             return None, ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from lucid.errors import MissingFileError, SourceError
 from lucid.stream.checks import PathLike
 
+IF_TRUSTED = "pass {trust_input:True} if you know where it comes from"  # to be `spelled`
+
 
 def not_opened(path: PathLike, error: OSError) -> SourceError:
     """Return the error, which is also a `FileNotFoundError` if the file is not there."""
-    fact = f"{path!s} cannot be opened: {error.strerror or error}"
     is_missing = isinstance(error, FileNotFoundError)
+    why = error.strerror or ("No such file or directory" if is_missing else error)
+    fact = f"{path!s} cannot be opened: {why}"
     return MissingFileError(fact, path) if is_missing else SourceError(fact)

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError
+from lucid.errors import RoiError, ShapeError, literal
 from lucid.stream import tuning
-from lucid.stream.checks import literal
 from lucid.stream.read.box_rows import NAME_BYTES, Images, Ints, Keys
 from lucid.stream.read.ids import Id, Matched, as_id, as_texts, match
 from lucid.stream.read.maps import Features
@@ -33,7 +32,7 @@ class Named(NamedTuple):
     unmatched: int = 0  # boxes whose image there is not
     kept: Ints | None = None  # (k,) rows that are left, where those are left out
     warnings: tuple[str, ...] = ()  # to be `spelled`
-    hint: str = ""  # what may be wrong if positions are no images
+    hint: str = ""  # what may be wrong if positions are no images, to be `spelled`
 
 
 class Naming:
@@ -110,8 +109,8 @@ class Naming:
         if matched == len(names) or (matched > inside and self._unmatched != "raise"):
             return Named(None), True
         hint = (
-            f"; {matched} of {len(names)} such numbers are ids of images, which index_by='id' "
-            "(--index-by id) makes them"
+            f"; {matched} of {len(names)} such numbers are ids of images, which {{index_by:id}} "
+            "makes them"
         )
         return Named(None, hint=hint if matched > inside else ""), False
 
@@ -120,7 +119,7 @@ class Naming:
         return (
             f"{name} names images by numbers that are positions and also ids: {names[k]} is "
             f"read as image {names[k]}, and image {found.images[k]} has that id; say which with "
-            "{index_by} position or {index_by} id"
+            "{index_by:position} or {index_by:id}"
         )
 
     def _matched(self, names: Sequence[Id], pictures: Images | None) -> Matched:
@@ -130,11 +129,11 @@ class Naming:
             return match([], ids or [])
         if ids is None:
             example = names[0]
-            way = ", or index_by='position' (--index-by position) if these are positions"
-            raise RoiError(
+            way = ", or {index_by:position} if these are positions" * isinstance(example, int)
+            raise RoiError.advising(
                 f"{self._name} names images by id, such as {example!r}, and {self._features.name} "
-                "does not say what its images are called; pass ids (--ids), one per image in its "
-                f"order{way * isinstance(example, int)}"
+                "does not say what its images are called",
+                f"pass {{ids}}, one per image in its order{way}",
             )
         if pictures is None:
             return match(names, ids, keys_name=self._name)
@@ -160,20 +159,21 @@ class Naming:
         """Return the error about the first box whose image there is not."""
         first, ids = int(is_missing.argmax()), self._features.ids or [""]
         name = keys.names[int(keys.codes[first : first + 1][0])]
-        return RoiError(
+        return RoiError.advising(
             f"{self._name}: row {first} is of image {name!r}, which is none of the {len(ids)} "
             f"images from {ids[0]!r} to {ids[-1]!r} ({is_missing.sum()} of {len(is_missing)} rows "
-            "are like it); unmatched='skip' (--unmatched skip) leaves them out"
+            "are like it)",
+            "{unmatched:skip} leaves them out",
         )
 
     def _require_exact(self, dtype: np.dtype[Any]) -> None:
         """Raise if floats of a kind cannot say the position of each image."""
         most = 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else self._features.images
         if self._features.images - 1 > most:
-            raise ShapeError(
+            raise ShapeError.advising(
                 f"{self._name}: a batch_index in {dtype} is exact up to {most}, and there are "
-                f"{self._features.images} images; store it as float32 or as whole numbers, or pass "
-                "boxes (K, 4) with --batch-index"
+                f"{self._features.images} images",
+                "store it as float32 or as whole numbers, or pass boxes (K, 4) with {batch_index}",
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError
+from lucid.errors import RoiError, ShapeError, literal
 from lucid.roi.forms import UPRIGHT
 from lucid.roi.table import COLUMNS
 from lucid.stream import tuning
@@ -23,7 +23,7 @@ from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 OWNERS = ("batch_index", "box_ranges", "box_counts")  # options that say the images of boxes
-WHOSE = "--batch-index, --box-ranges and --box-counts"
+WHOSE = "{batch_index}, {box_ranges} and {box_counts}"
 POSITIONS = Named(None)  # of boxes that name no image
 
 
@@ -72,17 +72,17 @@ class Ranges:
     named = Named(
         None,
         hint="; a box in no range is of image -1: if ranges end with their last box, pass "
-        "box_ranges_inclusive (--box-ranges-inclusive)",
+        "{box_ranges_inclusive:True}",
     )
 
     def __init__(self, rois: int, ranges: NDArray[np.int64]) -> None:
         begin, end = ranges.T
         wrong = np.flatnonzero((begin > end) | (end > rois))
         if len(wrong):
-            raise RoiError(
-                f"box_ranges must have rows start, end with start <= end <= {rois}, got "
+            raise RoiError.of(
+                f"{{box_ranges}} must have rows start, end with start <= end <= {rois}, got "
                 f"{begin[wrong[0]]}, {end[wrong[0]]} at row {wrong[0]}; if end is the last box, "
-                "pass box_ranges_inclusive (--box-ranges-inclusive)"
+                "pass {box_ranges_inclusive:True}"
             )
         full = np.flatnonzero(end > begin)
         self._images = full[np.argsort(begin[full], kind="stable")]
@@ -169,7 +169,7 @@ def find_owners(
     columns = len(form.columns)
     if width == [columns + 1] or keyed is not None:
         if given:
-            raise ShapeError(f"{array.name} says the image of each box; drop {WHOSE}")
+            raise ShapeError.advising(f"{array.name} says the image of each box", f"drop {WHOSE}")
         return _named_in_a_column(array, keyed, naming, columns)
     if len(width) == 2 and given in ([], ["box_counts"]):
         return Padded(array, counts_given(settings, images, opened), images)
@@ -180,13 +180,13 @@ def find_owners(
         return Ranges(rois, ranges_given(settings, rois, images, opened))
     if columns != len(UPRIGHT.columns):
         row = ", ".join(form.row)
-        raise ShapeError(
-            f"{array.name} must have shape (K, {columns + 1}) with columns ({row}), or (K, "
-            f"{columns}) with --batch-index, got {array.shape}"
+        raise ShapeError.of(
+            f"{literal(array.name)} must have shape (K, {columns + 1}) with columns ({row}), or "
+            f"(K, {columns}) with {{batch_index}}, got {array.shape}"
         )
-    raise ShapeError(
-        f"{array.name} {array.shape}: boxes (K, 4) need --batch-index, --box-ranges or "
-        "--box-counts to say their image, boxes (N, M, 4) may have --box-counts; or give rows "
+    raise ShapeError.of(
+        f"{literal(array.name)} {array.shape}: boxes (K, 4) need {{batch_index}}, {{box_ranges}} "
+        "or {box_counts} to say their image, boxes (N, M, 4) may have {box_counts}; or give rows "
         f"({', '.join(COLUMNS)})"
     )
 

@@ -7,8 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from lucid.errors import RoiError, ShapeError
-from lucid.stream.checks import literal
+from lucid.errors import RoiError, ShapeError, literal
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.ids import READINGS, Id, Matched, match
 from lucid.stream.read.maps import Features
@@ -103,7 +102,9 @@ def sizes_of(images: Images, features: Features, name: str, *, by_position: bool
             f"ids, got {len(images.sizes)} rows"
         )
     if not by_position and features.ids is None:
-        raise ShapeError(f"{name} has the sizes of images by id; pass ids (--ids), one per map")
+        raise ShapeError.advising(
+            f"{name} has the sizes of images by id", "pass {ids}, one per map"
+        )
     where = (
         np.array([_position(one, features.images) for one in images.ids])
         if by_position

@@ -96,8 +96,8 @@ def _require_alike(level: Features, first: Features) -> None:
                 f"{level.name} must have the {what} of {first.name}, {others}, got {own}"
             )
     if level.ids != first.ids:
-        raise SourceError(
-            f"{level.name} has other ids of images than {first.name}; pass --ids for both"
+        raise SourceError.advising(
+            f"{level.name} has other ids of images than {first.name}", "pass {ids} for both"
         )
 
 

@@ -110,10 +110,9 @@ def _whole(values: Array, least: int, name: str, opened: Opened) -> Ints:
     good = (values == np.floor(values)) & (values >= least) & (values < 2**53)
     if not good.all():
         row = int(np.argwhere(~good)[0][0])
-        hint = "; -1 is for box_ranges_inclusive (--box-ranges-inclusive)" * bool(
-            (values == -1).any() and least == 0
-        )
-        raise ShapeError(f"{name} must hold whole numbers >= {least}, got {values[row]} at "
-                         f"row {row}{hint}")  # fmt: skip
+        text = f"{name} must hold whole numbers >= {least}, got {values[row]} at row {row}"
+        if (values == -1).any() and least == 0:
+            raise ShapeError.advising(text, "-1 is for {box_ranges_inclusive:True}")
+        raise ShapeError(text)
     opened.held_bytes += 3 * 8 * values.size  # as their owners hold them
     return values.astype(np.int64)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.errors import SourceError
+from lucid.errors import SourceError, literal
 from lucid.roi.operator import as_factors
 from lucid.stream.checks import SCALES, Check
 from lucid.stream.options.checks import as_stride
@@ -43,9 +43,9 @@ def find_scale(settings: Settings, words: Words) -> Scale:
     axes = settings.entry.form.axes
     said = _said(words, axes) or Scale(np.ones((1, axes)), "default")
     if not said.is_single and axes == 3:
-        raise SourceError(
-            f"{words.name} says a spatial scale for each image, and volumes have one for all; "
-            "pass --spatial-scale"
+        raise SourceError.advising(
+            f"{words.name} says a spatial scale for each image, and volumes have one for all",
+            "pass {spatial_scale}",
         )
     return said
 
@@ -62,7 +62,9 @@ def scale_said_by(maps: Features) -> float:
     numbers = [] if scale is None else np.unique(scale.rows).tolist()
     if len(numbers) != 1:
         what = "differing scales" if numbers else "no spatial_scale or stride"
-        raise SourceError(f"{maps.name} says {what}; give one: --level 1/4={maps.name}")
+        raise SourceError.advising(
+            f"{maps.name} says {what}", f"give one, as in {{level}} 1/4={literal(maps.name)}"
+        )
     number: float = numbers[0]
     return number
 
@@ -77,9 +79,10 @@ def _said(words: Words, axes: int) -> Scale | None:
     if factors is None or strides is None:
         return Scale(1 / strides if factors is None else factors, "features")
     if not np.allclose(factors * strides, 1):
-        raise SourceError(
+        raise SourceError.advising(
             f"{words.name} says spatial_scale {factors[0].tolist()} and stride "
-            f"{strides[0].tolist()}, which contradict each other; pass --spatial-scale"
+            f"{strides[0].tolist()}, which contradict each other",
+            "pass {spatial_scale}",
         )
     return Scale(factors, "features")
 

@@ -50,7 +50,7 @@ def read_size_table(path: Path, names: str | None) -> SizeTable:
     if first is None:
         raise SourceError(f"{path} is empty")
     header = None if is_row(first[1]) else first[1]
-    pair, key = _columns(header or [], len(first[1]), names, path)
+    pair, key = size_columns(header or [], len(first[1]), names, path)
     by_position = header and key is not None and word_of(header[key]) in WORDS["position"]
     sizes, ids = [], []
     for number, fields in lines if header else chain([first], lines):
@@ -79,10 +79,16 @@ def _each_once(sizes: Floats, ids: Sequence[Id], path: Path) -> SizeTable:
     return SizeTable(sizes[list(rows.values())], list(rows))
 
 
-def _columns(
+def size_columns(
     header: Sequence[str], columns: int, names: str | None, path: Path
 ) -> tuple[list[int], int | None]:
-    """Return which columns are height and width, and which names the image."""
+    """Return which columns are height and width, and which names the image.
+
+    Raises
+    ------
+    ShapeError
+        If that is not clear.
+    """
     words = [word_of(one) for one in header]
     key = next((words.index(word) for word in IDS if word in words), None)
     if names is not None:

@@ -16,7 +16,7 @@ from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import Id
-from lucid.stream.read.image_ids import read_listing
+from lucid.stream.read.listings import read_listing, size_of_all
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.pictures import sizes_of
@@ -47,11 +47,16 @@ def find_sizes(
     path, names = (None, None) if size is None or isinstance(size, Held) else split(size)
     if size is not None and (path is None or path.suffix not in (".json", *SUFFIXES)):
         return _by_array(size, features.images, opened)
+    if path is not None and path.suffix == ".json" and (pair := size_of_all(path)):
+        opened.note("image_size", path, (1, 2))
+        return np.array([pair])
     own = boxes.pictures, settings.index_by  # are called as boxes call them
     pictures, index_by = own if path is None else _of_text(path, names, opened)
     name = str(path or boxes.name)
     if pictures is None:
-        raise ShapeError(f"{name} does not say the sizes of its images; pass --image-size")
+        raise ShapeError.advising(
+            f"{name} does not say the sizes of its images", "pass {image_size}"
+        )
     sizes = sizes_of(pictures, features, name, by_position=index_by == "position")
     if is_used:
         _require_sizes(sizes, boxes, features.ids or range(features.images), name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -14,6 +16,7 @@ import numpy as np
 from lucid.errors import LucidError, SourceError
 from lucid.roi.pooling import require_features
 from lucid.stream.read.fingerprint import Input
+from lucid.stream.read.ids import ID_NAMES, require_ids
 from lucid.stream.read.place import Place
 from lucid.stream.read.tables import require_rois
 from lucid.stream.read.words import NOTHING, Said
@@ -49,8 +52,10 @@ class ArrayInfo:
 
     @property
     def roles(self) -> list[str]:
-        """What the array is usable as."""
-        return [role for role in ("features", "rois") if self.passes(ROLES[role])]
+        """What the array is usable as; whole numbers are ids only if they are called so."""
+        name = (self.dataset or "").replace(".", "/").rpartition("/")[2]
+        are_ids = self.passes(require_ids) and (name in ID_NAMES or self.dtype.kind not in "iu")
+        return [role for role, check in ROLES.items() if self.passes(check)] + ["ids"] * are_ids
 
     def passes(self, check: Check) -> bool:
         """Return whether a check has nothing against the array."""
@@ -67,6 +72,8 @@ class ArrayInfo:
 
 class Source:
     """An open array: `source[key]` reads a part of it."""
+
+    _container: Container | None = None
 
     def __init__(
         self, name: str, path: Path, array: Any, container: Container | None = None
@@ -132,6 +139,16 @@ class Source:
 
         It has one of the names, and passes a check; None if there is none.
         """
+        if self._container is None or self.info.dataset is None:
+            return None
+        mark = self._container.separator
+        group = self.info.dataset.rpartition(mark)[0]
+        for folder, name in product(dict.fromkeys([group, ""]), names):
+            with suppress(LucidError):
+                found = self._container.open(f"{folder}{mark}{name}".lstrip(mark))
+                if found is not None:
+                    check(found.shape, found.dtype, found.name)
+                    return found
         return None
 
     def __getitem__(self, key: Any) -> Array:
@@ -140,10 +157,6 @@ class Source:
         except Exception as error:
             raise SourceError(f"{self.name} cannot be read: {error}") from error
         return part
-
-    def read_to(self, values: Array) -> None:
-        """Read all of it to a contiguous array of its shape and dtype."""
-        values[...] = self[(slice(None),) * values.ndim]
 
     def close(self) -> None:
         """Close the file, and with it all of its arrays."""
@@ -161,6 +174,7 @@ class Container(Protocol):
     """A format of files that hold arrays; an instance is one such file, open."""
 
     kind: str  # what such a file is called
+    separator: str  # between the parts of a name
 
     def __init__(self, path: Path, trust: bool) -> None: ...
 
@@ -180,7 +194,7 @@ class Container(Protocol):
             If it is damaged, or one that is only read from files that are trusted.
         """
 
-    def look(self, name: str | None) -> Source | None:
+    def look(self, name: str) -> Source | None:
         """Return an array as `open` does; what lies in one piece in the file need not be open."""
 
     def again(self, name: str) -> Source:

@@ -45,9 +45,9 @@ def require_rois(
     elif (len(shape) in {2, 3} and shape[-1] == len(form.columns)) or shape == (0,):
         require_table((1, len(form.row)), dtype, name, form)
     elif len(shape) == 2 and shape[1] > 5 and form.is_upright:
-        raise ShapeError(
-            f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}; say "
-            "which of its columns are what with columns, as --columns image,-,x1,y1,x2,y2"
+        raise ShapeError.advising(
+            f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}",
+            "say which of its columns are what, as {columns:image,-,x1,y1,x2,y2}",
         )
     else:
         require_table(shape, dtype, name, form)

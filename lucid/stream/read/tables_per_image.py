@@ -6,7 +6,6 @@ All are read when they are opened, and held.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +23,7 @@ from lucid.stream.read.opened import Opened
 from lucid.stream.read.per_image import PerImage
 from lucid.stream.read.source import Source
 from lucid.stream.read.tables import columns_of
+from lucid.stream.read.url import as_path
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -72,7 +72,7 @@ class Tables:
                 f"{other!r}; if that is no image, choose columns without it"
             )
         if self._given not in ("xyxy", rows.form):
-            raise ShapeError(f"{name} says that its boxes are {rows.form}; drop --boxes")
+            raise ShapeError.advising(f"{name} says that its boxes are {rows.form}", "drop {boxes}")
         if self._first and rows.form != self.form:
             raise ShapeError(f"{name} says that its boxes are {rows.form}, and {self._first} that "
                              f"its are {self.form}")  # fmt: skip
@@ -93,8 +93,8 @@ class RowsOfTexts:
     """Files of text."""
 
     def __init__(self, settings: Settings, ids: Sequence[str]) -> None:
-        self._settings, self._pattern = settings, Path(settings.rois)
-        self._paths = tuple(Path(str(settings.rois).replace(PLACE, one)) for one in ids)
+        self._settings, self._pattern = settings, as_path(settings.rois)
+        self._paths = tuple(as_path(str(settings.rois).replace(PLACE, one)) for one in ids)
 
     def rows(self, image: int) -> tuple[str, BoxRows | None] | None:
         """Return the name of a file and what it has; None if there is no file."""

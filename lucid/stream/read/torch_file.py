@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from lucid.errors import SourceError
 from lucid.stream.read.bfloat16 import BFLOAT16, Widened
 from lucid.stream.read.flat import Flat, FlatSource
+from lucid.stream.read.ids import ID_NAMES, id_in
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.pickled import FEWEST_STEPS, MOST_BYTES, MOST_STEPS
-from lucid.stream.read.place import Place, Span
 from lucid.stream.read.source import ArrayInfo, Source
-from lucid.stream.read.strided import Negated, contiguous, strided
 from lucid.stream.read.torch_lists import is_of_texts, list_in
 from lucid.stream.read.torch_pickle import KINDS, RefusedError, Tensor, tensors_of
 from lucid.stream.read.words import WORDS, Said
 from lucid.stream.read.zip_file import STARTS, STORED, Member, ZipFile
+from lucid.stream.types import Array
 
 PICKLE = "/data.pkl"
 OLD = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # in the first bytes of the format before 2020
@@ -42,6 +43,7 @@ class Torch(Flat):
     """A file of torch.save, open."""
 
     kind = "torch .pt"
+    separator = "."
 
     def __init__(self, path: Path, trust: bool) -> None:
         super().__init__(path)
@@ -99,34 +101,6 @@ class Torch(Flat):
             array = Negated(array)
         return FlatSource(self._path, self.info(name), array, self)
 
-    def place(self, name: str) -> Place | None:
-        """Return where a tensor lies; None if its values are not those of NumPy, or have gaps."""
-        if list_in(self._found(name)) is not None:
-            return None
-        tensor, member = self._tensor(name)
-        is_plain = tensor.kind != BFLOAT16 and not tensor.negative
-        if not is_plain or tensor.strides != contiguous(tensor.shape):
-            return None
-        dtype = self._dtype(tensor)
-        begin = self._zip.place(member) + tensor.offset * dtype.itemsize
-        return Place(begin, tensor.shape, dtype)
-
-    def spans(self, name: str, stem: bytes) -> list[Span]:
-        """Return the directory, the pickle, and the header of the storage."""
-        folder = stem if self._folder.encode() == stem else b""
-        pickle, (_, storage) = self._zip.members[f"{self._folder}{PICKLE}"], self._tensor(name)
-        order = self._zip.members.get(f"{self._folder}/byteorder")
-        if pickle.begin:  # the file begins with what is not looked at here
-            return []
-        read = [(one, one.size) for one in (pickle, order) if one]
-        until = [(one, self._zip.place(one) + size) for one, size in [*read, (storage, 0)]]
-        spans = [self._zip.span(*each, folder) for each in until]
-        return [self._zip.directory(folder), *spans]
-
-    def look(self, name: str | None) -> Source | None:
-        """Return a tensor as `open` does, but only where it lies if that is all there is to it."""
-        return super().look(name or ALONE)
-
     def open(self, name: str | None) -> Source | None:
         """Return the tensor of a name, None if there is none.
 
@@ -148,7 +122,7 @@ class Torch(Flat):
         above, below = parts[:level], parts[level + 1 :]
         within = self._found(".".join(above)) if above else self._tree
         found = {
-            inner: ".".join([*above, key, *below])
+            inner: ".".join([*above, key, *(part.replace(place, inner) for part in below)])
             for key, inner in _keys(within, parts[level], place)
         }
         return found | {inner: key for key, inner in _keys(self._tree, pattern, place)}
@@ -223,13 +197,46 @@ class Torch(Flat):
         (tensor, member), where = self._tensor(name), self._where(name)
         dtype = self._dtype(tensor)
         begin = self._zip.place(member) + tensor.offset * dtype.itemsize
-        gapless = tensor.strides == contiguous(tensor.shape) or 0 in tensor.shape
+        gapless = tensor.strides == _contiguous(tensor.shape) or 0 in tensor.shape
         shape = tensor.shape if gapless else (tensor.span,)
         values = self._values.array(Header(shape, False, dtype), begin)
-        return values if gapless else strided(values, tensor, where)
+        return values if gapless else _strided(values, tensor, where)
 
     def _where(self, name: str) -> str:
         return f"{self._path}::{name}" if name else str(self._path)
+
+
+class Negated:
+    """An array whose values have the other sign."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key: Any) -> Array:
+        part: Array = np.negative(self._array[key])
+        return part
+
+
+def _strided(values: Any, tensor: Tensor, where: str) -> Array:
+    """Return a view of values with the strides of a tensor."""
+    if not isinstance(values, np.ndarray):
+        raise SourceError(
+            f"{where} has gaps or another order of axes, and its file system maps no files; "
+            "save tensor.contiguous()"
+        )
+    strides = [step * values.itemsize for step in tensor.strides]
+    try:
+        return as_strided(values, tensor.shape, strides, writeable=False)
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"{where} has a shape that no array has: {error}") from error
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides, in values, of an array that has no gaps."""
+    strides = [1]
+    for length in shape[:0:-1]:
+        strides.append(strides[-1] * length)
+    return tuple(strides[::-1]) if shape else ()
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
@@ -241,11 +248,12 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _walk(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Yield tensors and lists of texts by name, those of few keys first; each is entered once."""
+    """Yield tensors and lists of texts or ids by name, few keys first; each is entered once."""
     ahead, entered = deque([("", tree, 0)]), set()
     while ahead:
         name, value, depth = ahead.popleft()
-        if type(value) is Tensor or is_of_texts(value):
+        are_ids = name.rpartition(".")[2] in ID_NAMES and list_in(value) is not None
+        if type(value) is Tensor or are_ids or is_of_texts(value):
             yield name, value
         elif depth <= MOST_DEPTH and id(value) not in entered:
             entered.add(id(value))
@@ -282,8 +290,7 @@ def _is_plain(value: Any) -> bool:
 
 def _keys(value: Any, pattern: str, place: str) -> Iterator[tuple[str, str]]:
     """Yield keys that match, and what stands for `place` in them."""
-    before, after = pattern.split(place)
     for key, _ in _items(value):
-        inner = key[len(before) : len(key) - len(after)]
-        if inner and key == before + inner + after:
+        inner = id_in(key, pattern, place)
+        if inner is not None:
             yield key, inner

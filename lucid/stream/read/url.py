@@ -37,6 +37,11 @@ class Url(PosixPath):
         protocol, _, rest = super().__str__().partition(":/")
         return f"{protocol}://{'/' * (protocol in {'file', 'local'})}{rest}"
 
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, without a query."""
+        return PosixPath(self.name.partition("?")[0]).suffix
+
     @cached_property
     def _known(self) -> tuple[Any, str]:
         """The file system, and what it calls this."""
@@ -62,10 +67,10 @@ class Url(PosixPath):
         with told_of(self):
             return getattr(system, what)(path, *given, **options)
 
-    def open(self, mode: str = "rb", *_: Any, encoding: str | None = None, **given: Any) -> Any:
-        """Open the file for reading."""
+    def open(self, mode: str = "r", *_: Any, encoding: str | None = None, **given: Any) -> Any:
+        """Open the file for reading, as text where an encoding is given."""
         stream = UrlStream(self)
-        if "b" in mode:
+        if encoding is None:
             return stream
         return io.TextIOWrapper(io.BufferedReader(stream), encoding, **given)
 
@@ -76,16 +81,28 @@ class Url(PosixPath):
             st_size=info.get("size"), st_mtime_ns=_nanoseconds(info), tag=_tag_of(info)
         )
 
+    @property
+    def _is_web(self) -> bool:
+        """Whether all there is are pages, of which only heads are asked for: they may be large."""
+        return str(self).startswith(("http:", "https:"))
+
     def exists(self, **_: Any) -> bool:
         """Return whether there is anything."""
-        return bool(self._ask("exists"))
+        if not self._is_web:
+            return bool(self._ask("exists"))
+        try:
+            return bool(self._ask("info"))
+        except FileNotFoundError:
+            return False
 
     def is_file(self, **_: Any) -> bool:
         """Return whether this is a file."""
-        return bool(self._ask("isfile"))
+        return self.exists() if self._is_web else bool(self._ask("isfile"))
 
     def is_dir(self, **_: Any) -> bool:
-        """Return whether this is a folder."""
+        """Return whether this is a folder; of the web, whether it is a zarr store."""
+        if self._is_web:
+            return self.suffix in {"", ZARR_SUFFIX} and is_store(self)
         return bool(self._ask("isdir"))
 
     def iterdir(self) -> Generator[Url, None, None]:

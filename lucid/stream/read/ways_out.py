@@ -183,6 +183,7 @@ def _steps(name: str) -> list[str]:
 def _distrusted(where: str, what: str, how: str = "") -> SourceError:
     if is_url(where) and not how:
         return SourceError(f"{where} is {what}, which is never followed from a URL; copy the files")
-    return SourceError(
-        f"{where} is {what}; pass --trust-input{how} if you know where it comes from"
+    return SourceError.advising(
+        f"{where} is {what}",
+        f"pass {{trust_input:True}}{how} if you know where it comes from",
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.errors import SourceError
+from lucid.errors import SourceError, literal
 from lucid.stream.checks import SCALES
 from lucid.stream.read.box_rows import Floats
 
@@ -61,8 +61,8 @@ class Words(NamedTuple):
             if it is not clear what the word says.
         """
         if word in self.unclear:
-            way = "--spatial-scale" if word in SCALES else "--frame"
-            raise SourceError(f"{self.name}: {self.unclear[word]}, or {way}")
+            way = "{spatial_scale}" if word in SCALES else "{frame}"
+            raise SourceError.of(f"{literal(self.name)}: {self.unclear[word]}, or {way}")
         widths = widths or WORDS[word]
         try:
             if word in self.single:
@@ -125,7 +125,7 @@ def gathered(name: str, said: Sequence[tuple[Said, Said]], *, in_order: bool) ->
         if not in_order and word in WORDS and _is_by_row(word, np.shape(value), len(said)):
             unclear[word] = (
                 f"{word} has a row for each image, and their order is not known; "
-                "pass ids (--ids) in its order"
+                "pass {ids} in its order"
             )
     return Words(name, len(said), shared, single, unclear)
 

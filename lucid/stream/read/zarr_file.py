@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lucid.errors import SourceError
+from lucid.stream.read.ids import id_in
+from lucid.stream.read.missing import IF_TRUSTED
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.url import ROOTS, UNFINISHED, Url, is_store
 from lucid.stream.read.words import WORDS, Said, fits
@@ -48,24 +50,29 @@ CODECS = {
     "adler32",
     "fletcher32",
     "jenkins_lookup3",
-    "zfpy",
-    "pcodec",
+    "vlen-utf8",
 }  # that only transform bytes and numbers; numcodecs has others, which load Python objects
+
+
+UNBOUNDED = {"zfpy", "pcodec"}  # that make as much as a chunk itself says: of trusted files only
 
 
 class Zarr:
     """A zarr store, open."""
 
     kind = "zarr"
+    separator = "/"
 
     def __init__(self, path: Path, trust: bool) -> None:
-        self._path = path
+        self._path, self._trust = path, trust
         try:
             zarr: Any = import_module("zarr")
         except ImportError:
             raise SourceError(
                 f"{path} is zarr, for which a package is needed: pip install 'lucid-roialign[zarr]'"
             ) from None
+        except Exception as error:  # of a package that zarr needs
+            raise SourceError(f"{path} is zarr, whose package does not load: {error}") from error
         self._keys = _keys_of(path, trust)
         if self._keys.has(UNFINISHED):
             self.close()
@@ -118,11 +125,11 @@ class Zarr:
             return None
         where = f"{self._path}::{name}" if name else str(self._path)
         with _told_of(where):
-            _require_codecs(item.metadata.to_dict(), where)
+            _require_codecs(item.metadata.to_dict(), where, self._trust)
             self._keys.most = max(self._keys.most, bound(item))
             return ZarrSource(where, self._path, name, item, self)
 
-    def look(self, name: str | None) -> Source | None:
+    def look(self, name: str) -> Source | None:
         """Return an array as `open` does."""
         return self.open(name)
 
@@ -137,12 +144,12 @@ class Zarr:
         """Return names that match, of arrays or not, by what stands for `place` in them."""
         parts = [part for part in pattern.split("/") if part]
         level = next(k for k, part in enumerate(parts) if place in part)
-        before, after = parts[level].split(place)
         found = {}
         for key in self._keys.beside("/".join(parts[:level])):
-            inner = key[len(before) : len(key) - len(after)]
-            if inner and key == before + inner + after and key not in ROOTS:
-                found[inner] = "/".join([*parts[:level], key, *parts[level + 1 :]])
+            inner = id_in(key, parts[level], place)
+            if inner is not None and key not in ROOTS:
+                below = [part.replace(place, inner) for part in parts[level + 1 :]]
+                found[inner] = "/".join([*parts[:level], key, *below])
         return found
 
     def said_in(self, group: str) -> Said:
@@ -235,11 +242,19 @@ def _codecs(about: Any) -> Iterator[str]:
             yield from _codecs(codec.get("configuration") or {})
 
 
-def _require_codecs(about: Any, where: str) -> None:
+def _require_codecs(about: Any, where: str, trust: bool) -> None:
     """Raise if an array is made by codecs that are not known to be harmless."""
-    unknown = [codec for codec in _codecs(about) if codec not in CODECS]
+    used = list(_codecs(about))
+    unknown = [codec for codec in used if codec not in CODECS | UNBOUNDED]
     if unknown:
         raise SourceError(f"{where} is stored with codec {unknown[0]!r}, which is not read")
+    unbounded = [codec for codec in used if codec in UNBOUNDED]
+    if unbounded and not trust:
+        raise SourceError.advising(
+            f"{where} is stored with codec {unbounded[0]!r}, of which nobody says how much it "
+            "unpacks to",
+            IF_TRUSTED,
+        )
 
 
 @contextmanager

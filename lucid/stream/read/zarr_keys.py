@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lucid.errors import SourceError
 from lucid.stream.read.inflated import Inflating, fill, require_plausible
+from lucid.stream.read.missing import IF_TRUSTED
 from lucid.stream.read.pread import pread
 from lucid.stream.read.zip_file import STORED, ZipFile
 
@@ -51,10 +52,7 @@ class Folder:
         """Return a value or a part of it, None if there is none."""
         path = self._path / key
         if not self._trust and not os.path.realpath(path).startswith(self._real + os.sep):
-            raise SourceError(
-                f"{path} is a link to another file; pass --trust-input if you know where it "
-                "comes from"
-            )
+            raise SourceError.advising(f"{path} is a link to another file", IF_TRUSTED)
         try:
             with path.open("rb") as stream:
                 size = os.fstat(stream.fileno()).st_size

@@ -144,4 +144,4 @@ def _result(future: Future[Answer]) -> Answer:
 def _failed(error: Exception) -> SinkError:
     said = " ".join(str(error).split())
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    return SinkError(f"the executor has failed ({what}); --resume finishes the run")
+    return SinkError.advising(f"the executor has failed ({what})", "{resume:True} finishes the run")

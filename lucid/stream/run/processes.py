@@ -102,8 +102,8 @@ class Process:
                 self._process = _started(theirs.fileno())
         except OSError as error:
             self.channel.close()
-            raise SinkError(
-                f"no process can be started for the run: {error.strerror}; pass --jobs 1"
+            raise SinkError.advising(
+                f"no process can be started for the run: {error.strerror}", "pass {jobs:1}"
             ) from error
 
     @property
@@ -139,14 +139,17 @@ class Process:
         stopped = hasattr(os, "waitid") and os.waitid(os.P_PID, self.pid, flags) is not None
         self._stopped = self._stopped + 1 if stopped else 0
         if self._stopped == LOOKS:
-            raise SinkError(
-                f"process {self.pid} of the run was stopped (SIGSTOP); --resume finishes it"
+            raise SinkError.advising(
+                f"process {self.pid} of the run was stopped (SIGSTOP)",
+                "{resume:True} finishes it",
             )
 
     def _ended(self) -> SinkError:
         code = self._process.wait()
         how = signal.Signals(-code).name if code < 0 else f"status {code}"
-        return SinkError(f"a process of the run was ended ({how}); --resume finishes it")
+        return SinkError.advising(
+            f"a process of the run was ended ({how})", "{resume:True} finishes it"
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -37,9 +37,9 @@ def require_complete(output: Output, job: Job, inputs: Sequence[Input]) -> None:
     written = min((file.stat().st_mtime_ns for file in output.files()), default=0)
     touched = [one for one in inputs if one.modified() > written]
     if touched and "features_fingerprint" not in said:
-        raise SinkError(
-            f"{path} is complete, but {touched[0].path} changed since; "
-            "pass --overwrite to do the job again"
+        raise SinkError.advising(
+            f"{path} is complete, but {touched[0].path} changed since",
+            "pass {overwrite:True} to do the job again",
         )
     warn_of_samples(touched, job, f"{path} was written")
 
@@ -58,8 +58,8 @@ def _said_by(output: Output) -> Job:
 
 
 def _stranger(path: Path) -> SinkError:
-    fact = f"{path} exists and is no output of this tool; pass --overwrite to replace it"
-    return OutputExistsError(fact, path)
+    fact = f"{path} exists and is no output of this tool"
+    return OutputExistsError.advising(fact, "pass {overwrite:True} to replace it", path)
 
 
 def engine_of(output: Path) -> str | None:

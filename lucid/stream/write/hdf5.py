@@ -72,8 +72,8 @@ class ChunkedHdf5(RowsApart, Hdf5):
         # A chunk as read, and as HDF5 filters it.
         self.packing_bytes = 4 * self._rows * layout.row_bytes
         if self._rows * layout.row_bytes >= MAX_CHUNK_BYTES:
-            raise SinkError(
-                f"{layout.path}: HDF5 has chunks of less than 4 GiB; pass fewer --chunks rows"
+            raise SinkError.advising(
+                f"{layout.path}: HDF5 has chunks of less than 4 GiB", "pass {chunks} of fewer rows"
             )
 
     def pack(self, rows: Path, path: Path) -> None:

@@ -111,9 +111,9 @@ class ImageFiles(PerImage):
         """Return what complete files say about their job: little."""
         for file in self.files():
             if not file.exists():
-                raise SinkError(
-                    f"{file} is missing, but others of {self.layout.path} are there; "
-                    "pass --overwrite to write them all"
+                raise SinkError.advising(
+                    f"{file} is missing, but others of {self.layout.path} are there",
+                    "pass {overwrite:True} to write them all",
                 )
             shape, dtype = FEATURES_OF[file.suffix](file)
             if shape[1:] != self.layout.shape[1:] or dtype != self.layout.dtype:
@@ -152,9 +152,9 @@ def _require_names(ids: Sequence[str], output: Path) -> None:
         is_name = _is_name(one, output)
         if not is_name or one in seen:
             fact = "names two images" if is_name else "cannot be the name of a file or a group"
-            raise SinkError(
-                f"{output} cannot be written: the id {one!r} of image {image} {fact}; pass other "
-                "ids (--ids), one per image in its order"
+            raise SinkError.advising(
+                f"{output} cannot be written: the id {one!r} of image {image} {fact}",
+                "pass other {ids}, one per image in its order",
             )
         seen.add(one)
 

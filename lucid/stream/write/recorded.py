@@ -41,9 +41,10 @@ def read_recorded(path: Path) -> dict[str, Any]:
     except (KeyError, ValueError):  # it has not what our files have
         said = None
     if said is None:
-        raise SourceError(
+        raise SourceError.advising(
             f"{path} does not say from what it was made: it is none of lucid-roialign's HDF5, "
-            ".npz, .safetensors or .zarr files of crops. Pass --features and --rois"
+            ".npz, .safetensors or .zarr files of crops",
+            "pass {features} and {rois}",
         )
     return said
 
@@ -129,7 +130,9 @@ def _levels(said: Mapping[str, Any], path: Path) -> list[tuple[float, str]]:
     """Return the levels of a pyramid, each with its scale and where its maps lie."""
     paths = said["features"]
     if IN_MEMORY in paths or not all(isinstance(one, str) for one in paths):
-        raise SourceError(f"{path} was made from maps that are no single files; pass --level")
+        raise SourceError.advising(
+            f"{path} was made from maps that are no single files", "pass {level}"
+        )
     datasets = said.get("features_dataset") or [""] * len(paths)
     places = [_beside(path, *each) for each in zip(paths, datasets, strict=True)]
     return list(zip(said["level_scales"], places, strict=True))

@@ -16,9 +16,9 @@ def require_same(state: Job, job: Job, what: str) -> None:
     for key, was, value in _differences(state, job):
         role = key.removesuffix("_fingerprint")
         fact = f"{key} {_shown(was)}, not {_shown(value)}"
-        raise SinkError(
-            f"{what} with {fact if role == key else f'other contents of {role}'}; "
-            "repeat the job as it was, or pass --overwrite to start over"
+        raise SinkError.advising(
+            f"{what} with {fact if role == key else f'other contents of {role}'}",
+            "repeat the job as it was, or pass {overwrite:True} to start over",
         )
 
 

@@ -118,7 +118,9 @@ class FileSink:
         """Raise if an output is there that the run may not replace."""
         path = None if self._start.replaces else self._output.in_the_way(self._names.part)
         if path is not None:
-            raise OutputExistsError(f"{path} exists; pass --overwrite to replace it", path)
+            raise OutputExistsError.advising(
+                f"{path} exists", "pass {overwrite:True} to replace it", path
+            )
 
     def _go_on(self, journal: Journal) -> None:
         """Take over the rows that are there, unless they are packed already."""

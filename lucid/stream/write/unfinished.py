@@ -111,7 +111,9 @@ def _resume_state(
         there = output.in_the_way(sidecar_paths(path).part)
         if there is not None and not overwrite:
             if not resume:
-                raise OutputExistsError(f"{there} exists; pass --overwrite to replace it", there)
+                raise OutputExistsError.advising(
+                    f"{there} exists", "pass {overwrite:True} to replace it", there
+                )
             require_complete(output, job, inputs)
             return None
     if state is not None and not overwrite:
@@ -128,13 +130,14 @@ def _resume_state(
 def _refuse(state: JournalState, path: Path) -> NoReturn:
     """Raise, for neither way to go on was asked for."""
     if shards := progress_of(path):
-        raise SinkError(
-            f"{path} is unfinished ({shards}); run them, or pass --overwrite to start over"
+        raise SinkError.advising(
+            f"{path} is unfinished ({shards})",
+            "run them, or pass {overwrite:True} to start over",
         )
     share = f"{state.done.count() / max(state.done.total, 1):.0%}"
-    raise SinkError(
-        f"{path} is unfinished ({share} is in {sidecar_paths(path).part}); "
-        "pass --resume to finish it or --overwrite to start over"
+    raise SinkError.advising(
+        f"{path} is unfinished ({share} is in {sidecar_paths(path).part})",
+        "pass {resume:True} to finish it or {overwrite:True} to start over",
     )
 
 
@@ -147,9 +150,9 @@ def _same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path
 def _require_same_run(state: JournalState, job: Job, inputs: Sequence[Input], path: Path) -> None:
     """Raise if an unfinished run is of another job."""
     if state.job["format"] != FORMAT:
-        raise SinkError(
-            f"{path} was begun by another version of lucid-roialign, and only that can finish it; "
-            "pass --overwrite to start over"
+        raise SinkError.advising(
+            f"{path} was begun by another version of lucid-roialign, and only that can finish it",
+            "pass {overwrite:True} to start over",
         )
     require_same(state.job, job, f"{path} was begun")
     now, before = _modified(inputs), state.job["modified"]

@@ -14,7 +14,9 @@ def require_free(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise SinkError(f"{path} is a folder")
     if os.path.lexists(path) and not overwrite:
-        raise OutputExistsError(f"{path} exists; pass --overwrite to replace it", path)
+        raise OutputExistsError.advising(
+            f"{path} exists", "pass {overwrite:True} to replace it", path
+        )
 
 
 def write_whole(path: Path, data: bytes, overwrite: bool) -> None:

@@ -157,9 +157,9 @@ class PackedZarr(RowsApart, Zarr):
 def said_by(path: Path) -> dict[str, Any] | None:
     """Return what a store says about a job, None if it is none of ours."""
     if (path / UNFINISHED).is_file():
-        raise SinkError(
-            f"{path} was begun from elsewhere and is not complete; finish it there, "
-            "or pass --overwrite"
+        raise SinkError.advising(
+            f"{path} was begun from elsewhere and is not complete",
+            "finish it there, or pass {overwrite:True}",
         )
     try:
         about = json.loads((path / DATASET / ABOUT).read_bytes())
