@@ -4,18 +4,17 @@ import multiprocessing
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 
 import numpy as np
 
 import lucid
 
 MEMORY = Path("/dev/shm")  # a file system in memory, so that no disk is measured
-MAPS, ROIS = (64, 128, 64, 64), 6000
+MAPS, ROIS = (64, 256, 64, 64), 200_000
 TASKS = 400
 
 
@@ -24,15 +23,14 @@ def write_inputs():
     rng = np.random.default_rng(2017)
     np.save("f.npy", rng.standard_normal(MAPS, np.float32))
     corner = rng.uniform(0, 32, (ROIS, 2))
-    rois = np.c_[np.sort(rng.integers(0, MAPS[0], ROIS)), corner, corner + 30]
+    rois = np.c_[np.sort(rng.integers(0, MAPS[0], ROIS)), corner, corner + 14]
     np.save("r.npy", rois.astype(np.float32))
     np.save("few.npy", rois[:TASKS].astype(np.float32))
 
 
 def extract(rois="r.npy", **options):
-    """Write the crops of boxes; of few of them, each is a task where jobs are many."""
-    ratio = 12 if rois == "r.npy" else 1
-    lucid.extract("f.npy", rois, "c.npy", sampling_ratio=ratio, overwrite=True, **options)
+    """Write means of crops, which take long to compute and little to write."""
+    lucid.extract("f.npy", rois, "c.npy", reduce="mean", overwrite=True, **options)
 
 
 def cpu():
@@ -47,72 +45,62 @@ def measured(call):
     return perf_counter() - start, cpu() - used
 
 
-@contextmanager
-def pool():
-    """Yield a pool of processes that are started afresh."""
+def on_pool():
+    """Do a run on processes that are started for it, as those of `jobs=2` are."""
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
-        yield executor
-
-
-@contextmanager
-def dask():
-    """Yield an executor of dask on this machine, whose workers are processes."""
-    import distributed
-
-    cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
-    with cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield client.get_executor(pure=False)
-
-
-ENGINES = {"pool": pool} | ({"dask": dask} if find_spec("distributed") else {})
-
-
-def on(engine, **options):
-    """Do a run on workers that are started for it, as those of `jobs=2` are."""
-    with engine() as executor:
-        extract(executor=executor, **options)
-
-
-def nothing_on(engine):
-    """Have workers that are started for it do calls that do nothing."""
-    with engine() as executor:
-        extract("few.npy", executor=executor, jobs=2)
-        for future in [executor.submit(sleep, number / 1e9) for number in range(TASKS)]:
-            future.result()
+        extract(executor=executor, jobs=2)
 
 
 def compare(rounds):
-    """Print what runs take in turns, and what each task of few boxes costs beside its work."""
+    """Print what runs take in turns, and what each task costs on dask."""
     lucid.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         os.chdir(folder)
         write_inputs()
-        times = {}
-        for _ in range(max(rounds // 2, 3)):
-            for name, call in dict(runs()).items():
-                times.setdefault(name, []).append(measured(call))
+        runs = {f"jobs={jobs}": lambda jobs=jobs: extract(jobs=jobs) for jobs in (1, 2)}
+        runs["a pool of two"] = on_pool
+        times = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, call in runs.items():
+                times[name].append(measured(call))
         found = {name: np.median(spent, axis=0) for name, spent in times.items()}
         for name, (wall, used) in found.items():
             ratio = wall / found["jobs=2"][0], used / found["jobs=2"][1]
-            print(f"{name:22}{wall:8.2f} s, {used:6.2f} s of CPU;"
+            print(f"{name:14}{wall:8.2f} s, {used:6.2f} s of CPU;"
                   f"{ratio[0]:6.2f} and {ratio[1]:.2f} x jobs=2")  # fmt: skip
-        for name in ENGINES:
-            few = found[f"{name}, few tasks"]
-            for what in ("many tasks", "many calls"):
-                each = (found[f"{name}, {what}"] - few) / TASKS * 1e3
-                print(f"{name}, each of {what}: {each[0]:.1f} ms, {each[1]:.1f} ms of CPU")
+        if find_spec("distributed"):
+            price_tasks_of_dask(rounds)
         os.chdir("/")
 
 
-def runs():
-    """Yield what is to be measured, by its name."""
-    for jobs in (1, 2):
-        yield f"jobs={jobs}", lambda jobs=jobs: extract(jobs=jobs)
-    for name, engine in ENGINES.items():
-        yield name, lambda engine=engine: on(engine, jobs=2)
-        for many, jobs in (("few", 2), ("many", TASKS)):
-            yield (
-                f"{name}, {many} tasks",
-                lambda engine=engine, jobs=jobs: on(engine, rois="few.npy", jobs=jobs),
-            )
-        yield f"{name}, many calls", lambda engine=engine: nothing_on(engine)
+def price_tasks_of_dask(rounds):
+    """Print what a task costs on two workers of dask, and what a call that does nothing costs."""
+    import distributed
+
+    cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        executor = client.get_executor(pure=False)
+
+        def tasks(jobs):
+            extract("few.npy", executor=executor, jobs=jobs)
+
+        def calls():
+            for future in [executor.submit(sleep, number / 1e9) for number in range(TASKS)]:
+                future.result()
+
+        def spent(call, *arguments):
+            before, start = total_cpu(client), perf_counter()
+            call(*arguments)
+            return perf_counter() - start, total_cpu(client) - before
+
+        tasks(2)
+        for _ in range(max(rounds // 3, 1)):
+            few, many, nothing = spent(tasks, 2), spent(tasks, TASKS), spent(calls)
+            each = (np.subtract(many, few), nothing)
+            print("on dask {:.1f} ms a task, {:.1f} ms of CPU; a call that does nothing {:.1f} ms, "
+                  "{:.1f} ms of CPU".format(*(np.ravel(each) / TASKS * 1e3)))  # fmt: skip
+
+
+def total_cpu(client):
+    """Return the CPU time of this process and of the workers of a cluster."""
+    return process_time() + sum(client.run(process_time).values())

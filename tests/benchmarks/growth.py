@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 MAPS = (10, 1, 8, 8)  # RoIs on each map, its channels, height and width
@@ -29,7 +30,7 @@ if __name__ == '__main__':
     np.ones((64, 64)) @ np.ones((64, 64))
     with ProcessPoolExecutor(jobs) if way == 'executor' else nullcontext() as executor:
         before, used, start = peak(), cpu(), time.perf_counter()
-        lucid.extract('f.npy', 'r.npy', 'c.npy', output_size=1, overwrite=True, jobs=jobs,
+        lucid.extract('f.h5', 'f.h5', 'c.npy', output_size=1, overwrite=True, jobs=jobs,
                       memory='128M', executor=executor)
         spent = time.perf_counter() - start
     print(spent, cpu() - used, peak() - before)
@@ -43,16 +44,17 @@ def write_inputs(count, order):
     rng = np.random.default_rng(2017)
     each, *shape = MAPS
     images = max(count // each, 1)
-    maps = np.lib.format.open_memmap("f.npy", "w+", np.float32, (images, *shape))
-    rois = np.lib.format.open_memmap("r.npy", "w+", np.float32, (count, 5))
-    for start in range(0, count, PART):
-        rows = np.arange(start, min(start + PART, count))
-        corner = rng.uniform(0, 4, (len(rows), 2))
-        owner = rows // each if order == "sorted" else rng.integers(0, images, len(rows))
-        rois[rows[0] : rows[-1] + 1] = np.c_[np.minimum(owner, images - 1), corner, corner + 3]
-    for start in range(0, images, PART):
-        some = maps[start : start + PART]
-        some[:] = rng.standard_normal(some.shape, np.float32)
+    with h5py.File("f.h5", "w") as file:
+        maps = file.create_dataset("features", (images, *shape), np.float32)
+        rois = file.create_dataset("rois", (count, 5), np.float32)
+        for start in range(0, count, PART):
+            rows = np.arange(start, min(start + PART, count))
+            corner = rng.uniform(0, 4, (len(rows), 2))
+            owner = rows // each if order == "sorted" else rng.integers(0, images, len(rows))
+            rois[start : start + PART] = np.c_[np.minimum(owner, images - 1), corner, corner + 3]
+        for start in range(0, images, PART):
+            stop = min(start + PART, images)
+            maps[start:stop] = rng.standard_normal((stop - start, *shape), np.float32)
 
 
 def measure(way, jobs):

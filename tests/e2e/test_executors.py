@@ -88,6 +88,35 @@ def test_boxes_may_be_in_memory_and_shuffled_and_of_one_image(files, expected, p
     )
 
 
+@pytest.mark.parametrize("output", ["c.npy", "c.h5", "c.zarr"])
+def test_tasks_on_sorted_rois_part_at_pages_of_the_output(files, tuned, rng, output):
+    """Rows are of 1024 bytes; nine of them were invalid, and some are done already."""
+    tuned(task_bytes=30 << 10)
+    features = rng.standard_normal((5, 64, 6, 6), np.float32)
+    rois = np.tile(np.float32([0, 0, 0, 60, 60]), (300, 1))
+    rois[:, 0] = np.sort(rng.integers(0, 5, 300))
+    rois[20:29, 1] = np.nan
+    np.save("g.npy", features)
+    options = {"features": "g.npy", "rois": rois, "invalid": "zero", "output_size": 2}
+    options |= {"chunks": 16} if output.endswith("zarr") else {}
+    whole = extract("whole" + output, **options)
+    firsts, rows = [], []
+
+    def noted(call, setup, task):
+        own = np.concatenate(list(setup.rois.rows(task)))
+        at = setup.place.begin + own[0] * 1024
+        firsts.append(
+            own[0] % 16 if setup.place.chunk_rows else at % 4096 - setup.place.begin % 1024
+        )
+        rows.extend(own.tolist())
+        return call(setup, task)
+
+    assert extract(output, executor=AtOnce(noted), jobs=1, **options) == whole
+    assert rows == [*range(20), *range(29, 300)]
+    assert len(firsts) > 8
+    assert not any(firsts[1:])
+
+
 class Capricious(Executor):
     """Does each call twice, in any order, from time to time of no use; answers as it likes.
 

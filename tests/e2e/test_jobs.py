@@ -19,6 +19,7 @@ from lucid import MemoryLimitError, SinkError, SourceError
 from lucid.stream import tuning
 from lucid.stream.plan import plan
 from lucid.stream.plan.partition import cuts
+from lucid.stream.read.rois import RoiSource
 
 COMMAND = [str(Path(sys.executable).parent / "lucid-roialign"), "extract"]
 
@@ -300,3 +301,30 @@ def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkey
     with pytest.raises(SinkError, match="no process can be started .* unavailable; pass jobs=1"):
         lucid.extract("f.npy", "r.npy", "c.npy", jobs=2)
     assert not list(Path().glob("c.npy*"))
+
+
+@pytest.mark.usefixtures("helpers_are_threads")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_shuffled_table_is_read_three_times_however_many_maps_it_is_of(
+    tmp_path, monkeypatch, rng, tuned, jobs
+):
+    """To survey it, to find the largest box perhaps, and to put its RoIs together once."""
+    monkeypatch.chdir(tmp_path)
+    features, rois = rng.standard_normal((200, 1, 4, 4)), np.zeros((4000, 5))
+    rois[:, 0], rois[:, 3:] = rng.integers(0, 200, 4000), 2
+    rois[[7, 70], 1] = np.nan
+    np.save("f.npy", features)
+    options = {"output_size": 1, "memory": "128M", "invalid": "zero"}
+    lucid.extract("f.npy", rois, "whole.npy", **options, jobs=1)
+    tuned(slice_rows=100, selected_row_bytes=1 << 16)
+    read, examined = [], RoiSource.examined
+
+    def counted(source, start, stop):
+        read.append(stop - start)
+        return examined(source, start, stop)
+
+    monkeypatch.setattr(RoiSource, "examined", counted)
+    lucid.extract("f.npy", rois, "c.npy", **options, jobs=jobs)
+    assert sum(read) <= 3 * len(rois)
+    assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
+    assert not list(Path().glob("c.npy.*"))
