@@ -1,5 +1,6 @@
 """Marks of a journal: one bit for each row, of which only those that changed are written."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -38,6 +39,21 @@ def test_runs_are_those_of_a_plain_loop(rng):
         inside = {k for start, stop in runs_of(flags) for k in range(start, stop)}
         assert inside == set(np.flatnonzero(flags).tolist())
         assert all(stop not in inside for _, stop in runs_of(flags))
+
+
+@pytest.mark.parametrize("number", [None, errno.EOPNOTSUPP])
+def test_room_for_all_marks_is_taken_at_the_start(tmp_path, monkeypatch, number):
+    def refused(file, begin, size):
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr(os, "posix_fallocate", refused)
+    path = tmp_path / "x.part.journal"
+    with Journal(path, JournalState({}, False, RowSet(10**7))) as running:
+        running.start()
+        assert path.stat().st_blocks * 512 >= 10**7 / 4
+        assert not any(path.read_bytes().partition(b"\n")[2][40:])
+    assert not read_journal(path).done.any()
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ from pathlib import Path
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 # Answers of those that cannot sync a folder, or not open it to that end.
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES}
+# Answers of those that cannot set room aside.
+NO_ALLOCATION = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+ZEROS = bytes(1 << 18)
 LOCK_TRIES, LOCK_WAIT = 10, 0.01  # others may hold a lock for as long as they read a journal
 
 
@@ -85,6 +88,23 @@ def write_all(file: int, data: bytes | memoryview, position: int) -> None:
     while len(data):
         written = os.pwrite(file, data, position)
         data, position = data[written:], position + written
+
+
+def allocate(file: int, size: int) -> None:
+    """Make an open file so long, with zeros whose room on the disk is taken."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # macOS
+        _write_zeros(file, size)
+    except OSError as error:
+        if error.errno not in NO_ALLOCATION:
+            raise
+        _write_zeros(file, size)
+
+
+def _write_zeros(file: int, size: int) -> None:
+    for begin in range(os.fstat(file).st_size, size, len(ZEROS)):
+        write_all(file, ZEROS[: size - begin], begin)
 
 
 def read_all(file: int, size: int, position: int) -> bytes:

@@ -120,7 +120,7 @@ class Journal:
         self._parts = Parts.after(first)
         os.ftruncate(self._file, 0)
         disk.write_all(self._file, first + boot_line(), 0)
-        os.ftruncate(self._file, self._parts.end)
+        disk.allocate(self._file, self._parts.end)  # marks must fit when the disk is full of rows
         os.fsync(self._file)
 
     def go_on(self) -> None:
