@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lucid
-from lucid.models.utils import roi_align_3d, roi_align_rotated
+from lucid.models.utils import MultiScaleROIAlign, roi_align_3d, roi_align_rotated
 
 ROTATED = {"operator": "roi-align-rotated", "output_size": 3}
 CORNERS = ROTATED | {"boxes": "corners8"}
@@ -58,6 +58,23 @@ def test_four_corners_are_the_box_that_they_are_of(turned, unit):
     np.testing.assert_allclose(np.exp(1j * np.radians(turn)), 1, atol=1e-12)
     if not unit:
         np.testing.assert_array_equal(abs(found[:4, 5]), [0, 90, 180, 90])
+
+
+def test_boxes_are_expanded_and_pooled_on_the_level_that_suits_them(turned):
+    rows, _ = turned
+    options = {"mode": "max", "outside": "renormalize", "expand": 1.5}
+    features = np.load("f.npy")
+    found = crops_of(rows, **ROTATED, **options)
+    np.testing.assert_array_equal(found, roi_align_rotated(features, rows, 3, **options))
+    maps, scales = [features, np.ascontiguousarray(features[:, :, ::2, ::2])], [1, 0.5]
+    options = {"mode": "max", "outside": "renormalize"}
+    pyramid = MultiScaleROIAlign(
+        3, pooler="roi-align-rotated", aligned=None, canonical_level=1, canonical_scale=6, **options
+    )
+    levels = list(zip(scales, maps, strict=True))
+    found = crops_of(rows, None, **ROTATED, **options, level=levels, canonical=(1, 6))
+    np.testing.assert_array_equal(found, pyramid(maps, rows, scales))
+    assert set(np.load("c.npz")["levels"]) == {0, 1}
 
 
 def test_sides_of_corners_that_are_no_rectangle_are_means(turned):

@@ -110,6 +110,13 @@ def test_one_number_is_for_all_axes_and_a_file_may_say_the_scale(volumes):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_boxes_are_expanded_and_channels_chosen(volumes):
+    features, rois, _ = volumes
+    options = {"expand": 1.5, "channels": slice(1, None, 2)}
+    found = crops_of("f.npy", **options)
+    np.testing.assert_array_equal(found, roi_align_3d(features, rois, SIZE, SCALE, **options))
+
+
 @pytest.mark.parametrize("outside", ["zero", "renormalize"])
 def test_maxima_of_runs_are_those_of_the_function(volumes, outside):
     features, rois, _ = volumes

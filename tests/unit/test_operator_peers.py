@@ -112,3 +112,67 @@ def test_torchvision_s_position_sensitive_pooling_never_reads_the_last_row_and_c
     point = np.array([[0.0, 2, 2, 2, 2]])
     assert np.isnan(torchvision_of("ps_roi_align", features, point, 1)).all()
     assert not utils.ps_roi_align(features, point, 1).any()
+
+
+A5 = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+IMAGE = np.zeros(1, np.int32)
+
+
+def openvino_align(box, size, ratio, scale, mode):
+    """Return OpenVINO's means of a box on `A5`."""
+    call = openvino(A5.shape, (1, 4), lambda ops, maps, boxes, images: (
+        ops.roi_align(maps, boxes, images, *size, ratio, scale, "avg", mode), [maps, boxes, images],
+    ))  # fmt: skip
+    return call(A5, np.array([box], np.float32), IMAGE)[0, 0]
+
+
+@pytest.mark.slow
+def test_openvino_s_half_pixel_shifts_by_half_an_input_pixel():
+    """Of OpenVINO 2026.4; its half_pixel_for_nn is aligned."""
+    box, rois = (2, 2, 6, 6), [[0, 2, 2, 6, 6]]
+    theirs = openvino_align(box, (2, 2), 2, 0.5, "half_pixel_for_nn")
+    np.testing.assert_allclose(theirs, [[6, 7], [11, 12]])
+    ours = utils.roi_align(A5, rois, 2, 0.5, 2, aligned=True)[0, 0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    shifted = openvino_align(box, (2, 2), 2, 0.5, "half_pixel")
+    np.testing.assert_allclose(shifted, [[7.5, 8.5], [12.5, 13.5]])
+    moved = np.array(rois) + np.array([0, 0.5, 0.5, 0.5, 0.5])
+    ours = utils.roi_align(A5, moved, 2, 0.5, 2, aligned=True)[0, 0]
+    np.testing.assert_allclose(ours, shifted, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_openvino_s_aligned_mean_of_no_samples_is_not_a_number():
+    """Of OpenVINO 2026.4: adaptive, of a box without area."""
+    point = (3, 3, 3, 3)
+    assert np.isnan(openvino_align(point, (1, 1), 0, 1.0, "half_pixel_for_nn")).all()
+    assert not utils.roi_align(A5, [[0, *point]], 1, aligned=True).any()
+    assert openvino_align(point, (1, 1), 2, 1.0, "half_pixel_for_nn").item() == 15
+
+
+@pytest.mark.slow
+def test_openvino_s_position_sensitive_bilinear_orders_channels_by_bin():
+    """Of OpenVINO 2026.4: channel c of bin b is b C + c, and all bins are averaged."""
+    maps = np.broadcast_to(np.arange(8, dtype=np.float32)[:, None, None], (1, 8, 5, 5)).copy()
+    call = openvino(maps.shape, (1, 5), lambda ops, maps, boxes, images: (
+        ops.psroi_pooling(maps, boxes, 2, 2, 1.0, 2, 2, "bilinear"), [maps, boxes],
+    ))  # fmt: skip
+    theirs = call(maps, np.array([[0, 0.25, 0.25, 0.75, 0.75]], np.float32))
+    np.testing.assert_allclose(theirs[0].mean(axis=(1, 2)), [3, 4])  # of 0, 2, 4, 6; 1, 3, 5, 7
+    ours = utils.ps_roi_align(maps, [[0, 1, 1, 3, 3]], 2)
+    np.testing.assert_allclose(ours[0], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
+
+
+@pytest.mark.slow
+def test_torchvision_s_roi_pool_lets_nothing_win_over_the_least_number():
+    """Of torchvision 0.29: what is not a number never wins, nor does minus infinity."""
+    rois = np.array([[0.0, 1, 1, 3, 3]])
+    least = np.finfo(np.float32).min
+    for value, ours in ((np.nan, np.nan), (-np.inf, -np.inf)):
+        features = np.full((1, 1, 5, 5), value, np.float32)
+        assert torchvision_of("roi_pool", features, rois, 1).item() == least
+        np.testing.assert_equal(utils.roi_pool(features, rois, 1).item(), ours)
+    features = np.zeros((1, 1, 5, 5), np.float32)
+    features[0, 0, 2, 2] = np.nan
+    assert torchvision_of("roi_pool", features, rois, 1).item() == 0
+    assert np.isnan(utils.roi_pool(features, rois, 1)).all()

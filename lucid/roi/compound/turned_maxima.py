@@ -123,7 +123,7 @@ def _values(rois: PlacedRois, workers: Workers[Any]) -> Ready:
 def _write_crops(ready: Ready, crops: Array, _: Any, part: Part) -> None:
     """Write the crops of some RoIs."""
     rows = ready.rois.rows[part[0]]
-    values = np.concatenate([_winners(ready, part, some).values for some in _channels(ready)], 1)
+    values = np.concatenate([_largest(ready, part, some) for some in _channels(ready)], 1)
     shape = len(rows), *ready.rois.geometry.pooled, crops.shape[1]
     with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
         crops[rows] = values.reshape(shape).transpose(0, 3, 1, 2)
@@ -137,6 +137,35 @@ def _channels(ready: Ready) -> Iterator[slice]:
         yield slice(start, min(start + step, channels))
 
 
+def _largest(ready: Ready, part: Part, channels: slice) -> Array:
+    """Return the values of the largest samples alone, (bins, C), which is less work."""
+    (some, cuts), frame = part, ready.frame(part[0])
+    every = _samples(ready, frame)
+    values = np.full((len(every), channels.stop - channels.start), -np.inf, ready.rois.dtype)
+    seen = np.zeros(len(every))
+    for samples in (listed(frame, lines) for lines in cuts):
+        by_bin = Sorted.of(ready, frame, samples)
+        if len(bins := by_bin.bins):
+            read = _read(ready, samples, by_bin.order, some, channels)
+            largest = np.maximum.reduceat(read, by_bin.first, axis=0)
+            values[bins] = np.maximum(values[bins], largest)
+            seen[bins] += by_bin.number
+    if not _renormalizes(ready):
+        np.maximum(values, 0, out=values, where=(seen < every)[:, None])
+    values[seen == 0] = 0
+    return values
+
+
+def _samples(ready: Ready, frame: Frame) -> Floats:
+    """Return how many samples each bin of a frame has, in range or not."""
+    return np.repeat(frame.grids.samples.astype(np.float64).prod(axis=0), ready.bins)
+
+
+def _renormalizes(ready: Ready) -> bool:
+    """Return whether samples out of range do not take part."""
+    return cast(RotatedMax, ready.rois.geometry.operator).renormalize
+
+
 def _winners(ready: Ready, part: Part, channels: slice) -> Winners:
     """Return the largest samples of the bins of some RoIs."""
     some, cuts = part
@@ -145,19 +174,18 @@ def _winners(ready: Ready, part: Part, channels: slice) -> Winners:
     found = Winners.none(bins, channels.stop - channels.start, ready.rois.dtype)
     for cut, lines in enumerate(cuts):
         samples = listed(frame, lines)
-        if len(samples.roi):
-            values = _read(ready, samples, some, channels)
-            _take(found, cut, values, Sorted.of(ready, frame, samples))
-    every = np.repeat(frame.grids.samples.astype(np.float64).prod(axis=0), ready.bins)
-    _take_zeros(found, every, cast(RotatedMax, ready.rois.geometry.operator).renormalize)
+        by_bin = Sorted.of(ready, frame, samples)
+        if len(by_bin.bins):
+            _take(found, cut, _read(ready, samples, by_bin.order, some, channels), by_bin)
+    _take_zeros(found, _samples(ready, frame), _renormalizes(ready))
     return found
 
 
-def _read(ready: Ready, samples: Samples, some: slice, channels: slice) -> Array:
-    """Return the values of samples, (n, C)."""
-    weights = bilinear(samples).reshape(4, -1, 1).astype(ready.rois.dtype)
+def _read(ready: Ready, samples: Samples, order: Ints, some: slice, channels: slice) -> Array:
+    """Return the values of samples in some order, (n, C)."""
+    weights = bilinear(samples).reshape(4, -1, 1)[:, order].astype(ready.rois.dtype)
     cells, table = ready.cells(samples, some).reshape(4, -1), ready.table.cells[:, channels]
-    values = np.zeros((len(samples.roi), table.shape[1]), table.dtype)
+    cells, values = cells[:, order], np.zeros((len(order), table.shape[1]), table.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for weight, cell in zip(weights, cells, strict=True):
             values += weight * table[cell]
@@ -165,9 +193,9 @@ def _read(ready: Ready, samples: Samples, some: slice, channels: slice) -> Array
 
 
 def _take(found: Winners, cut: int, values: Array, by_bin: Sorted) -> None:
-    """Take in the samples of a cut: those that are larger than what was found before."""
+    """Take in the samples of a cut, sorted: those that are larger than what was found before."""
     order, bins, first, count, rank = by_bin
-    values, places = values[order], by_bin.places() + np.repeat(found.seen[bins], count)
+    places = by_bin.places() + np.repeat(found.seen[bins], count)
     largest = np.maximum.reduceat(values, first, axis=0)
     is_one = (values == np.repeat(largest, count, axis=0)) | np.isnan(values)
     at = np.where(is_one, np.arange(len(order))[:, None], len(order))
