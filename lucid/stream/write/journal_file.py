@@ -169,7 +169,7 @@ def _says_nothing(file: int) -> bool:
 
 
 def _first_line(file: int) -> bytes:
-    """Return the first line of a journal; of anything else, how it begins."""
+    """Return the first line of a journal, or as much of it as there is."""
     line = os.pread(file, READ_BYTES, 0)
     while line.startswith(BEGINS) and b"\n" not in line:
         more = os.pread(file, READ_BYTES, len(line))
@@ -177,7 +177,7 @@ def _first_line(file: int) -> bytes:
             return line
         line += more
     first, end, _ = line.partition(b"\n")
-    return first + end if line.startswith(BEGINS) else line
+    return first + end
 
 
 def _digest(file: int) -> bytes:
