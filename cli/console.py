@@ -70,16 +70,10 @@ def bar(
     if not seen:
         yield lambda now_done: None
         return
-    from tqdm import tqdm
+    from lucid.stream.bar import drawn
 
-    with tqdm(total=total, initial=done, unit=unit, unit_scale=True, file=sys.stderr) as shown:
-        yield lambda now_done: _advance(shown, now_done, last)
-
-
-def _advance(shown: Any, now_done: float, last: str) -> None:
-    shown.update(now_done - shown.n)
-    if last and now_done == shown.total:
-        shown.set_description(last)
+    with drawn(total, done, last, unit, sys.stderr) as advance:
+        yield advance
 
 
 def warn(message: str) -> None:

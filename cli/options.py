@@ -142,7 +142,7 @@ def flag(*flags: str, group: str, about: str, **more: Any) -> Callable[[Command]
 
 manifest = click.option(
     "--manifest", cls=GroupedOption, group="Run", metavar="FILE.csv|FILE.jsonl",
-    type=click.Path(),     of_environment=False,
+    type=click.Path(), of_environment=False,
     help="Do a run for each line of a table, whose columns are options by their names in Python; "
     "those given here hold for all. Outputs that are complete are left as they are.",
 )  # fmt: skip

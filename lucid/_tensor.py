@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from lucid import _graph
 from lucid._ops import OPS, unbroadcast
 from lucid.errors import DTypeError, GradientError, ShapeError
+from lucid.roi.interchange import as_numpy
 
 Array = NDArray[Any]
 Operand: TypeAlias = "Tensor | ArrayLike"
@@ -62,7 +63,8 @@ class Tensor:
         self, data: Operand, requires_grad: bool = False, dtype: DTypeLike | None = None
     ) -> None:
         try:
-            array = np.asarray(data.data if isinstance(data, Tensor) else data, dtype=dtype)
+            given = data.data if isinstance(data, Tensor) else as_numpy(data, "data")
+            array = np.asarray(given, dtype=dtype)
         except ValueError as error:  # rows of different lengths
             raise ShapeError(f"data must be a regular array: {error}") from None
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
@@ -162,6 +164,13 @@ class Tensor:
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device: tuple[int, int] = self.data.__dlpack_device__()
+        return device
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is None:

@@ -47,7 +47,8 @@ class Held:
     counts: "Held | None" = None  # how many rows are of each image, where a list said it
 
     def __init__(self, values: Any) -> None:
-        self.values = import_module("numpy").asarray(values)
+        numpy, others = map(import_module, ("numpy", "lucid.roi.interchange"))
+        self.values = numpy.asarray(others.as_numpy(values))
 
     def __str__(self) -> str:
         return "array"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lucid.errors import FrameError, FrameWarning, RoiError, spelled
 from lucid.roi.engines.selection import get_engine
 from lucid.stream import tuning
+from lucid.stream.bar import drawn
 from lucid.stream.checks import PathLike, SourceLike
 from lucid.stream.extraction import Extraction, Progress
 from lucid.stream.options import Options, documented
@@ -51,6 +52,7 @@ def extract(
     output: PathLike = "crops.h5",
     *,
     dry_run: bool = False,
+    progress: bool = False,
     on_progress: Progress | None = None,
     executor: Executor | None = None,
     **options: Unpack[Options],
@@ -85,6 +87,8 @@ def extract(
         standard output, in the order of rows.
     dry_run : bool
         Check and plan everything, read no pixel, write nothing.
+    progress : bool
+        Draw a bar, in a notebook or on standard error.
     on_progress : callable, optional
         Is told the number of rows done, after every batch.
     executor : concurrent.futures.Executor, optional
@@ -127,7 +131,23 @@ def extract(
     with prepare(settings, executor) as extraction:
         for fact in extraction.warnings:
             warn(spelled(fact), FrameWarning, stacklevel=2)
-        return extraction.report if dry_run else extraction.run(on_progress)
+        if dry_run:
+            return extraction.report
+        if not progress:
+            return extraction.run(on_progress)
+        rows = extraction.report.shape[0]
+        with drawn(rows, extraction.rows_done, "packing" * extraction.packs) as advance:
+            return extraction.run(_told(advance, on_progress))
+
+
+def _told(*those: Progress | None) -> Progress:
+    """Return what tells several the number of rows done."""
+
+    def tell(rows_done: int) -> None:
+        for one in filter(None, those):
+            one(rows_done)
+
+    return tell
 
 
 def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:

@@ -142,6 +142,8 @@ def test_the_library_neither_draws_nor_prints_nor_knows_the_command():
         return imports_any(path, "click", "tqdm", "cli", "lucid_cli") | calls(path) & {"print"}
 
     assert not broken(heard, within("lucid"))
+    bars = {path.name for path in within("lucid") if "tqdm" in path.read_text()}
+    assert bars == {"bar.py"}  # which `progress=True` asks for
 
 
 OPENING = {

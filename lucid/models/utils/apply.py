@@ -12,6 +12,7 @@ from lucid._tensor import Operand, Tensor, record
 from lucid.errors import ShapeError
 from lucid.models.utils.boxes import as_rows, boxes_by_image, gradients_of
 from lucid.roi.geometry import Operator
+from lucid.roi.interchange import as_numpy, is_array
 from lucid.roi.operator import as_channels, as_expand
 
 Array = NDArray[Any]
@@ -59,6 +60,7 @@ def apply(
 ) -> Tensor | Array:
     """Return the crops of RoIs, with gradients if an operand is a Tensor."""
     form, factor = operator.form, as_expand(expand)
+    features, rois = taken(features, "features"), taken(rois, "rois")
     axes = len(operator.output_size)
     whole = roi.check_features(array_of(features, "features"), axes=axes)
     some = as_channels(channels, whole.shape[1])
@@ -91,6 +93,15 @@ def _of_all(features: Array, some: slice, gradient: Array) -> Array:
     whole = np.zeros(features.shape, gradient.dtype)
     whole[:, some] = gradient
     return whole
+
+
+def taken(data: Any, name: str) -> Any:
+    """Return an operand, alone or in a list, with arrays of other libraries as those of NumPy."""
+    if isinstance(data, Tensor):
+        return data
+    if isinstance(data, (list, tuple)) and any(map(is_array, data)):
+        return [taken(one, name) for one in data]
+    return as_numpy(data, name)
 
 
 def array_of(data: Any, name: str) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lucid import roi
-from lucid.models.utils.apply import array_of
+from lucid.models.utils.apply import array_of, taken
 from lucid.models.utils.boxes import as_rows, boxes_by_image
 from lucid.roi.operator import OutputSize, SpatialScale, as_size
 
@@ -53,6 +53,7 @@ def coverage(
             [0.25  , 1.    ]]])
     """
     operator = roi.operators.roi_align_of(output_size, spatial_scale, sampling_ratio, aligned)
+    rois = taken(rois, "rois")
     boxes = boxes_by_image(rois, 1)
     rows = array_of(rois, "rois") if boxes is None else as_rows(boxes)
     table = roi.as_rois(rows, MOST_IMAGES)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lucid import roi
 from lucid._tensor import Operand, Tensor, record
 from lucid.errors import DTypeError, ShapeError
-from lucid.models.utils.apply import array_of
+from lucid.models.utils.apply import array_of, taken
 from lucid.models.utils.boxes import as_rows, boxes_by_image, gradients_of
 from lucid.nn.module import Module
 from lucid.roi.geometry import Operator
@@ -113,6 +113,8 @@ class MultiScaleROIAlign(Module):
             As of `roi_align`, and if maps or scales do not belong together.
         """
         maps, scales = _maps_and_scales(features, spatial_scales)
+        maps = {name: taken(one, name) for name, one in maps.items()}
+        rois = taken(rois, "rois")
         pyramid = _Pyramid(
             [array_of(one, name) for name, one in maps.items()],
             [self._pooler_of(scale) for scale in scales],
@@ -263,7 +265,7 @@ def assign_levels(
     array([0, 0, 1, 2, 3, 3])
     """
     scales, canonical = as_scales(spatial_scales), as_canonical(canonical_level, canonical_scale)
-    given = array_of(boxes, "boxes")
+    given = array_of(taken(boxes, "boxes"), "boxes")
     form = roi.forms.TURNED if given.shape[1:] == (5,) else roi.forms.UPRIGHT
     if given.size and (given.ndim != 2 or given.shape[1] != len(form.columns)):
         raise ShapeError(f"boxes must have shape (L, 4), or (L, 5) if rotated, got {given.shape}")

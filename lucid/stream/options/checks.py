@@ -77,11 +77,15 @@ def as_output(path: PathLike) -> Path | str:
     return output
 
 
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") or hasattr(value, "__dlpack__")
+
+
 def as_source(value: Any) -> str | Held:
     """Return the path of an array, or an array itself; sequences become arrays."""
     if isinstance(value, (str, bytes, os.PathLike)):
         return os.fsdecode(value)
-    if isinstance(value, (list, tuple)) or hasattr(value, "__array__"):
+    if isinstance(value, (list, tuple)) or _is_array(value):
         return Held(value)
     raise TypeError(f"a path or an array was expected, got {value!r}")
 
@@ -91,7 +95,8 @@ def as_rois(value: Any) -> str | Held:
     if not isinstance(value, (list, tuple)):
         return as_source(value)
     numpy = import_module("numpy")
-    parts = [numpy.asarray(part) for part in value]
+    others = import_module("lucid.roi.interchange")
+    parts = [numpy.asarray(others.as_numpy(part, "rois")) for part in value]
     if all(part.ndim == 1 and part.size for part in parts):  # rows of a table
         return as_source(value)
     columns = next((part.shape[-1] for part in parts if part.size), 4)
@@ -107,7 +112,7 @@ def as_rois(value: Any) -> str | Held:
 
 def as_image_size(value: Any, name: str = "image_size") -> tuple[int, int] | str | Held:
     """Return (height, width) from such a pair, a number or 'HxW'; anything else is a source."""
-    if hasattr(value, "__array__") or (isinstance(value, list) and type(value[0]) is list):
+    if _is_array(value) or (isinstance(value, list) and type(value[0]) is list):
         return Held(value)
     if isinstance(value, str):
         pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
