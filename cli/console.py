@@ -14,11 +14,12 @@ import click
 
 from lucid.stream.wording import in_units, shown
 
+from . import contents
 from .interrupts import Interrupted
 
 if TYPE_CHECKING:
     from lucid.fitter.report import FrameReport
-    from lucid.stream import ArrayInfo, ExtractReport, TextInfo
+    from lucid.stream import Content, ExtractReport, Made, TextInfo
     from lucid.stream.write.shards import Progress
     from lucid.verifier.report import VerifyReport
     from lucid.viewer.parts import Scene
@@ -132,55 +133,31 @@ def show_shards(path: str, progress: Progress) -> None:
 
 
 def show_file_as_json(
-    path: str, found: list[ArrayInfo] | TextInfo | None, shards: Progress | None
+    path: str, found: list[Content] | TextInfo | None, made: Made | None, shards: Progress | None
 ) -> None:
     """Print what a file holds as one JSON object."""
     arrays = found if isinstance(found, list) else []
     _print_json({
         "path": path,
-        "arrays": [_described(info) for info in arrays],
+        "arrays": [contents.described(one) for one in contents.of_job(arrays, made)],
         "table": None if found is None or isinstance(found, list) else found._asdict(),
+        "made_by": contents.described_job(made) if made else None,
         "shards": shards._asdict() if shards else None,
     })  # fmt: skip
 
 
-def show_file(path: str, files: int, info: list[ArrayInfo] | TextInfo) -> None:
+def show_file(path: str, files: int, info: list[Content] | TextInfo, made: Made | None) -> None:
     """Print what a file holds, the first of so many."""
     if files > 1:
         _say(shown(f"{path} is the first of {files} files"))
-    if isinstance(info, list):
-        _show_arrays(path, info)
+    if not isinstance(info, list):
+        lines = [contents.line_of_text(path, info)]
     else:
-        needs = " with --columns" * info.needs_columns
-        roles = [*info.roles, *["rois"] * info.needs_columns]
-        _say(shown(f"{path}  {info}{_use(roles)}{needs}"))
-
-
-def _show_arrays(path: str, arrays: Sequence[ArrayInfo]) -> None:
-    if not arrays:
-        _say(f"{path} holds no arrays")
-    for info in arrays:
-        name = path if info.dataset is None else f"{path}::{info.dataset}"
-        storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
-        storage += f" {info.compression}" if info.compression else ""
-        name += f" -> {info.target}" if info.target else ""
-        _say(shown(f"{name}  {info.shape} {info.kind}, {storage}{_use(info.roles)}"))
-
-
-def _use(roles: Sequence[str]) -> str:
-    return f"  usable as {' or '.join(roles).replace('_', '-')}" if roles else ""
-
-
-def _described(info: ArrayInfo) -> dict[str, Any]:
-    return {
-        "dataset": info.dataset,
-        "target": info.target or None,
-        "shape": info.shape,
-        "dtype": info.kind,
-        "chunks": info.chunks,
-        "compression": info.compression,
-        "roles": info.roles,
-    }
+        arrays = contents.of_job(info, made)
+        lines = [line for one in arrays for line in contents.lines_of(path, one)]
+        lines += contents.lines_of_job(made) if made else []
+    for line in lines or [f"{path} holds no arrays"]:
+        _say(shown(line))
 
 
 def show_scene_as_json(scene: Scene) -> None:

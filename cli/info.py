@@ -10,25 +10,28 @@ from . import console, options
 @click.command(cls=options.StrictCommand)
 @click.argument("file")
 @options.from_table("trust_input")
+@options.flag("--stats", group="Report", about="Read a sample of the values, and say their range.")
 @options.as_json
-def info(file: str, trust_input: bool | None, as_json: bool) -> None:
+def info(file: str, trust_input: bool | None, stats: bool, as_json: bool) -> None:
     """List what a file holds, and what each is usable as.
 
-    For each array its shape, its dtype, and how it is stored; of a table its rows and columns. Of
-    a path with {id} or wildcards, the first file. Of OUTPUT.part, which shards are missing.
+    For each array its shape, its dtype, how it is stored, and what is said of where boxes lie; of a
+    table its rows and columns; of crops, the command that made them. Of a path with {id} or
+    wildcards, the first file. Of OUTPUT.part, which shards are missing.
 
     \b
     lucid-roialign info features.h5
     """  # noqa: D301 - click wants the control character
-    from lucid.stream import describe, first_of, shards_of  # here, for --help needs no NumPy
+    from lucid.stream import describe, first_of, made_by, shards_of  # --help needs no NumPy
 
     shards = shards_of(file)
     is_there = shards is None or Path(file).exists()
-    found = describe(file, trust=bool(trust_input)) if is_there else None
+    found = describe(file, bool(trust_input), stats) if is_there else None
+    made = made_by(first_of(file)[0]) if is_there else None
     if as_json:
-        console.show_file_as_json(file, found, shards)
+        console.show_file_as_json(file, found, made, shards)
         return
     if shards is not None:
         console.show_shards(file, shards)
     if found is not None:
-        console.show_file(*first_of(file), found)
+        console.show_file(*first_of(file), found, made)

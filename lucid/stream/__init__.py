@@ -7,35 +7,43 @@ if TYPE_CHECKING:
     from lucid.stream.extract import prepare
     from lucid.stream.extraction import Extraction
     from lucid.stream.read.arrays import list_arrays
+    from lucid.stream.read.contents import Content
     from lucid.stream.read.described import TextInfo, describe, first_of
     from lucid.stream.read.source import ArrayInfo
     from lucid.stream.report import ExtractReport
     from lucid.stream.settings import Settings
+    from lucid.stream.write.made import Made, made_by
     from lucid.stream.write.shards import shards_of
 
 # Fetched when first used, so that the table of options can be read without NumPy.
 _HOMES = {
     "ArrayInfo": "read.source",
+    "Content": "read.contents",
     "ExtractReport": "report",
     "Extraction": "extraction",
+    "Made": "write.made",
     "Settings": "settings",
     "TextInfo": "read.described",
     "describe": "read.described",
     "first_of": "read.described",
     "list_arrays": "read.arrays",
+    "made_by": "write.made",
     "prepare": "extract",
     "shards_of": "write.shards",
 }
 
 __all__ = [
     "ArrayInfo",
+    "Content",
     "ExtractReport",
     "Extraction",
+    "Made",
     "Settings",
     "TextInfo",
     "describe",
     "first_of",
     "list_arrays",
+    "made_by",
     "prepare",
     "shards_of",
 ]

@@ -279,6 +279,7 @@ def test_info_lists_the_arrays_of_a_file(files):
         "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  "
         "usable as features\n"
         "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
+        "          spatial_scale 0.0625\n"
     )
     assert info("r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
     (described,) = json.loads(info("r.npy", "--json").stdout)["arrays"]

@@ -75,6 +75,14 @@ def test_what_is_verified_is(files):
     assert [(one["row"], one["kind"]) for one in found["found"]] == [(3, "zeros")]
 
 
+def test_frames_that_fit_are(files):
+    np.save("t.npy", lucid.models.utils.roi_align(files.features, files.rois, 3, 1 / 16, 2))
+    words = ["frame", "--features", "f.npy", "--rois", "r.npy", "--stride", "16"]
+    assert printed(*words)["candidates"][0]["options"][0] == "--stride"
+    best = printed(*words, "--boxes", "xyxy", "--reference", "t.npy")["candidates"][0]
+    assert (best["sampling_ratio"], best["max_abs_error"]) == (2, 0)
+
+
 def test_where_boxes_lie_is_said_in_numbers(files):
     found = printed("extract", *INPUTS, "--aligned")
     x, y = found["extents"]
@@ -89,7 +97,9 @@ def test_where_boxes_lie_is_said_in_numbers(files):
 def test_what_a_file_holds_is(files):
     found = printed("info", "f.h5")
     assert {array["dataset"] for array in found["arrays"]} >= {"features", "deep/zipped"}
-    assert found["shards"] is None
+    assert found["shards"] is found["made_by"] is None
+    features = next(array for array in found["arrays"] if array["dataset"] == "features")
+    assert (features["says"], features["stats"]) == ({"spatial_scale": 1 / 16}, None)
     lucid.extract("f.h5", "r.npy", "c.h5", shard="2/3")
     found = printed("info", "c.h5.part")
     assert found["shards"] == {"shards": 3, "missing": [1, 3]}
@@ -129,7 +139,7 @@ def test_the_schema_names_every_key_of_a_report_and_is_printed():
 
 
 def test_the_validator_finds_what_is_wrong():
-    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "shards": None}
+    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "made_by": None, "shards": None}
     assert list(faults(good, SCHEMA)) == []
     for wrong in ({"schema": 2}, {"arrays": {}}, {"more": 1}, {"shards": {"shards": 1}}):
         assert list(faults(good | wrong, SCHEMA))
@@ -139,7 +149,7 @@ def test_others_read_the_schema_as_we_do():
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "shards": None}
+    good = {"schema": 1, "path": "f", "arrays": [], "table": None, "made_by": None, "shards": None}
     assert validator.is_valid(good)
     for wrong in ({"schema": 2}, {"arrays": {}}, {"more": 1}, {"shards": {"shards": 1}}):
         assert not validator.is_valid(good | wrong)

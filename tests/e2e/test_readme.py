@@ -68,10 +68,10 @@ def test_there_are_sessions():
 
 def test_the_sessions_one_after_the_other_print_what_they_show(shell):
     for session in SESSIONS:
-        if "compiled engine" in session and lucid.get_engine() == "numpy":
-            continue
+        of_another_engine = "compiled engine" in session and lucid.get_engine() == "numpy"
         for line, expected in commands(session):
-            assert shell(line).rstrip() == expected.rstrip(), line
+            printed = shell(line).rstrip()
+            assert of_another_engine or printed == expected.rstrip(), line
 
 
 def test_the_two_commands_of_the_readme_are_those_that_ci_runs():

@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 
 from lucid.errors import LucidError, ShapeError, SourceError
 from lucid.stream.checks import PLACE, PathLike
-from lucid.stream.read.arrays import list_arrays
 from lucid.stream.read.box_files import is_box_file
 from lucid.stream.read.columns import FORMS, UPRIGHT_FORMS, Columns, by_header
+from lucid.stream.read.contents import Content, contents_of
 from lucid.stream.read.features import files_matching
 from lucid.stream.read.json_stream import elements
 from lucid.stream.read.listings import SIZE, is_coco, read_listing
 from lucid.stream.read.per_image import files_of
 from lucid.stream.read.size_tables import size_columns
-from lucid.stream.read.source import ArrayInfo
 from lucid.stream.read.text_tables import is_row, lines_of_fields
 from lucid.stream.read.url import as_path
 
@@ -55,8 +54,10 @@ class TextInfo(NamedTuple):
         )
 
 
-def describe(path: PathLike, trust: bool = False) -> list[ArrayInfo] | TextInfo:
+def describe(path: PathLike, trust: bool = False, stats: bool = False) -> list[Content] | TextInfo:
     """Return what a file holds; of a path with '{id}' or wildcards, the first that it means.
+
+    With `stats`, also what values arrays have.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def describe(path: PathLike, trust: bool = False) -> list[ArrayInfo] | TextInfo:
     """
     file = as_path(first_of(path)[0])
     if not is_box_file(file) or file.is_dir():
-        return list_arrays(file, trust)
+        return contents_of(file, trust, stats)
     return _json(file) if file.suffix == ".json" else _table(file)
 
 

@@ -32,6 +32,12 @@ NAMES = {
     32026: "Blosc2",
     32028: "SPERR",
 }  # as the HDF Group registers them
+BESIDE = {
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    h5py.h5z.FILTER_NBIT: "nbit",
+    h5py.h5z.FILTER_SCALEOFFSET: "scaleoffset",
+}  # that do not compress, or not alone
 PACKAGE = "hdf5plugin"
 EXTRA = "pip install 'lucid-roialign[hdf5plugin]'"
 
@@ -41,6 +47,13 @@ def plugins_of(dataset: Any) -> list[int]:
     space = dataset.id.get_create_plist()
     filters = (space.get_filter(k)[0] for k in range(space.get_nfilters()))
     return [each for each in filters if each not in OWN]
+
+
+def filters_of(dataset: Any) -> tuple[str, ...]:
+    """Return which of HDF5's own filters a dataset has beside its compression."""
+    space = dataset.id.get_create_plist()
+    filters = [space.get_filter(k)[0] for k in range(space.get_nfilters())]
+    return tuple(BESIDE[each] for each in filters if each in BESIDE)
 
 
 def name_of(plugin: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h5py
 
-from lucid.stream.read.filters import name_of, plugins_of
+from lucid.stream.read.filters import filters_of, name_of, plugins_of
 from lucid.stream.read.source import ArrayInfo
 
 DIMENSION = b"This is a netCDF dimension but not a netCDF variable."
@@ -20,6 +20,8 @@ def described(item: h5py.Dataset, name: str | None = None, target: str = "") -> 
         compression=", ".join(map(name_of, plugins_of(item))) or item.compression,
         target=target,
         stored_as=getattr(item, "stored_as", ""),
+        filters=filters_of(item),
+        stored_bytes=item.id.get_storage_size(),
     )
 
 

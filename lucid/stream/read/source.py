@@ -44,6 +44,8 @@ class ArrayInfo:
     compression: str | None = None
     target: str = ""  # what a link leads to, where it is another name of an array
     stored_as: str = ""  # the kind of the values, where they are not stored as they are read
+    filters: tuple[str, ...] = ()  # what chunks go through beside compression
+    stored_bytes: int | None = None  # that the values take in the file, where it says so
 
     @property
     def kind(self) -> str:

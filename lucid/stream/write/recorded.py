@@ -93,6 +93,7 @@ def arguments_of(
     return pairs | dict(given)
 
 
+ALWAYS = ("features", "rois")
 _OF_INPUTS = {Recorded.ALWAYS, Recorded.UNLESS_DEFAULT}
 
 
@@ -101,7 +102,8 @@ def _inputs_of(
 ) -> Iterator[tuple[str, Any]]:
     """Yield the inputs that are recorded and not given, each with where it lies."""
     for name in ARRAYS:
-        is_there = f"{name}_fingerprint" in said and not given.keys() & {name}
+        is_input = f"{name}_fingerprint" in said or name in ALWAYS  # early versions had no others
+        is_there = name in said and is_input and name not in given
         if is_there and name == "features" and "level_scales" in said:
             if "level" not in given:
                 yield "level", _levels(said, path)
