@@ -499,13 +499,17 @@ def test_published_gradient_of_crop_and_resize(a5):
     np.testing.assert_allclose(rois.grad, [[0, 12, 60, 12, 60]])
 
 
-@pytest.mark.parametrize("name", ["max", "roi_pool"])
+@pytest.mark.parametrize("name", ["max", "rotated", "roi_pool"])
 def test_the_first_of_equally_large_values_has_the_gradient(name):
     """Rows before columns."""
     maps = Tensor(np.ones((1, 1, 6, 6)), requires_grad=True)
     rois = [[0, 1.0, 1.0, 4.0, 4.0]]
     if name == "max":
         utils.roi_align(maps, rois, 1, 1.0, 3, mode="max").backward()  # the first is at 1.5, 1.5
+        expected = {(1, 1): 0.25, (1, 2): 0.25, (2, 1): 0.25, (2, 2): 0.25}
+    elif name == "rotated":
+        box = [[0, 2.5, 2.5, 3.0, 3.0, 0]]
+        utils.roi_align_rotated(maps, box, 1, 1.0, 3, aligned=False, mode="max").backward()
         expected = {(1, 1): 0.25, (1, 2): 0.25, (2, 1): 0.25, (2, 2): 0.25}
     else:
         utils.roi_pool(maps, rois, 1).backward()
@@ -514,7 +518,34 @@ def test_the_first_of_equally_large_values_has_the_gradient(name):
         assert maps.grad[0, 0, y, x] == expected.get((y, x), 0)
 
 
-@pytest.mark.parametrize("name", ["max", "max, adaptive", "roi_pool"])
+def pool_of(name, outside):
+    """Return the maxima of a box over the upper border, of which the first samples are beyond."""
+    options = {"mode": "max", "outside": outside}
+    if name == "3-D":
+        return partial(utils.roi_align_3d, rois=[[0, 0.0, 0, -4, 4, 4, 4]], output_size=1,
+                       sampling_ratio=4, **options)  # fmt: skip
+    if name == "rotated":
+        return partial(utils.roi_align_rotated, rois=[[0, 2.0, 0, 4, 8, 0]], output_size=1,
+                       sampling_ratio=4, aligned=False, **options)  # fmt: skip
+    return partial(utils.roi_align, rois=[[0, 0.0, -4, 4, 4]], output_size=1, sampling_ratio=4,
+                   **options)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["max", "rotated", "3-D"])
+def test_a_sample_out_of_range_wins_over_later_ones_that_are_no_larger(name):
+    shape = (1, 1, 6, 6, 6) if name == "3-D" else (1, 1, 6, 6)
+    for value, outside, gradient in (
+        (0, "zero", 0), (-1, "zero", 0), (1, "zero", 1),
+        (0, "renormalize", 1), (-1, "renormalize", 1),
+    ):  # fmt: skip
+        maps = Tensor(np.full(shape, float(value)), requires_grad=True)
+        crops = pool_of(name, outside)(maps)
+        crops.backward()
+        assert crops.item() == (max(value, 0) if outside == "zero" else value)
+        assert maps.grad.sum() == gradient
+
+
+@pytest.mark.parametrize("name", ["max", "max, adaptive", "rotated, max", "3-D, max", "roi_pool"])
 def test_what_is_not_a_number_wins_and_only_in_bins_that_read_it(name, rng):
     case = OPERATORS[name]
     features, rois = made(case, rng)
