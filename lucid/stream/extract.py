@@ -63,11 +63,12 @@ def extract(
     ----------
     features : path, sequence of path, or array
         Maps (N, C, H, W), or volumes (N, C, D, H, W) for the operator 'roi-align-3d': a .npy file,
-        or 'PATH::DATASET' of a .npz, HDF5, zarr, safetensors or torch file. Without a dataset, the one called 'features', 'feat' or 'x', or else the only
-        one usable as features. '{id}' in the path or the name of the dataset stands for an image: a
-        file or dataset (C, H, W) each, of any height and width. Several files, or a path with
-        wildcards, are one run of images, numbered on from file to file. '-' is a .npy stream on
-        standard input. None where `level` names the maps of a pyramid.
+        or 'PATH::DATASET' of a .npz, HDF5, zarr, safetensors or torch file. Without a dataset, the
+        one called 'features', 'feat' or 'x', or else the only one usable as features. '{id}' in the
+        path or the name of the dataset stands for an image: a file or dataset (C, H, W) each, of
+        any height and width. Several files, or a path with wildcards, are one run of images,
+        numbered on from file to file. '-' is a .npy stream on standard input. None where `level`
+        names the maps of a pyramid.
     rois : path or array
         Rows batch_index, x1, y1, x2, y2, (K, 5), in such a file. Without a dataset, the one called
         'rois', 'boxes', 'bboxes' or 'image_bb', or else the only one usable as RoIs. Or boxes
