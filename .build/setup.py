@@ -73,6 +73,7 @@ def extension(name, *headers):
 setup(
     ext_modules=[
         extension("kernel", "passes.h", "planes.h", "maxima.h", "common.h"),
+        extension("largest", "largest.h", "planes.h", "common.h"),
         extension("turned", "turned.h", "planes.h", "common.h"),
     ],
     cmdclass={"build_ext": BuildExact, "install_data": InstallPages},

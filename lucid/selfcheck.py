@@ -14,7 +14,7 @@ import numpy as np
 from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
 from lucid.roi.forms import UPRIGHT
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import RoiAlignRotated
+from lucid.roi.operators import RoiAlignRotated, RoiPool
 from lucid.roi.types import Array, Floats
 
 
@@ -29,6 +29,7 @@ class Case(NamedTuple):
 
 ADAPTIVE = RoiAlign((3, 4), (0.5, 0.5), -1, False)
 ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
+LARGEST = RoiPool((3, 4), (0.5, 0.5))
 TURNED = RoiAlignRotated((3, 4), (0.5, 0.5), -1, True, "degrees", False)
 CASES = {
     "float16": Case("f2", (2, 9, 14, 11), ADAPTIVE),
@@ -46,6 +47,8 @@ CASES = {
     "rotated": Case("f4", (2, 75, 30, 26), TURNED),
     "rotated float64": Case("f8", (1, 41, 30, 26), TURNED, "holes"),
     "rotated limit": Case("f4", (1, 41, 30, 26), TURNED, "limit"),
+    "roi_pool": Case("f4", (2, 75, 30, 26), LARGEST, "holes"),
+    "roi_pool float64": Case("f8", (1, 41, 30, 26), LARGEST),
 }
 HASHES = {
     "float16": "5eaf723f571501a5 8b527fdfb00d19c2 8db78213fefdb0e0",
@@ -63,6 +66,8 @@ HASHES = {
     "rotated": "49d198d6116fa822 49574d7f4d5d5cca 73b0fdc661676b17",
     "rotated float64": "4f3712d5cf463dac 51e826070c621757 486b6b0db17279b6",
     "rotated limit": "f029fd3770471eca 2170866c0e6c1165 5fc222f4bf984777",
+    "roi_pool": "af7e2094e68a2572 c5f058e8408a17b5 155e437b946ac82a",
+    "roi_pool float64": "a6b6672b444372ba 455f752360273ff4 155e437b946ac82a",
 }
 
 

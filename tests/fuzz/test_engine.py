@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lucid.roi import RoiAlign, as_rois, box_gradient, pool, pool_adjoint, set_engine
-from lucid.roi.engines.compiled import _kernel, _turned
+from lucid.roi.engines.compiled import _kernel, _largest, _turned
 from lucid.roi.operators import RoiAlignRotated
 
 pytestmark = pytest.mark.fuzz
@@ -190,3 +190,33 @@ def test_planes_go_to_cells_that_are_theirs(planes, cells, size):
     except (ValueError, TypeError):
         return
     np.testing.assert_array_equal(cells, planes.transpose(1, 2, 0))
+
+
+BINS = st.tuples(
+    INDICES, INDICES, st.tuples(st.integers(-1, 3), st.integers(-1, 3)), ARRAYS, ARRAYS, INDICES,
+    st.sampled_from([4, 8, 3]),
+)  # fmt: skip
+
+
+@settings(max_examples=1000)
+@given(BINS)
+def test_bins_of_cells_that_do_not_belong_together_are_refused(arguments):
+    try:
+        _largest.crops(*arguments)
+    except (ValueError, TypeError):
+        return
+
+
+@settings(max_examples=1000)
+@given(
+    hnp.arrays(np.int64, (1, 2, 2), elements=st.integers(-3, 6)),
+    hnp.arrays(np.int64, (1, 3, 2), elements=st.integers(-3, 6)),
+    st.integers(0, 4), st.integers(0, 4), st.integers(0, 40),
+)  # fmt: skip
+def test_no_cell_beyond_the_map_is_the_largest(rows, cols, height, width, channels):
+    cells, crops = np.ones((height, width, channels)), np.zeros((1, channels, 2, 3))
+    try:
+        _largest.crops(rows, cols, (2, 3), cells, crops, np.zeros(1, np.int64), 8)
+    except ValueError:
+        return
+    assert crops.sum() <= 6 * channels

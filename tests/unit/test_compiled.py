@@ -30,7 +30,7 @@ from lucid.roi.engines import selection
 
 compiled = pytest.importorskip("lucid.roi.engines.compiled")
 ROOT = Path(__file__).parents[2]
-SOURCES = [f"lucid/roi/engines/compiled/{name}.c" for name in ("kernel", "turned")]
+SOURCES = [f"lucid/roi/engines/compiled/{name}.c" for name in ("kernel", "turned", "largest")]
 FLAGS = ["-std=c11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-fast-math"]
 
 

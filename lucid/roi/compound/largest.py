@@ -1,58 +1,36 @@
-"""The largest cell of bins of whole cells: of rows of cells first, then of columns of those."""
+"""The largest cell of bins of whole cells, and its gradient."""
 
-from collections.abc import Iterator
-from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, cast
+from itertools import product
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lucid.roi.engines import Engine, PlacedRois, WorkingBytes
+from lucid.roi.engines import Engine, PlacedRois, WholeBins, WorkingBytes
 from lucid.roi.geometry import Operator
 from lucid.roi.operators.whole_cells import RoiPool
 from lucid.roi.types import Array, Floats, Ints
 from lucid.roi.workers import Workers
 
 
-class Part(NamedTuple):
-    """A part of a map, and the bins of the RoIs that lie on it."""
-
-    first: int  # of all RoIs
-    cells: Array  # (h, w, C)
-    rows: Ints  # (k, PH, 2) begin and end of bins, from the corner of the part
-    cols: Ints  # (k, PW, 2)
-
-
 class Largest:
-    """What computes the largest cells of bins; an engine for weights says what that may hold."""
+    """What computes the largest cells of bins; crops are made by a part of each engine."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Any) -> None:
+        self._engine: Engine = engine
+        self._largest = engine.largest
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
         """Write crops into their rows."""
-        for part in _parts(rois):
-            for k, (rows, cols) in enumerate(zip(part.rows, part.cols, strict=True)):
-                across = slice(cols[:, 0].min(), cols[:, 1].max())
-                window, left = part.cells[:, across], across.start
-                line = np.stack([_largest(window[begin:end], 0) for begin, end in rows])
-                bins = [_largest(line[:, begin - left : end - left], 1) for begin, end in cols]
-                crops[rois.rows[part.first + k]] = np.stack(bins, axis=1).transpose(2, 0, 1)
+        self._largest.pool(rois, _bins(rois), crops, workers)
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features, which the first of the largest cells have."""
-        total, values = rois.regions[0].features, cast(Array, rois.values)
+        total = rois.regions[0].features
         total[...] = 0
-        channels = np.arange(len(total))
-        (part,) = _parts(rois._replace(regions=[rois.regions[0]._replace(features=values)]))
-        for k, (rows, cols) in enumerate(zip(part.rows, part.cols, strict=True)):
-            own = gradient[rois.rows[k]]
-            for p, q in np.ndindex(own.shape[1:]):
-                (top, bottom), (left, right) = rows[p], cols[q]
-                if top < bottom and left < right:
-                    cells = part.cells[top:bottom, left:right].reshape(-1, len(total))
-                    y, x = np.divmod(cells.argmax(axis=0), right - left)
-                    total[channels, top + y, left + x] += own[:, p, q]
+        cells = cast(Array, rois.values).transpose(1, 2, 0)
+        for row, *ends in zip(rois.rows, *_bins(rois), strict=True):
+            _add_firsts(total, cells, ends, gradient[row])
 
     def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
         """Return zeros: rounded corners have no gradient."""
@@ -67,34 +45,31 @@ class Largest:
         return plain._replace(region=plain.region + table)
 
 
-def _largest(values: Array, axis: int) -> Array:
-    """Return the largest values along an axis, 0 where there are none."""
-    if values.shape[axis]:
-        largest: Array = values.max(axis=axis)
-        return largest
-    return np.zeros([*values.shape[:axis], *values.shape[axis + 1 :]], values.dtype)
+def _add_firsts(total: Array, cells: Array, ends: list[Ints], gradient: Array) -> None:
+    """Add the gradient of a crop (C, PH, PW) to the first of the largest cells of its bins."""
+    by_bin = gradient.reshape(len(gradient), -1).T
+    for (down, across), own in zip(product(*ends), by_bin, strict=True):
+        _add_to_first(total, cells, down, across, own)
 
 
-def _parts(rois: PlacedRois) -> Iterator[Part]:
-    """Yield the regions that RoIs lie on, with their bins."""
-    rows, cols = _bins(rois)
-    edges = accumulate((region.rois for region in rois.regions), initial=0)
-    for region, (first, end) in zip(rois.regions, pairwise(edges), strict=True):
-        cells = np.ascontiguousarray(region.features.transpose(1, 2, 0), rois.dtype)
-        (top, left), some = region.origin, slice(first, end)
-        yield Part(
-            first=first,
-            cells=cells,
-            rows=np.maximum(rows[some] - top, 0),
-            cols=np.maximum(cols[some] - left, 0),
-        )
+def _add_to_first(total: Array, cells: Array, down: Ints, across: Ints, gradient: Array) -> None:
+    """Add the gradient of a bin to the first of its largest cells, if it has some."""
+    (top, bottom), (left, right) = down, across
+    if top < bottom and left < right:
+        own = cells[top:bottom, left:right].reshape(-1, len(total))
+        y, x = np.divmod(own.argmax(axis=0), right - left)
+        total[np.arange(len(total)), top + y, left + x] += gradient
 
 
-def _bins(rois: PlacedRois) -> tuple[Ints, Ints]:
-    """Return the begins and ends of the bins of RoIs on their maps, (K, PH, 2) and (K, PW, 2)."""
+def _bins(rois: PlacedRois) -> WholeBins:
+    """Return the bins of RoIs on their maps.
+
+    Those of a RoI that is not on its map have no cells.
+    """
     geometry, (PH, PW) = rois.geometry, rois.geometry.pooled
     found = cast(RoiPool, geometry.operator).bins(geometry)
     bins = np.zeros((2, len(geometry), max(PH, PW), 2), np.int64)
     axis, roi = np.divmod(found.line, max(len(geometry), 1))
     bins[axis, roi, found.bin] = np.stack([found.begin, np.maximum(found.end, found.begin)], axis=1)
-    return bins[0, :, :PH], bins[1, :, :PW]
+    bins[:, geometry.touched() == 0] = 0
+    return WholeBins(bins[0, :, :PH], bins[1, :, :PW])

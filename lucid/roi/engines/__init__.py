@@ -4,14 +4,15 @@ An engine is a module with the functions of `Engine`; it asks a geometry's opera
 knows no operator. What uses engines chooses one: see `lucid.roi.pooling`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from lucid.roi.geometry import Geometry
-from lucid.roi.types import Array, Floats, Indices
+from lucid.roi.types import Array, Floats, Indices, Ints
 from lucid.roi.workers import Workers
 
 
@@ -43,6 +44,24 @@ class PlacedRois(NamedTuple):
             if count
         ]
         return self._replace(regions=regions, geometry=self.geometry[some], rows=self.rows[some])
+
+
+class WholeBins(NamedTuple):
+    """Bins of whole cells: where those of each RoI begin and end."""
+
+    rows: Ints  # (K, PH, 2)
+    cols: Ints  # (K, PW, 2)
+
+    def seen_from(self, top: int, left: int) -> "WholeBins":
+        """Return the same, counted from a cell of the map."""
+        return WholeBins(self.rows - top, self.cols - left)
+
+
+def parts_of(rois: PlacedRois) -> Iterator[tuple[Region, slice]]:
+    """Yield the regions, and which of the RoIs lie on each."""
+    edges = accumulate((region.rois for region in rois.regions), initial=0)
+    for region, (first, end) in zip(rois.regions, pairwise(edges), strict=True):
+        yield region, slice(first, end)
 
 
 class WorkingBytes(NamedTuple):

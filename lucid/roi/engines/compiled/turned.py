@@ -70,12 +70,12 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
 def laid_out(rois: PlacedRois, workers: Workers[Workspace]) -> Ready:
     """Return RoIs with the table of the cells that they touch."""
     table, copies = lay_out_table(rois, workers.space)
-    with workers.in_background(_lay_out, copies, alone=table.cells.size < SMALL_VALUES):
+    with workers.in_background(lay_out, copies, alone=table.cells.size < SMALL_VALUES):
         pass
     return Ready(rois, table)
 
 
-def _lay_out(space: Workspace, copy: Copy) -> None:
+def lay_out(space: Workspace, copy: Copy) -> None:
     """Copy a part of a map to its place in a table, in C if it takes the values as they are."""
     part, place = copy
     alike = part.dtype == place.dtype and part.flags.aligned

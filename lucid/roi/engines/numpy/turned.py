@@ -132,8 +132,7 @@ def _weigh(ready: Ready, bins: Array, space: Workspace, part: Part, factor: floa
     frame = ready.frame(some)
     for number, lines in enumerate(cuts):
         taps = ready.taps(listed(frame, lines), some)
-        weights = taps.weights * bins.dtype.type(factor)
-        terms = Terms(taps.bin, taps.cell, weights)
+        terms = Terms(taps.bin, taps.cell, taps.weights * factor)
         add_products(bins, ready.table.cells, terms, space, more=number > 0)
 
 
