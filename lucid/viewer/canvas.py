@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lucid.viewer.colors import Range
 from lucid.viewer.labels import place_labels
-from lucid.viewer.parts import Floats, Image, Roi, Scene
+from lucid.viewer.parts import Floats, Grid, Image, Roi, Scene
 from lucid.viewer.style import (
     COLORMAP,
     FAINT,
@@ -82,22 +83,36 @@ def _draw_values(axes: Axes, values: NDArray[np.uint8], edges: View, within: Vie
 
 def _draw_roi(axes: Axes, roi: Roi, color: str, scene: Scene) -> None:
     """Draw the outline of a RoI, and its bins and samples if they are asked for."""
-    edges = View(*roi.cells)
-    outline = _rectangle(
-        edges, fill=False, edgecolor=color, linewidth=1.6, gid=f"roi-{roi.row}", joinstyle="miter",
-        linestyle="--" if roi.fact else "-", path_effects=_cased(2.8),
-    )  # fmt: skip
-    axes.add_patch(outline)
+    style: dict[str, Any] = {
+        "fill": False, "edgecolor": color, "linewidth": 1.6, "gid": f"roi-{roi.row}",
+        "joinstyle": "miter", "linestyle": "--" if roi.fact else "-", "path_effects": _cased(2.8),
+    }  # fmt: skip
+    bins = scene.report.output_size
+    if roi.grid is None or not roi.grid.is_turned:
+        axes.add_patch(_rectangle(View(*roi.cells), **style))
+    else:
+        (top, bottom), (left, right) = (roi.grid.ends(axis, bins[axis]) for axis in (0, 1))
+        corners = (top, left), (top, right), (bottom, right), (bottom, left)
+        axes.add_patch(Polygon([roi.grid.at(*corner)[::-1] for corner in corners], **style))
     if roi.grid is None:
         return
-    bins = scene.report.output_size
-    rows, cols = (roi.grid.edges(axis, bins[axis]) for axis in (0, 1))
     if scene.wishes.bins:
-        style: dict[str, Any] = {"color": color, "linewidth": 0.6}
-        axes.vlines(cols[1:-1], edges.top, edges.bottom, gid=f"columns-{roi.row}", **style)
-        axes.hlines(rows[1:-1], edges.left, edges.right, gid=f"rows-{roi.row}", **style)
+        _draw_bins(axes, roi.grid, bins, color, roi.row)
     if scene.wishes.samples:
         _draw_samples(axes, roi, color, scene)
+
+
+def _draw_bins(axes: Axes, grid: Grid, bins: tuple[int, ...], color: str, row: int) -> None:
+    """Draw the lines between the bins of a RoI."""
+    (top, bottom), (left, right) = (grid.ends(axis, bins[axis]) for axis in (0, 1))
+    rows, cols = (grid.edges(axis, bins[axis])[1:-1] for axis in (0, 1))
+    lines = {
+        f"columns-{row}": [(grid.at(top, u), grid.at(bottom, u)) for u in cols],
+        f"rows-{row}": [(grid.at(v, left), grid.at(v, right)) for v in rows],
+    }
+    for name, pairs in lines.items():
+        points = [[end[::-1] for end in pair] for pair in pairs]
+        axes.add_collection(LineCollection(points, color=color, linewidth=0.6, gid=name))
 
 
 def _cased(width: float) -> list[Any]:
@@ -110,7 +125,9 @@ def _draw_samples(axes: Axes, roi: Roi, color: str, scene: Scene) -> None:
     if roi.grid is None or np.prod(roi.grid.samples) > MOST_SAMPLES:
         return
     PH, PW = scene.report.output_size
-    y, x = np.meshgrid(roi.grid.positions(0, PH), roi.grid.positions(1, PW), indexing="ij")
+    y, x = roi.grid.at(*np.meshgrid(
+        roi.grid.positions(0, PH), roi.grid.positions(1, PW), indexing="ij"
+    ))  # fmt: skip
     if y.size > MOST_SAMPLES:
         return
     image = next(image for image in scene.images if any(one is roi for one in image.rois))

@@ -130,7 +130,8 @@ def _worst(
 
 def _odd(table: RoiTable, placement: Placement) -> dict[str, Floats]:
     """Return by kind how odd each RoI is, 0 where it is not."""
-    low, high = (ends + placement.offset for ends in placement.cells(table.boxes))
+    boxes = table.boxes if placement.upright is None else placement.upright(table.boxes)
+    low, high = (ends + placement.offset for ends in placement.cells(boxes))
     limits = placement.limits(table.batch_index)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sides = high - low

@@ -25,6 +25,23 @@ class Grid(NamedTuple):
     start: tuple[float, float]  # in cells
     bin: tuple[float, float]  # length of a bin
     samples: tuple[int, int]  # per bin
+    centre: tuple[float, float] = (0.0, 0.0)  # which the grid is turned about, and counts from
+    turn: tuple[float, float] = (0.0, 1.0)  # sine and cosine, against the clock as seen
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether bins do not lie along the axes of the map."""
+        return self.turn != (0.0, 1.0)
+
+    def at(self, v: Any, u: Any) -> tuple[Any, Any]:
+        """Return where on the map, y and x, is what lies at v and u before it is turned."""
+        sine, cosine = self.turn
+        y, x = self.centre
+        return y - u * sine + v * cosine, x + u * cosine + v * sine
+
+    def ends(self, axis: int, bins: int) -> tuple[float, float]:
+        """Return where bins begin along an axis, and where they end."""
+        return self.start[axis], self.start[axis] + self.bin[axis] * bins
 
     def edges(self, axis: int, bins: int) -> Floats:
         """Return the borders of bins along an axis."""
@@ -43,9 +60,9 @@ class Roi:
     """A RoI as it is drawn."""
 
     row: int
-    box: tuple[float, ...]  # as in its file: x1, y1, x2, y2 of the picture
-    cells: tuple[float, float, float, float]  # y1, x1, y2, x2 as the operator has it
-    input_box: tuple[float, ...]  # x1, y1, x2, y2 in input coordinates
+    box: tuple[float, ...]  # as in its file: x1, y1, x2, y2 of the picture, or cx, cy, w, h, angle
+    cells: tuple[float, float, float, float]  # y1, x1, y2, x2 as the operator has it, or around it
+    input_box: tuple[float, ...]  # the same in input coordinates
     grid: Grid | None  # None if it is invalid, or there is none
     name: str = ""  # what it is called, if it is
     kinds: tuple[str, ...] = ()  # why it is among the worst

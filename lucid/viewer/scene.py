@@ -11,8 +11,7 @@ from typing import Self
 import numpy as np
 
 from lucid.errors import FrameError, RoiError, ShapeError, SinkError, SourceError
-from lucid.roi.forms import UPRIGHT
-from lucid.roi.operators import RoiAlign
+from lucid.roi.operators import RoiAlign, RoiAlignRotated
 from lucid.roi.operators.align import MAX_BIN_SAMPLES
 from lucid.roi.table import examine
 from lucid.stream.plan.coverage import Coverage
@@ -106,9 +105,9 @@ def _drawn(
 
 
 def _require_drawable(job: Job, settings: Settings, wishes: Wishes) -> None:
-    """Raise unless boxes are upright and, in a page, pooled as the page does it."""
-    if job.rois.box_form.columns != UPRIGHT.columns:
-        raise ShapeError(f"preview draws upright boxes, and {settings.operator} has others")
+    """Raise unless maps are planes and boxes, in a page, are pooled as the page does it."""
+    if job.rois.box_form.axes != 2:
+        raise ShapeError(f"preview draws boxes on planes, and {settings.operator} has volumes")
     plain = isinstance(job.operator, RoiAlign) and job.operator.max_samples == MAX_BIN_SAMPLES
     if wishes.html is not None and not (plain and type(job.operator) is RoiAlign):
         raise SinkError(
@@ -163,13 +162,14 @@ def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:
     values = source.read(row, row + 1)
     own = source.read(row, row + 1, framed=False)
     table, report = examine(values, source.images, row, source.box_form)
-    named, x1, y1, x2, y2 = (float(value) for value in values[0, :5])
+    named, *box = map(float, values[0])
+    x1, y1, x2, y2 = _around(job, values[:, 1:])
     sy, sx = job.operator.spatial_scale
     roi = Roi(
         row=row,
-        box=tuple(float(value) for value in own[0, 1:5]),
+        box=tuple(map(float, own[0, 1:])),
         cells=(y1 * sy - offset, x1 * sx - offset, y2 * sy - offset, x2 * sx - offset),
-        input_box=(x1, y1, x2, y2),
+        input_box=tuple(box),
         grid=None,
         name="" if source.roi_ids is None else printable(str(source.roi_ids[row])),
         kinds=kinds,
@@ -182,9 +182,22 @@ def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:
     return int(named) if is_image else None, roi
 
 
+def _around(job: Job, boxes: Array) -> list[float]:
+    """Return the least upright box around one (1, B)."""
+    upright = getattr(job.operator, "upright", None)
+    with np.errstate(invalid="ignore"):
+        found: list[float] = (boxes if upright is None else upright(boxes))[0].tolist()
+    return found
+
+
 def _lay_out(roi: Roi, job: Job, boxes: Floats, image: int) -> None:
     """Put in where an operator samples a RoI, which may be more than its box."""
     geometry = job.lay_out(boxes, image)
+    if isinstance(job.operator, RoiAlignRotated):
+        turned = job.operator.turned(geometry)
+        names = ("start", "bin", "samples", "centre", "turn")
+        roi.grid = Grid(**{name: tuple(getattr(turned, name)[:, 0].tolist()) for name in names})
+        return
     found = geometry.tap_operator.grids(geometry)
     if found is None:
         return

@@ -44,9 +44,10 @@ class Wishes:
                 raise ArgumentError(fact)
         if self.crops is None:
             settings = Settings(**self.understood)
-            if not settings.entry.form.is_upright:
+            if settings.entry.form.axes != 2:
                 raise ArgumentError(
-                    f"preview draws upright boxes, and {{operator}} {settings.operator} has others"
+                    f"preview draws boxes on planes, and {{operator}} {settings.operator} has "
+                    "volumes"
                 )
 
     if TYPE_CHECKING:  # the table says which attributes there are

@@ -33,10 +33,17 @@ def of_channels(scene: Scene) -> str:
 
 def caption(roi: Roi, narrow: bool) -> list[str]:
     """Return the lines under a crop: its row, and what it is called or its box."""
-    x1, y1, x2, y2 = map(short, roi.box)
-    box = [f"{x1}, {y1} –", f"{x2}, {y2}"] if narrow else [f"{x1}, {y1} – {x2}, {y2}"]
+    parts = _parts(*map(short, roi.box))
+    box = parts if narrow else [" ".join(parts)]
     first = f"row {roi.row}" + f" · {roi.name}" * bool(roi.name)
     return [first, *[", ".join(roi.kinds)] * bool(roi.kinds), *box]
+
+
+def _parts(first: str, second: str, third: str, fourth: str, angle: str = "") -> list[str]:
+    """Return a box in two parts: its corners; or its centre, its sides and its angle."""
+    if not angle:
+        return [f"{first}, {second} –", f"{third}, {fourth}"]
+    return [f"{first}, {second},", f"{third} × {fourth}, {angle}"]
 
 
 def short(value: float) -> str:
