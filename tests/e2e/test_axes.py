@@ -210,3 +210,7 @@ def test_values_without_a_type_are_refused_with_what_they_may_be(files):
     np.save("a.npy", np.zeros((1, 2, 3, 4), "V2"))
     with pytest.raises(DTypeError, match="got .V2; if they are bfloat16, pass features_dtype='bf"):
         crops_of("a.npy")
+    with h5py.File("a.h5", "w") as file:
+        file["maps"] = np.zeros((1, 2, 3, 4), "V2")
+    with pytest.raises(DTypeError, match="a.h5::maps .*; if they are bfloat16, pass features_dt"):
+        crops_of("a.h5")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lucid.errors import LucidError, SourceError
 from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike, is_url
+from lucid.stream.read.bfloat16 import HALVES
 from lucid.stream.read.held import HeldArray
 from lucid.stream.read.missing import not_opened
 from lucid.stream.read.npy import PipedNpy
@@ -217,9 +218,9 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
     if [info.dataset for info in infos] == [None]:
         return None
     passing = [info for info in infos if info.passes(check) and info.shape != (0,)]
-    tables = [info for info in infos if info.dtype.names]
-    if not passing and len(tables) == 1:  # the check says what it lacks
-        return tables[0].dataset
+    lacking = [info for info in infos if info.dtype.names or info.dtype == HALVES]
+    if not passing and len(lacking) == 1:  # the check says what it lacks
+        return lacking[0].dataset
     named = [info for name in names for info in passing if info.dataset == name]
     own = [info for info in passing if not info.target] or passing
     chosen = named[:1] or [info for info in own if len(info.shape) == 4] or own

@@ -16,6 +16,7 @@ from lucid.stream.read.json_stream import elements
 
 Row = tuple[int, int]  # number of a file, and of a map in it
 SIZE, PLACE_IN = {"height", "width"}, {"file", "idx"}
+COUNTS = ("objectsNum", "num_boxes")  # what says how many boxes an image has
 OF_COCO = {"images", "annotations", "categories", "info", "licenses"}
 
 
@@ -117,3 +118,29 @@ def _place(one: dict[str, Any], name: Any, path: Path) -> Row:
         raise SourceError(
             f"{path}: {name!r} must be an object with file and idx, got {str(one)[:80]}"
         ) from None
+
+
+def read_counts(path: Path) -> tuple[list[Id], list[int]]:
+    """Return how many boxes images have, and their ids; no ids of a list, which is in order.
+
+    It is a list of numbers; or an object, by id, of numbers or of objects that have one under a
+    known name, as GQA's have.
+
+    Raises
+    ------
+    SourceError
+        If it is none of them.
+    """
+    ids: list[Id] = []
+    counts: list[int] = []
+    for name, one in elements(path):
+        about = one if isinstance(one, dict) else {}
+        count = next((about[word] for word in COUNTS if word in about), one)
+        if type(count) is not int:
+            raise SourceError(
+                f"{path} must have a number of boxes for each image, or objects with "
+                f"{' or '.join(COUNTS)}, got {str(one)[:80]} for {name or len(counts)!r}"
+            )
+        ids += [as_id(name)] if name else []
+        counts.append(count)
+    return ids, counts

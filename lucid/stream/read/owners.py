@@ -172,12 +172,12 @@ def find_owners(
             raise ShapeError.advising(f"{array.name} says the image of each box", f"drop {WHOSE}")
         return _named_in_a_column(array, keyed, naming, columns)
     if len(width) == 2 and given in ([], ["box_counts"]):
-        return Padded(array, counts_given(settings, images, opened), images)
+        return Padded(array, counts_given(settings, features, opened), images)
     if len(width) == 1 and given == ["batch_index"]:
         column = _list_of_images(settings.batch_index, rois, opened)
         return Listed(rois, naming.of_array(column, rois), columns)
     if len(width) == 1 and (given or images == 1):
-        return Ranges(rois, ranges_given(settings, rois, images, opened))
+        return Ranges(rois, ranges_given(settings, rois, features, opened))
     if columns != len(UPRIGHT.columns):
         row = ", ".join(form.row)
         raise ShapeError.of(

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from lucid.errors import RoiError, ShapeError
 from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.arrays import split
+from lucid.stream.read.ids import match
+from lucid.stream.read.listings import read_counts
+from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
+from lucid.stream.read.url import as_path
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 Ints = NDArray[np.int64]
 
 
-def ranges_given(settings: Settings, rois: int, images: int, opened: Opened) -> Ints:
+def ranges_given(settings: Settings, rois: int, features: Features, opened: Opened) -> Ints:
     """Return start and end, exclusive, of the rows of each image, (N, 2).
 
     Raises
@@ -27,9 +31,10 @@ def ranges_given(settings: Settings, rois: int, images: int, opened: Opened) -> 
     ShapeError, RoiError
         If what says them is no such array, or does not fit the boxes.
     """
+    images = features.images
     if settings.box_ranges is not None:
         return _ranges(settings, images, opened)
-    counts = counts_given(settings, images, opened)
+    counts = counts_given(settings, features, opened)
     if counts is None:  # all are of one image
         return np.array([[0, rois]])
     until = np.cumsum(counts)
@@ -41,13 +46,36 @@ def ranges_given(settings: Settings, rois: int, images: int, opened: Opened) -> 
     return np.column_stack([until - counts, until])
 
 
-def counts_given(settings: Settings, images: int, opened: Opened) -> Ints | None:
+def counts_given(settings: Settings, features: Features, opened: Opened) -> Ints | None:
     """Return how many boxes each image has, (N,); None if nothing says it."""
-    if settings.box_counts is None:
+    spec = settings.box_counts
+    if spec is None:
         return None
-    require = _row_per_image("box_counts", images, (1,))
+    if not isinstance(spec, Held) and as_path(spec).suffix == ".json":
+        counts = _counts_of(as_path(spec), features)
+        opened.note("box_counts", as_path(spec), counts.shape)
+        return _whole(counts, 0, str(spec), opened)
+    require = _row_per_image("box_counts", features.images, (1,))
     source = opened.source(settings.box_counts, ("box_counts", "num_boxes"), require)
     return _whole(source[:].reshape(-1), 0, source.name, opened)
+
+
+def _counts_of(path: Path, features: Features) -> Ints:
+    """Return how many boxes a .json says that each image has."""
+    keys, counts = read_counts(path)
+    if not keys:
+        if len(counts) != features.images:
+            raise ShapeError(f"{path} must have a number for each of {features.images} images, "
+                             f"got {len(counts)}")  # fmt: skip
+        return np.array(counts, np.int64)
+    if features.ids is None:
+        raise ShapeError.advising(f"{path} has the boxes of images by id", "pass {ids}")
+    images = match(keys, features.ids, keys_name=str(path)).images
+    found = np.array([-1 if one else 0 for one in features.ids], np.int64)
+    found[images[images >= 0]] = np.array(counts, np.int64)[images >= 0]
+    if (found < 0).any():
+        raise ShapeError(f"{path} has no number of image {features.ids[int(found.argmin())]!r}")
+    return found
 
 
 def _ranges(settings: Settings, images: int, opened: Opened) -> Ints:
