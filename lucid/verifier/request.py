@@ -78,9 +78,9 @@ class Request:
         if PLACE in self.path.name:
             if has_inputs:
                 return {}
-            raise SourceError(
-                f"{self.name}: files of images do not say from what they were made. Pass "
-                "--features and --rois, and the options that extract had"
+            raise SourceError.advising(
+                f"{self.name}: files of images do not say from what they were made",
+                "pass {features} and {rois}, and the options that extract had",
             )
         try:
             return read_recorded(self.path)

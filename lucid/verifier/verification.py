@@ -59,9 +59,9 @@ class Verification:
         try:
             self._job, _ = plan_inputs(self._settings, self._opened)
         except MissingFileError as error:
-            raise SourceError(
-                f"{error}; it is an input of {request.name}. Say where it is by now: --features, "
-                "--rois"
+            raise SourceError.advising(
+                f"{error}; it is an input of {request.name}",
+                "say where it is by now: {features}, {rois}",
             ) from error
         self._stored = open_stored(request, self._job, self._opened)
         self._mismatch = _mismatch(self._job, self._stored)
@@ -78,9 +78,10 @@ class Verification:
         if state is None:
             return
         if state.job != self._identity() or len(state.done) != len(self._done):
-            raise SinkError(
+            raise SinkError.advising(
                 f"{self._request.name} or its inputs are not what they were when this "
-                "verification began; drop --resume to begin anew"
+                "verification began",
+                "drop {resume} to begin anew",
             )
         found = [Found(*one) for one in state.tally.pop("found")]
         self._done, self._tally = state.done, Tally(**state.tally, found=found)

@@ -43,9 +43,10 @@ class Photos:
         path = self._paths[image] if self._paths else None
         if self._wishes.image_file is not None:
             if shown != 1:
-                raise SourceError(
+                raise SourceError.advising(
                     f"{self._wishes.image_file} is the photograph of one image, and {shown} are "
-                    "drawn; choose one with --image, or pass --images 'photos/{id}.jpg'"
+                    "drawn",
+                    "choose one with {image}, or pass {images} 'photos/{{id}}.jpg'",
                 )
             path = Path(self._wishes.image_file)
         if path is None:

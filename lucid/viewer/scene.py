@@ -110,9 +110,10 @@ def _require_drawable(job: Job, settings: Settings, wishes: Wishes) -> None:
         raise ShapeError(f"preview draws boxes on planes, and {settings.operator} has volumes")
     plain = isinstance(job.operator, RoiAlign) and job.operator.max_samples == MAX_BIN_SAMPLES
     if wishes.html is not None and not (plain and type(job.operator) is RoiAlign):
-        raise SinkError(
+        raise SinkError.advising(
             "a page pools means of samples, counted or as many as given, as roi-align by itself "
-            "does; pass --output for a picture of what other options of the operator make"
+            "does",
+            "pass {output} for a picture of what other options of the operator make",
         )
 
 
@@ -139,9 +140,9 @@ def _numbers(numbers: list[int], wanted: list[int] | None, images: int) -> list[
     """Return which images are drawn, also if none of them has a RoI."""
     shown = wanted or numbers or [0][:images]
     if len(shown) > MOST_IMAGES:
-        raise RoiError(
-            f"these RoIs lie on {len(shown)} images, and {MOST_IMAGES} can be drawn at once; "
-            "choose fewer with --rows, --image or --random"
+        raise RoiError.advising(
+            f"these RoIs lie on {len(shown)} images, and {MOST_IMAGES} can be drawn at once",
+            "choose fewer with {rows}, {image} or {random}",
         )
     return shown
 

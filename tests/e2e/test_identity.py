@@ -117,7 +117,7 @@ def test_a_complete_output_that_says_nothing_must_be_younger_than_its_inputs(fil
     lucid.extract("f.h5", "r.npy", "c.npy")
     lucid.extract("f.h5", "r.npy", "c.npy", resume=True)
     np.save("r.npy", files.rois[::-1])
-    with pytest.raises(SinkError, match=r"c.npy is complete, but r.npy changed since; pass --over"):
+    with pytest.raises(SinkError, match=r"c.npy is complete, but r.npy changed since; pass overw"):
         lucid.extract("f.h5", "r.npy", "c.npy", resume=True)
 
 

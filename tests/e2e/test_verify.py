@@ -243,7 +243,7 @@ def test_changed_inputs_are_told_and_the_time_alone_is_not_a_change(files):
 def test_an_input_that_is_gone_is_an_error_that_names_the_option(files):
     made()
     os.rename("f.npy", "g.npy")
-    with pytest.raises(SourceError, match="--features"):
+    with pytest.raises(SourceError, match="say where it is by now: features"):
         lucid.verify("c.h5")
     report = lucid.verify("c.h5", features="g.npy")
     assert report.good
@@ -317,7 +317,7 @@ def test_all_goes_on_where_it_was_interrupted(files, tuned):
     with pytest.raises(KeyboardInterrupt):
         lucid.verify("c.h5", all=True, on_progress=stop)
     with_rows("c.h5", lambda rows: rows.__setitem__(slice(None), rows - 1))
-    with pytest.raises(SinkError, match="drop --resume"):
+    with pytest.raises(SinkError, match="drop resume to begin"):
         lucid.verify("c.h5", all=True, resume=True)
 
 
@@ -354,7 +354,7 @@ def test_files_that_say_nothing_are_held_against_what_is_given(files, output):
     if "::" in output:
         assert lucid.verify(output).good
     else:
-        with pytest.raises(SourceError, match="--features"):
+        with pytest.raises(SourceError, match="pass features and rois"):
             lucid.verify(output)
 
 
