@@ -44,16 +44,16 @@ def opcodes(value, storages):
     return pickle.dumps(value, 2)[2:-1]
 
 
-def save(path, value, order="little", method=zipfile.ZIP_STORED):
+def save(path, value, order="little", method=zipfile.ZIP_STORED, folder="any"):
     """Write a file like those of torch.save."""
     storages = []
     data = b"\x80\x02" + opcodes(value, storages) + b"."
     with zipfile.ZipFile(path, "w", method) as file:
-        file.writestr("any/data.pkl", data)
-        file.writestr("any/byteorder", order)
+        file.writestr(f"{folder}/data.pkl", data)
+        file.writestr(f"{folder}/byteorder", order)
         for key, tensor in enumerate(storages):
-            file.writestr(f"any/data/{key}", tensor.storage)
-        file.writestr("any/version", "3\n")
+            file.writestr(f"{folder}/data/{key}", tensor.storage)
+        file.writestr(f"{folder}/version", "3\n")
     return path
 
 

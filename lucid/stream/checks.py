@@ -38,7 +38,8 @@ def is_url(path: PathLike) -> bool:
     >>> is_url("https://example.org/f.npy"), is_url("f.h5::x")
     (True, False)
     """
-    return re.match("[A-Za-z][A-Za-z0-9+.-]+://", str(path)) is not None
+    text = str(path)
+    return "://" in text and re.match("[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
 
 class Held:

@@ -240,8 +240,8 @@ def _images_at_once(job: Job, region: int, together: int) -> int:
 def _whole_maps(job: Job, together: int) -> int:
     """Return how many maps to work on at once as a whole; 0 if not."""
     maps, now = job.features, tuning.current
-    alike = maps.in_one_array and maps.images > len(maps.sizes) == 1 and not maps.has_holes
-    if not alike or maps.map_bytes > now.small_map_bytes:
+    alike = maps.images > len(maps.sizes) == 1 and not maps.has_holes
+    if maps.sequential or not alike or maps.map_bytes > now.small_map_bytes:
         return 0
     between = 0 if maps.mapped else now.seek_bytes  # of others that are read along
     return together // (region_bytes(job, maps.shape[2:]) + between)

@@ -95,8 +95,9 @@ def look_source(
     container = ((start and _claimed(path, start)) or _format_of(path))(path, trust)
     try:
         name = dataset or _choose(container.infos(), names, check, path)
-        source = open_array(container, path, name) if name is None else container.look(name)
-        source = source or open_array(container, path, name)  # which says what there is
+        source = container.look(name) or open_array(
+            container, path, name
+        )  # which says what there is
         check(source.shape, source.dtype, source.name)
     except BaseException:
         container.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,13 @@ class Axes:
     def whole(self, array: Any, images: slice, width: int) -> Array:
         """Return whole maps of an array, (n, C, H, W), or the one map that it is, (C, H, W)."""
         return self.part(array, images, (slice(None),) * self.of_maps, width)
+
+    def whole_of_each(self, arrays: Array, width: int) -> Array:
+        """Return maps (n, C, H, W) from arrays of one map each, (n, ...)."""
+        every = zip(self.letters(arrays.shape[1:]), arrays.shape[1:], strict=True)
+        lengths = [length for letter, length in every if letter != "n"]
+        stacked = replace(self, layout=f"n{self.of_one}")
+        return stacked.whole(arrays.reshape(-1, *lengths), slice(None), width)
 
     def part(self, array: Any, images: int | slice, window: tuple[slice, ...], width: int) -> Array:
         """Return (..., C, h, w) of maps, or of the one map, of an array; maps are `width` wide."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lucid.errors import SourceError
 from lucid.stream.checks import PathLike, is_url
+from lucid.stream.read.place import Ends
 from lucid.stream.read.url import ROOTS, Url, UrlStream, as_path, fact_of
 
 BLOCKS, BLOCK_BYTES = 64, 64 << 10  # that stand for a file; smaller ones are read as a whole
@@ -141,8 +142,8 @@ class FilesSeen:
         self._digest, self._whole, self.count = blake2b(digest_size=16), True, 0
         self.modified = 0  # when one of them last was, in nanoseconds
 
-    def look(self, path: PathLike) -> tuple[bytes, int] | None:
-        """Take down a file; return the 4 KiB that it begins with, and its size.
+    def look(self, path: PathLike) -> Ends | None:
+        """Take down a file; return its size, and the 4 KiB that it begins and ends with.
 
         None if it is not there, which is taken down as well.
         """
@@ -156,7 +157,7 @@ class FilesSeen:
         finally:
             os.close(file)
 
-    def _add(self, file: int) -> tuple[bytes, int]:
+    def _add(self, file: int) -> Ends:
         state = os.fstat(file)
         size = state.st_size
         start = os.pread(file, SMALL_BLOCK_BYTES, 0)
@@ -165,7 +166,7 @@ class FilesSeen:
         self._digest.update(size.to_bytes(8, "little") + start + end)
         self.modified = max(self.modified, state.st_mtime_ns)
         self.count += 1
-        return start, size
+        return Ends(start, size, end)
 
     def add_text(self, known: str) -> None:
         """Take down the fingerprint of a file, or that it is not there."""

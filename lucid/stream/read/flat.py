@@ -10,7 +10,10 @@ from typing import Any
 
 from lucid.errors import SourceError
 from lucid.stream.read.ids import id_in
+from lucid.stream.read.place import Place, Span
+from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.url import Url
 from lucid.stream.read.words import NOTHING, WORDS, Said, fits
 
 
@@ -98,9 +101,31 @@ class Flat(ABC):
         """
         return None if name is None or name not in self.names() else self.again(name)
 
-    def look(self, name: str) -> Source | None:
-        """Return an array as `open` does."""
-        return self.open(name)
+    def place(self, name: str) -> Place | None:
+        """Return where an array lies, if that is in one piece and as NumPy has it."""
+        return None
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return all that was read to know where an array lies, none if that is not known.
+
+        Parameters
+        ----------
+        name : str
+            Of the array.
+        stem : bytes
+            What the file is called, which may stand there.
+        """
+        return []
+
+    def look(self, name: str | None) -> Source | None:
+        """Return an array as `open` does, but only where it lies if that is all there is to it."""
+        if name is None or name not in self.names() or isinstance(self._path, Url):
+            return self.open(name)
+        place = self.place(name)
+        if place is None or not place.nbytes:
+            return self.again(name)
+        where = f"{self._path}::{name}" if name else str(self._path)
+        return PlacedSource(where, place, self._path, self.said)
 
     def again(self, name: str) -> Source:
         """Return an array that was opened before."""

@@ -102,8 +102,9 @@ class Hdf5:
             is_array = isinstance(item, h5py.Dataset) and item.shape is not None
             return self._source(name, item) if is_array else None
 
-    def look(self, name: str) -> Source | None:
+    def look(self, name: str | None) -> Source | None:
         """Return a dataset as `open` does, but only where it lies if that is all there is to it."""
+        name = name or ""
         place = None if isinstance(self._path, Url) else place_in_hdf5(self._id, name)
         if place is None:
             return self.open(name)

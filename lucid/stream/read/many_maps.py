@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lucid.errors import ShapeError, SourceError
+from lucid.roi.engines.numpy.workspace import Scratch
 from lucid.stream.read.axes import Axes
 from lucid.stream.read.maps import Features
 from lucid.stream.read.per_image import PerImage
 from lucid.stream.read.source import Source
 from lucid.stream.read.words import Said
+from lucid.stream.types import Array
 
 
 class ManyMaps(Features):
@@ -24,7 +26,7 @@ class ManyMaps(Features):
 
     def __init__(self, name: str, axes: Axes) -> None:
         super().__init__(axes)
-        self.name = name
+        self.name, self._room = name, Scratch()
 
     def _hold(self, arrays: PerImage) -> list[tuple[Said, Said]]:
         """Look at all arrays, take care of what is open, and return what is said about each."""
@@ -45,18 +47,20 @@ class ManyMaps(Features):
         """
         sizes: list[tuple[int, ...]] = []
         counts: list[int] = []
+        kinds: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
         said: list[tuple[Said, Said]] = []
         self.channels = self._all_channels = 0
         self.dtype, self.kind = np.dtype(np.float32), ""
-        before: object = None
         for source in sources:
-            if before != (before := (source.shape, source.dtype)):  # of many files most are alike
+            if (this := (source.shape, source.dtype)) not in kinds[-1:]:  # most are alike
+                kinds.append(this)
                 self.require_maps(source.shape, source.dtype, source.name)
                 count, channels, *size = self._axes.in_order(source.shape)
                 if not counts:
                     self._take_from_the_first(source, channels)
                 self._require_like_the_first(source, channels)
-            self._take_down(source)
+            if source.place is None:
+                self._take_down(source)
             said.append(source.said())
             counts.append(count)
             sizes.append(tuple(size))
@@ -64,11 +68,14 @@ class ManyMaps(Features):
             raise SourceError(f"{self.name} matches nothing; see what a file holds with info")
         self.counts, self.images = counts, sum(counts)
         self.sizes = np.array(sizes, np.int64).reshape(-1, self._axes.of_maps)
+        if (self.sizes == self.sizes[0]).all():
+            self.sizes = self.sizes[:1]
         self._before = np.cumsum(counts) - counts
+        self._alike = kinds[0] if len(kinds) == counts[0] == 1 else None
         return said
 
     def _take_down(self, source: Source) -> None:
-        """Note how an array is stored."""
+        """Note how an array is stored that is not in one piece."""
         self.missing_chunks += source.missing_chunks
         self.has_holes |= source.has_holes
         self.spooled_bytes = max(self.spooled_bytes, source.spooled_bytes)
@@ -98,6 +105,16 @@ class ManyMaps(Features):
     def close(self) -> None:
         """Close what is open."""
         self._arrays.close()
+
+    def read_whole(self, images: Sequence[int]) -> Iterable[Array]:
+        """Return maps (C, H, W): where all arrays are alike, read to one place."""
+        shape, dtype = self._alike or ((), self.dtype)
+        if math.prod(shape) != math.prod(self.shape[1:]):  # also where parts are left out
+            return (self.read(image, (slice(None),) * self._axes.of_maps) for image in images)
+        arrays = self._room.array((len(images), *shape), dtype)
+        for image, values in zip(images, arrays, strict=True):
+            self._arrays.again(image).read_to(values)
+        return self._axes.whole_of_each(arrays, int(self.sizes[0, -1]))
 
     def _array(self, image: int) -> tuple[Any, int]:
         k = int(np.searchsorted(self._before, image, side="right")) - 1  # some may have none

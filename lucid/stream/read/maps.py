@@ -6,12 +6,13 @@ Whatever the file's layout is, a map is read as (C, h, w).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.stream import tuning
 from lucid.stream.checks import PathLike
 from lucid.stream.read.axes import Axes
 from lucid.stream.read.bfloat16 import BFLOAT16
@@ -39,7 +40,6 @@ class Features:
     ids: list[str] | None = None  # what the file or its user calls the images, where that is known
     ids_from: str = ""  # 'argument', 'names' that match, 'files' or 'dataset NAME'
     mapped: bool = False  # whether reading copies nothing into memory of its own
-    in_one_array: bool = False  # whether several may be read at once
     sequential: bool = False  # whether maps can only be read in order, each once and as a whole
     chunks: tuple[int, ...] | None = None  # (images, C, H, W) of a chunk of storage
     missing_chunks: int = 0  # that were never written
@@ -114,6 +114,10 @@ class Features:
         """Return maps of one size, (n, C, H, W)."""
         raise NotImplementedError
 
+    def read_whole(self, images: Sequence[int]) -> Iterable[Array]:
+        """Return small maps (C, H, W) of one size, of ascending images; good until the next."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Close what is open."""
 
@@ -124,8 +128,6 @@ class Features:
 
 class Maps(Features):
     """All maps in one array."""
-
-    in_one_array = True
 
     def __init__(self, source: Source, axes: Axes, given: Ids | None = None) -> None:
         super().__init__(axes)
@@ -153,6 +155,17 @@ class Maps(Features):
     def read_several(self, images: slice) -> Array:
         """Return maps, (n, C, H, W)."""
         return self._axes.whole(self._source, images, int(self.sizes[0, -1]))
+
+    def read_whole(self, images: Sequence[int]) -> Iterator[Array]:
+        """Yield maps (C, H, W).
+
+        Those between them are read along where that is less work than to go elsewhere.
+        """
+        far = np.diff(images) * self.map_bytes > tuning.current.seek_bytes
+        for run in np.split(images, np.flatnonzero(far) + 1):
+            first, last = int(run[0]), int(run[-1])
+            maps = self.read_several(slice(first, last + 1))
+            yield from (maps[image - first] for image in run.tolist())
 
     def close(self) -> None:
         """Close the file."""

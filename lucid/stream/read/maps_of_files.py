@@ -32,9 +32,7 @@ class MapsOfFiles(ManyMaps):
         check = self.require_maps
         said = self._hold(FilePerImage(specs, [], FEATURES, check, trust, pattern))
         is_of_one = self.counts == [1] * len(specs)
-        if (self.sizes == self.sizes[0]).all():
-            self.sizes = self.sizes[:1]
-        elif not is_of_one:
+        if len(self.sizes) > 1 and not is_of_one:
             self._refuse_sizes(specs)
         if not is_of_one:
             self.held_per_image = 16 + 512 * len(specs) // max(self.images, 1)

@@ -22,6 +22,7 @@ from lucid.stream.read.url import UrlStream
 from lucid.stream.types import Array
 
 MAGIC = npy.MAGIC_PREFIX
+COMMON = MAGIC + b"\1\0"  # and the version that most have
 OF_PYTHON_2 = re.compile(rb"\dL")  # a long integer
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 NOT_PIPED = {
@@ -75,7 +76,7 @@ class Npy:
             raise SourceError(f"{self._path} is a .npy file, without datasets; drop '::{name}'")
         return Source(str(self._path), self._path, self._array, self)
 
-    def look(self, name: str) -> Source:
+    def look(self, name: str | None) -> Source:
         """Return an array as `open` does."""
         return self.open(name)
 
@@ -201,18 +202,21 @@ def place_in_npy(start: bytes, held: int) -> Place | None:
     held : int
         Bytes that it has.
     """
-    with suppress(SourceError):
-        begin = npy.MAGIC_LEN + 2 + int.from_bytes(start[8:10], "little")
-        if start.startswith(MAGIC + b"\1\0") and begin <= len(start):
-            place = _place_after(start[:begin])
-            return place if place.begin + place.nbytes <= held else None
-    return None
+    begin = npy.MAGIC_LEN + 2 + int.from_bytes(start[8:10], "little")
+    if not start.startswith(COMMON) or begin > len(start):
+        return None
+    place, end = _place_after(start[:begin])
+    return place if end <= held else None
 
 
 @lru_cache(maxsize=64)
-def _place_after(header: bytes) -> Place:
-    shape, fortran, dtype = read_header(io.BytesIO(header), "")
-    return Place(len(header), shape, dtype, fortran)
+def _place_after(header: bytes) -> tuple[Place | None, int]:
+    """Return where the values are that follow a header, and where they end."""
+    with suppress(SourceError):
+        shape, fortran, dtype = read_header(io.BytesIO(header), "")
+        place = Place(len(header), shape, dtype, fortran)
+        return place, place.begin + place.nbytes
+    return None, 0
 
 
 class PipedNpy:

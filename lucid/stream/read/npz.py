@@ -14,6 +14,7 @@ from lucid.stream import tuning
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.inflated import Inflated, Inflating, require_plausible, require_room
 from lucid.stream.read.npy import FileValues, Header, read_header
+from lucid.stream.read.place import Place, Span
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.zip_file import DEFLATED, STARTS, Member, ZipFile
 
@@ -70,6 +71,25 @@ class Npz(Flat):
             require_room(header.nbytes, f"{self._path}::{name}")
             return SpooledSource(self._path, replace(info, chunks=None), packed, self)
         return FlatSource(self._path, info, packed, self)
+
+    def place(self, name: str) -> Place | None:
+        """Return where an array lies; None if it is packed."""
+        member, (shape, fortran, dtype), skipped, _ = self._described(name)
+        if member.method == DEFLATED:
+            return None
+        return Place(self._zip.place(member) + skipped, shape, dtype, fortran)
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return the directory, and the headers of all arrays."""
+        if any(member.method == DEFLATED for member in self._members.values()):
+            return []
+        about = map(self._described, self._members)
+        headers = [
+            self._zip.span(member, self._zip.place(member) + skipped)
+            for member, _, skipped, _ in about
+        ]
+        at_start = headers[0].begin == 0  # else it begins with what is not looked at here
+        return [self._zip.directory(), *headers] if at_start else []
 
     def close(self) -> None:
         """Close the file; what is mapped is unmapped with its last use."""

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from lucid.errors import MissingFileError, SourceError
 from lucid.stream.checks import PLACE, PathLike, is_url
+from lucid.stream.read.alike import Alike
 from lucid.stream.read.arrays import look_source, open_container, open_source, split
 from lucid.stream.read.fingerprint import FilesSeen, Input
 from lucid.stream.read.ids import id_in, natural
 from lucid.stream.read.missing import not_opened
-from lucid.stream.read.npy import place_in_npy
-from lucid.stream.read.place import Place
+from lucid.stream.read.place import Ends, Place
 from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import Check, Container, Source
 from lucid.stream.read.url import Url, as_path
@@ -160,7 +160,7 @@ class FilePerImage:
         self._paths = [str(split(spec)[0]) if "::" in spec else spec for spec in specs]
         self._names, self._check, self._trust = names, check, trust
         self._places: list[Place | None] = [None] * len(specs)
-        self._seen = FilesSeen()
+        self._seen, self._alike = FilesSeen(), Alike(trust)
         self._open: tuple[int, Source] | None = None
 
     def first(self) -> Iterator[Source]:
@@ -169,33 +169,32 @@ class FilePerImage:
 
     def look(self, image: int) -> Source | None:
         """Return the array of an image, None if there is no such file."""
-        begins = self._begins(image)
-        if begins is None:
+        ends = self._ends(image)
+        if ends is None:
             return None
         path, dataset = self._paths[image], self._specs[image][len(self._paths[image]) + 2 :]
-        place = None if dataset else place_in_npy(*begins)
-        if place is not None:
-            source: Source = PlacedSource(path, place)
-        else:
+        source: Source | None = self._alike.placed(path, dataset, ends)
+        if source is None:
             self.close()
-            about = dataset or None, begins[0], self._names, self._check
+            about = dataset or None, ends.start, self._names, self._check
             source = look_source(as_path(path), *about, trust=self._trust)
+            self._alike.learn(path, dataset, ends, source)
             self._open = image, source
         self._places[image] = source.place
         return source
 
-    def _begins(self, image: int) -> tuple[bytes, int] | None:
-        """Return what a file begins with and its size, None if it is not there.
+    def _ends(self, image: int) -> Ends | None:
+        """Return what a file begins and ends with and its size, None if it is not there.
 
         What makes the fingerprint of all is taken down in passing, if they are looked at in order.
         """
         path, seen = self._paths[image], self._seen if image == self._seen.count else FilesSeen()
         if is_url(path):
-            return (b"", 0) if Url(path).exists() else None
+            return Ends(b"", 0) if Url(path).exists() else None
         try:
             return seen.look(path)
         except OSError:  # a folder, such as zarr's, or what a closer look will name
-            return b"", 0
+            return Ends(b"", 0)
 
     def again(self, image: int) -> Source:
         """Return the array of an image to read its values, and close the one before."""

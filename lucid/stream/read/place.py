@@ -1,4 +1,4 @@
-"""Where an array lies that is in one piece in a file, as it is in memory."""
+"""Where an array lies that is in one piece in a file, and which bytes say so."""
 
 from __future__ import annotations
 
@@ -20,3 +20,32 @@ class Place(NamedTuple):
     def nbytes(self) -> int:
         """The size of all values; a Python int, which does not overflow."""
         return self.dtype.itemsize * math.prod(self.shape)
+
+
+class Ends(NamedTuple):
+    """What a file begins and ends with, and its size."""
+
+    start: bytes
+    size: int
+    end: bytes = b""
+
+    def between(self, begin: int, end: int) -> bytes:
+        """Return bytes of the file from one position to another; none if they are not known."""
+        if end <= len(self.start):
+            return self.start[begin:end]
+        known = self.size - len(self.end)
+        return self.end[begin - known : end - known] if begin >= known else b""
+
+
+class Span(NamedTuple):
+    """Bytes of a file, by their position in it."""
+
+    begin: int
+    data: bytes
+    free: tuple[tuple[int, int], ...] = ()  # from where to where they say nothing of interest
+    stems: tuple[int, ...] = ()  # where the name of the file stands in them
+
+    @property
+    def end(self) -> int:
+        """Where they end."""
+        return self.begin + len(self.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,22 @@ class PlacedSource(Source):
         self, name: str, place: Place, path: PathLike | None = None, said: Said = NOTHING[1]
     ) -> None:
         self.name, self._place, self._file, self._said = name, place, path or name, said
-        self.info = ArrayInfo(dataset=None, shape=place.shape, dtype=place.dtype)
         self._values: Any = None
+
+    @cached_property
+    def info(self) -> ArrayInfo:
+        """What is known of the array."""
+        return ArrayInfo(dataset=None, shape=self.shape, dtype=self.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._place.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The kind of the values."""
+        return self._place.dtype
 
     @property
     def path(self) -> Path:  # type: ignore[override]
@@ -45,29 +60,42 @@ class PlacedSource(Source):
         """Return no words of the array's own, and those of what holds several arrays."""
         return (NOTHING[0], self._said) if self._said else NOTHING
 
+    def read_to(self, values: Array) -> None:
+        """Read all of it to a contiguous array of its shape and dtype."""
+        if self._place.fortran or not self._is_small:
+            super().read_to(values)
+            return
+        try:
+            self._read(values.reshape(-1))
+        except OSError as error:
+            raise self._unreadable(error) from error
+
     @property
     def _array(self) -> Any:
         if self._values is None:
-            self._values = self._opened()
+            try:
+                self._values = self._whole() if self._is_small else self._mapped()
+            except OSError as error:
+                raise self._unreadable(error) from error
         return self._values
 
-    def _opened(self) -> Any:
-        try:
-            return self._read() if self._is_small else self._mapped()
-        except SourceError as error:
-            raise SourceError(f"{self.name} cannot be read: {error}") from error
-        except OSError as error:
-            raise not_opened(self.name, error) from error
+    def _unreadable(self, error: OSError) -> SourceError:
+        if isinstance(error, SourceError):
+            return SourceError(f"{self.name} cannot be read: {error}")
+        return not_opened(self.name, error)
 
-    def _read(self) -> Array:
-        begin, shape, dtype, fortran = self._place
+    def _whole(self) -> Array:
+        _, shape, dtype, fortran = self._place
         values = np.empty(shape, dtype, "F" if fortran else "C")
+        self._read(values.reshape(-1, order="A"))
+        return values
+
+    def _read(self, values: Array) -> None:
         file = os.open(self._file, os.O_RDONLY)  # a stream takes as long as all that is read
         try:
-            read_at(file, values.reshape(-1, order="A"), begin)
+            read_at(file, values, self._place.begin)
         finally:
             os.close(file)
-        return values
 
     def _mapped(self) -> Array | PreadArray:
         begin, shape, dtype, fortran = self._place

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from lucid.stream import tuning
 from lucid.stream.read.maps import Features
 from lucid.stream.types import Array
 
@@ -50,20 +49,12 @@ class Reader:
                 self._holes += sum(int(np.isnan(one).sum()) for one in self._held)
         return first, self._held
 
-    def read_maps(self, images: Sequence[int]) -> Iterator[Array]:
-        """Yield whole maps (C, H, W) of ascending images, which may be of one chunk.
-
-        Those between them are read along where that is less work than to go elsewhere.
-        """
-        if self._images > 1:
-            first, maps = self._chunk(images[0])
-            yield from (maps[image - first] for image in images)
-            return
-        far = np.diff(images) * self._features.map_bytes > tuning.current.seek_bytes
-        for run in np.split(images, np.flatnonzero(far) + 1):
-            first, last = int(run[0]), int(run[-1])
-            maps = self._features.read_several(slice(first, last + 1))
-            yield from (maps[image - first] for image in run.tolist())
+    def read_whole(self, images: Sequence[int]) -> Iterable[Array]:
+        """Return small maps (C, H, W) of ascending images, which may be of one chunk."""
+        if self._images == 1:
+            return self._features.read_whole(images)
+        first, maps = self._chunk(images[0])
+        return (maps[image - first] for image in images)
 
     def take_holes(self) -> int:
         """Return how many cells without a value were read since this was last asked."""

@@ -15,7 +15,8 @@ from lucid.errors import SourceError
 from lucid.stream.read.bfloat16 import BFLOAT16, Widened
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.npy import FileValues, Header
-from lucid.stream.read.pread import size_of
+from lucid.stream.read.place import Place, Span
+from lucid.stream.read.pread import pread, size_of
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.words import WORDS, Said
 
@@ -82,6 +83,17 @@ class Safetensors(Flat):
         header = Header(shape, False, np.dtype(DTYPES[kind]))
         array: Any = self._values.array(header, self._begin + begin)
         return FlatSource(self._path, info, Widened(array) if info.stored_as else array, self)
+
+    def place(self, name: str) -> Place | None:
+        """Return where an array lies; None if its values are not those of NumPy."""
+        kind, shape, begin, _ = self._tensors[name]
+        if self.info(name).stored_as:
+            return None
+        return Place(self._begin + begin, shape, np.dtype(DTYPES[kind]))
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return the header."""
+        return [Span(0, pread(self._stream, self._begin, 0))]
 
     @cached_property
     def said(self) -> Said:

@@ -160,6 +160,10 @@ class Source:
             raise SourceError(f"{self.name} cannot be read: {error}") from error
         return part
 
+    def read_to(self, values: Array) -> None:
+        """Read all of it to a contiguous array of its shape and dtype."""
+        values[...] = self[(slice(None),) * values.ndim]
+
     def close(self) -> None:
         """Close the file, and with it all of its arrays."""
         if self._container is not None:
@@ -196,7 +200,7 @@ class Container(Protocol):
             If it is damaged, or one that is only read from files that are trusted.
         """
 
-    def look(self, name: str) -> Source | None:
+    def look(self, name: str | None) -> Source | None:
         """Return an array as `open` does; what lies in one piece in the file need not be open."""
 
     def again(self, name: str) -> Source:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from lucid.errors import SourceError
 from lucid.stream.read.bfloat16 import BFLOAT16, Widened
@@ -18,12 +17,13 @@ from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.ids import ID_NAMES, id_in
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.pickled import FEWEST_STEPS, MOST_BYTES, MOST_STEPS
+from lucid.stream.read.place import Place, Span
 from lucid.stream.read.source import ArrayInfo, Source
+from lucid.stream.read.strided import Negated, contiguous, strided
 from lucid.stream.read.torch_lists import is_of_texts, list_in
 from lucid.stream.read.torch_pickle import KINDS, RefusedError, Tensor, tensors_of
 from lucid.stream.read.words import WORDS, Said
 from lucid.stream.read.zip_file import STARTS, STORED, Member, ZipFile
-from lucid.stream.types import Array
 
 PICKLE = "/data.pkl"
 OLD = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # in the first bytes of the format before 2020
@@ -100,6 +100,34 @@ class Torch(Flat):
         if tensor.negative:
             array = Negated(array)
         return FlatSource(self._path, self.info(name), array, self)
+
+    def place(self, name: str) -> Place | None:
+        """Return where a tensor lies; None if its values are not those of NumPy, or have gaps."""
+        if list_in(self._found(name)) is not None:
+            return None
+        tensor, member = self._tensor(name)
+        is_plain = tensor.kind != BFLOAT16 and not tensor.negative
+        if not is_plain or tensor.strides != contiguous(tensor.shape):
+            return None
+        dtype = self._dtype(tensor)
+        begin = self._zip.place(member) + tensor.offset * dtype.itemsize
+        return Place(begin, tensor.shape, dtype)
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return the directory, the pickle, and the header of the storage."""
+        folder = stem if self._folder.encode() == stem else b""
+        pickle, (_, storage) = self._zip.members[f"{self._folder}{PICKLE}"], self._tensor(name)
+        order = self._zip.members.get(f"{self._folder}/byteorder")
+        if pickle.begin:  # the file begins with what is not looked at here
+            return []
+        read = [(one, one.size) for one in (pickle, order) if one]
+        until = [(one, self._zip.place(one) + size) for one, size in [*read, (storage, 0)]]
+        spans = [self._zip.span(*each, folder) for each in until]
+        return [self._zip.directory(folder), *spans]
+
+    def look(self, name: str | None) -> Source | None:
+        """Return a tensor as `open` does, but only where it lies if that is all there is to it."""
+        return super().look(name or ALONE)
 
     def open(self, name: str | None) -> Source | None:
         """Return the tensor of a name, None if there is none.
@@ -197,46 +225,13 @@ class Torch(Flat):
         (tensor, member), where = self._tensor(name), self._where(name)
         dtype = self._dtype(tensor)
         begin = self._zip.place(member) + tensor.offset * dtype.itemsize
-        gapless = tensor.strides == _contiguous(tensor.shape) or 0 in tensor.shape
+        gapless = tensor.strides == contiguous(tensor.shape) or 0 in tensor.shape
         shape = tensor.shape if gapless else (tensor.span,)
         values = self._values.array(Header(shape, False, dtype), begin)
-        return values if gapless else _strided(values, tensor, where)
+        return values if gapless else strided(values, tensor, where)
 
     def _where(self, name: str) -> str:
         return f"{self._path}::{name}" if name else str(self._path)
-
-
-class Negated:
-    """An array whose values have the other sign."""
-
-    def __init__(self, array: Any) -> None:
-        self._array, self.shape, self.dtype = array, array.shape, array.dtype
-
-    def __getitem__(self, key: Any) -> Array:
-        part: Array = np.negative(self._array[key])
-        return part
-
-
-def _strided(values: Any, tensor: Tensor, where: str) -> Array:
-    """Return a view of values with the strides of a tensor."""
-    if not isinstance(values, np.ndarray):
-        raise SourceError(
-            f"{where} has gaps or another order of axes, and its file system maps no files; "
-            "save tensor.contiguous()"
-        )
-    strides = [step * values.itemsize for step in tensor.strides]
-    try:
-        return as_strided(values, tensor.shape, strides, writeable=False)
-    except (ValueError, OverflowError) as error:
-        raise SourceError(f"{where} has a shape that no array has: {error}") from error
-
-
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides, in values, of an array that has no gaps."""
-    strides = [1]
-    for length in shape[:0:-1]:
-        strides.append(strides[-1] * length)
-    return tuple(strides[::-1]) if shape else ()
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:

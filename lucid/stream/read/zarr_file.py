@@ -129,7 +129,7 @@ class Zarr:
             self._keys.most = max(self._keys.most, bound(item))
             return ZarrSource(where, self._path, name, item, self)
 
-    def look(self, name: str) -> Source | None:
+    def look(self, name: str | None) -> Source | None:
         """Return an array as `open` does."""
         return self.open(name)
 

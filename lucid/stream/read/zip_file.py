@@ -11,6 +11,7 @@ from struct import error as StructError  # noqa: N812 - as all errors are called
 from typing import BinaryIO, NamedTuple
 
 from lucid.errors import SourceError
+from lucid.stream.read.place import Span
 from lucid.stream.read.pread import pread, size_of
 
 STARTS = b"PK\x03\x04", b"PK\x05\x06"  # of files with members, and without
@@ -20,6 +21,7 @@ LOCATOR, LOCATOR_MARK = Struct("<4sLQL"), b"PK\x06\x07"
 END64, END64_MARK = Struct("<4sQ2H2L4Q"), b"PK\x06\x06"
 ENTRY, ENTRY_MARK = Struct("<4s6H3L5H2L"), b"PK\x01\x02"
 LOCAL, LOCAL_MARK = Struct("<4s5H3L2H"), b"PK\x03\x04"
+CHECKSUM, LOCAL_CHECKSUM = 16, 14  # where entries and headers have it
 IN_EXTRA = 0xFFFFFFFF  # what stands where a number is too large, and is among the extra fields
 ENCRYPTED, UTF8 = 1, 1 << 11  # flags
 COMMON_TAIL = 256  # bytes in which files without a comment have their end
@@ -39,6 +41,7 @@ class Member(NamedTuple):
     method: int
     encrypted: bool
     checksum: int
+    entry: int  # in the directory
 
 
 class ZipFile:
@@ -78,6 +81,23 @@ class ZipFile:
         if mark != LOCAL_MARK or method != member.method or begin + member.stored > member.until:
             raise SourceError(f"{where} is not where the directory of the zip file says")
         return begin
+
+    def span(self, member: Member, until: int, stem: bytes = b"") -> Span:
+        """Return the bytes of a member up to a position, with its header."""
+        begin = member.begin
+        names = (begin + LOCAL.size,) if stem and member.name.encode().startswith(stem) else ()
+        data = pread(self.stream, until - begin, begin)
+        return Span(begin, data, ((begin + LOCAL_CHECKSUM, begin + LOCAL_CHECKSUM + 4),), names)
+
+    def directory(self, stem: bytes = b"") -> Span:
+        """Return the bytes from the directory on."""
+        begin, *_ = directory_of(self.stream)
+        entries = [begin + one.entry for one in self.members.values()]
+        own = [one.name.encode().startswith(stem) for one in self.members.values()]
+        names = tuple(at + ENTRY.size for at, is_own in zip(entries, own, strict=True) if is_own)
+        free = tuple((at + CHECKSUM, at + CHECKSUM + 4) for at in entries)
+        data = pread(self.stream, size_of(self.stream) - begin, begin)
+        return Span(begin, data, free, names if stem else ())
 
     def read(self, member: Member, most: int) -> bytes:
         """Return the bytes of a small member that is not packed."""
@@ -143,13 +163,14 @@ def _entry(directory: bytes, at: int) -> tuple[Member, int]:
     stored, size, name, extra, comment, _, _, _, begin = numbers
     if mark != ENTRY_MARK:
         raise ValueError("its directory has other things than entries")
-    at += ENTRY.size
+    entry, at = at, at + ENTRY.size
     text = directory[at : at + name].decode("utf-8" if flags & UTF8 else "cp437")
     wide = _wide(directory[at + name : at + name + extra])
     size, stored, begin = (
         next(wide, value) if value == IN_EXTRA else value for value in (size, stored, begin)
     )
-    member = Member(text, begin, 0, stored, size, method, bool(flags & ENCRYPTED), checksum)
+    is_encrypted = bool(flags & ENCRYPTED)
+    member = Member(text, begin, 0, stored, size, method, is_encrypted, checksum, entry)
     return member, at + name + extra + comment
 
 

@@ -61,7 +61,7 @@ def _pool(
 def _regions(batch: RoiBatch, reader: Reader) -> Iterator[Region]:
     """Yield what the RoIs of a batch lie on."""
     if not batch.windows:
-        yield from map(Region, reader.read_maps(batch.images), batch.rois)
+        yield from map(Region, reader.read_whole(batch.images), batch.rois)
     for image, rois, window in zip(batch.images, batch.rois, batch.windows, strict=False):
         yield Region(reader.read(image, window), rois, tuple(side.start for side in window))
 

@@ -1,0 +1,136 @@
+"""Files laid out like one before: found where a closer look at them would find them, or not."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch_files
+
+from lucid import LucidError
+from lucid.stream.read import per_image
+from lucid.stream.read.alike import Alike
+from lucid.stream.read.arrays import look_source
+from lucid.stream.read.fingerprint import FilesSeen
+from lucid.stream.read.per_image import FilePerImage
+from lucid.stream.read.source import require_maps
+
+NAMES = ("features",)
+
+
+def npz(stem, array):
+    np.savez(f"{stem}.npz", features=array)
+    return f"{stem}.npz"
+
+
+def several(stem, array):
+    np.savez(f"{stem}.npz", features=array[:, :1], boxes=array[0, 0])
+    return f"{stem}.npz"
+
+
+def torch(stem, array):
+    return torch_files.save(f"{stem}.pt", {"features": array}, folder=stem)
+
+
+def alone(stem, array):
+    return torch_files.save(f"{stem}.pt", array)
+
+
+def safetensors(stem, array):
+    about = {"dtype": "F32", "shape": array.shape, "data_offsets": [0, array.nbytes]}
+    header = json.dumps({"features": about}).encode()
+    data = len(header).to_bytes(8, "little") + header + array.tobytes()
+    Path(f"{stem}.safetensors").write_bytes(data)
+    return f"{stem}.safetensors"
+
+
+SAVES = [npz, several, torch, alone, safetensors]
+
+
+@pytest.fixture
+def arrays(tmp_path, monkeypatch, rng):
+    monkeypatch.chdir(tmp_path)
+    return rng.standard_normal((5, 1, 3, 12, 12)).astype(np.float32)
+
+
+def closer_look(path):
+    """Return where a closer look finds the array of a file, None if it refuses the file."""
+    try:
+        with look_source(
+            Path(path), None, Path(path).read_bytes()[:4096], NAMES, require_maps
+        ) as it:
+            return it.place
+    except LucidError:
+        return None
+
+
+def learned(paths):
+    """Return what was found out about files, of which the last is like the first."""
+    alike = Alike(trust=False)
+    for path in paths:
+        ends = FilesSeen().look(path)
+        source = look_source(Path(path), None, ends.start, NAMES, require_maps)
+        alike.learn(path, "", ends, source)
+    return alike
+
+
+@pytest.mark.parametrize("save", SAVES)
+def test_the_third_file_takes_no_closer_look(arrays, save, monkeypatch):
+    looked = []
+
+    def noted(path, *about, **options):
+        looked.append(path)
+        return look_source(path, *about, **options)
+
+    monkeypatch.setattr(per_image, "look_source", noted)
+    paths = [save(f"{k:03}", array) for k, array in enumerate(arrays)]
+    files = FilePerImage(paths, [], NAMES, require_maps, trust=False)
+    for source, array in zip(files.first(), arrays, strict=True):
+        np.testing.assert_array_equal(source[:, :, 2:4], array[:, : source.shape[1], 2:4])
+    assert looked == [Path(path) for path in paths[:2]]
+    for k, array in enumerate(arrays):
+        room = np.empty(files.again(k).shape, np.float32)
+        files.again(k).read_to(room)
+        np.testing.assert_array_equal(room, array[:, : room.shape[1]])
+
+
+@pytest.mark.parametrize("save", [npz, torch, safetensors])
+def test_a_byte_that_matters_takes_a_closer_look(arrays, save):
+    first, second, third, *_ = (save(f"{k:03}", array) for k, array in enumerate(arrays))
+    alike, whole = learned([first, second]), Path(third).read_bytes()
+    place = alike.placed(third, "", FilesSeen().look(third)).place
+    assert place == closer_look(third)
+    values = range(place.begin, place.begin + place.nbytes)
+    for at in sorted(set(range(len(whole))) - set(values))[::3]:
+        Path(third).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        found = alike.placed(third, "", FilesSeen().look(third))
+        assert found is None or closer_look(third) == place
+
+
+def test_another_name_inside_takes_a_closer_look(arrays):
+    first, second = torch("000", arrays[0]), torch("001", arrays[1])
+    torch_files.save("002.pt", {"features": arrays[2]}, folder="003")
+    assert learned([first, second]).placed("002.pt", "", FilesSeen().look("002.pt")) is None
+
+
+@pytest.mark.parametrize("what", ["deflated", "words", "other size", "other dataset"])
+def test_what_is_not_known_from_such_bytes_takes_a_closer_look(arrays, what):
+    def save(stem, array):
+        if what == "deflated":
+            np.savez(f"{stem}.npz", features=array)
+            with zipfile.ZipFile(f"{stem}.npz", "a", zipfile.ZIP_DEFLATED) as file:
+                file.writestr("boxes.npy", Path("a.npy").read_bytes())
+        elif what == "words":
+            np.savez(f"{stem}.npz", features=array, im_info=np.array([480, 640, float(stem)]))
+        else:
+            return npz(stem, array)
+        return f"{stem}.npz"
+
+    np.save("a.npy", np.zeros((4, 4)))
+    first, second, third, *_ = (save(f"{k:03}", array) for k, array in enumerate(arrays))
+    alike = learned([first, second])
+    if what == "other size":
+        npz("002", arrays[2][..., :4])
+    dataset = "boxes" * (what == "other dataset")
+    assert alike.placed(third, dataset, FilesSeen().look(third)) is None
