@@ -1,14 +1,18 @@
-"""Many small maps: in one array, in a dataset for each, in a file for each."""
+"""Many small maps: in one array, in one array of each container, in an array or a file for each."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 import h5py
 import numpy as np
+
+from tests import torch_files
 
 SHAPE = (1, 256, 7, 7)
 FORMS = {
@@ -17,50 +21,103 @@ FORMS = {
     "one HDF5": "all.h5::features",
     "dataset each": "each.h5::{id}",
     "HDF5 each": "h5/{id}.h5::features",
+    "one .npz": "all.npz::features",
+    ".npz each": "npz/{id}.npz",
+    "packed each": "packed/{id}.npz",
+    "one safetensors": "all.safetensors",
+    "safetensors each": "safetensors/{id}.safetensors",
+    "one .pt": "all.pt",
+    ".pt each": "pt/{id}.pt",
+    "zarr": "all.zarr",
 }
-MEASURE = """
-import re, resource, sys, lucid, lucid.stream.extract
+BASES = {
+    ".npz each": ".npy each",
+    "safetensors each": ".npy each",
+    ".pt each": ".npy each",
+    "packed each": "np.load + one",
+    "zarr": "zarr + one",
+}  # what a form is held against, if not against one .npy file
+LOOPS = {
+    "np.load": "import glob, numpy; work = lambda: [numpy.load(path)['features'].shape"
+    " for path in glob.glob('packed/*')]",
+    "zarr": "import zarr; maps = zarr.open_group('all.zarr', mode='r')['features']; work = lambda:"
+    " [maps[k : k + maps.chunks[0]].shape for k in range(0, maps.shape[0], maps.chunks[0])]",
+}  # of the same maps, without lucid
+EXTRACT = """
+import sys, lucid, lucid.stream.extract
+run = lambda rois, **options: lucid.extract(
+    sys.argv[1], rois, "c.npy", overwrite=True, jobs=1, **options)
+run("one.npy", dry_run=True)
+work = lambda: run("r.npy")
+"""
+MEASURE = r"""
+import re, resource
+from pathlib import Path
 from time import perf_counter
 used = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-lucid.extract(sys.argv[1], "one.npy", "c.npy", overwrite=True, jobs=1, dry_run=True)
 cpu, wall = used(), perf_counter()
-lucid.extract(sys.argv[1], "r.npy", "c.npy", overwrite=True, jobs=1)
-print(perf_counter() - wall, used() - cpu, peak())
+work()
+peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+print(perf_counter() - wall, used() - cpu, peak)
 """
 
 
 def write_inputs(images):
     """Write the same maps in each form, and a RoI on each."""
     rng = np.random.default_rng(2017)
-    for folder in ("npy", "h5"):
+    for folder in ("npy", "h5", "npz", "packed", "safetensors", "pt"):
         Path(folder).mkdir()
     maps = rng.standard_normal((images, *SHAPE[1:]), np.float32)
     np.save("all.npy", maps)
+    np.savez("all.npz", features=maps)
+    save_safetensors("all.safetensors", maps)
+    torch_files.save("all.pt", {"features": maps})
     with h5py.File("all.h5", "w") as one, h5py.File("each.h5", "w") as each:
         one["features"] = maps
         for k, features in enumerate(maps):
             each[f"{k:06}"] = features
-            np.save(f"npy/{k:06}.npy", features[None])
-            with h5py.File(f"h5/{k:06}.h5", "w") as file:
-                file["features"] = features[None]
+            save_each(f"{k:06}", features[None])
+    if find_spec("zarr"):
+        import zarr
+
+        chunks = (64, *SHAPE[1:])
+        zarr.open_group("all.zarr", mode="w").create_array("features", data=maps, chunks=chunks)
     np.save("r.npy", np.array([[k, 0, 0, 6, 6] for k in range(images)], np.float32))
     np.save("one.npy", np.array([[0, 0, 0, 6, 6]], np.float32))
 
 
-def measured(spec):
-    """Return wall and CPU seconds of a run in a process of its own, and its peak in MiB."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, spec], capture_output=True, text=True, check=True
-    )
+def save_each(name, features):
+    """Write a map in a file of each format."""
+    np.save(f"npy/{name}.npy", features)
+    np.savez(f"npz/{name}.npz", features=features)
+    np.savez_compressed(f"packed/{name}.npz", features=features)
+    save_safetensors(f"safetensors/{name}.safetensors", features)
+    torch_files.save(f"pt/{name}.pt", {"features": features}, folder=name)
+    with h5py.File(f"h5/{name}.h5", "w") as file:
+        file["features"] = features
+
+
+def save_safetensors(path, features):
+    """Write an array as the safetensors package does."""
+    about = {"dtype": "F32", "shape": features.shape, "data_offsets": [0, features.nbytes]}
+    header = json.dumps({"features": about}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.write(memoryview(features).cast("B"))
+
+
+def measured(setup, *arguments):
+    """Return wall and CPU seconds of work in a process of its own, and its peak in MiB."""
+    command = [sys.executable, "-c", setup + MEASURE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return tuple(map(float, done.stdout.split()))
 
 
-def compare(rounds, images=(2_000, 20_000)):
+def compare(rounds, images=(5_000, 20_000)):
     """Print what runs take on the same maps in each form."""
-    print(
-        f"{'maps':>7}  {'form':14}{'wall s':>8}{'/ one':>7}{'CPU s':>8}{'/ one':>7}{'peak MiB':>10}"
-    )
+    head = f"{'maps':>7}  {'form':17}{'wall s':>8}{'CPU s':>8}{'ratio':>7}"
+    print(f"{head}  {'to':16}{'peak MiB':>10}")
     for count in images:
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
@@ -70,13 +127,22 @@ def compare(rounds, images=(2_000, 20_000)):
 
 
 def _compare(count, rounds):
-    times = {name: [] for name in FORMS}
+    """Print medians of interleaved rounds; ratios are those of CPU time."""
+    forms = {name: spec for name, spec in FORMS.items() if name != "zarr" or find_spec("zarr")}
+    loops = {name: loop for name, loop in LOOPS.items() if name != "zarr" or find_spec("zarr")}
+    times = {name: [] for name in [*forms, *loops]}
     for _ in range(rounds):
-        for name, spec in FORMS.items():
-            times[name].append(measured(spec))
-    for name, runs in times.items():
-        wall, cpu, peak = (median(part) for part in zip(*runs, strict=True))
-        if name.startswith("one"):
-            ones = wall, cpu
-        print(f"{count:7}  {name:14}{wall:8.2f}{wall / ones[0]:7.2f}{cpu:8.2f}"
-              f"{cpu / ones[1]:7.2f}{peak:10.0f}", flush=True)  # fmt: skip
+        for name, spec in forms.items():
+            times[name].append(measured(EXTRACT, spec))
+        for name, loop in loops.items():
+            times[name].append(measured(loop))
+    medians = {name: [median(part) for part in zip(*runs, strict=True)]
+               for name, runs in times.items()}  # fmt: skip
+    one = medians["one .npy"]
+    for name in loops:
+        medians[f"{name} + one"] = [a + b for a, b in zip(medians[name], one, strict=True)]
+    for name in forms:
+        base = BASES.get(name, "one .npy")
+        wall, cpu, peak = medians[name]
+        print(f"{count:7}  {name:17}{wall:8.2f}{cpu:8.2f}{cpu / medians[base][1]:7.2f}"
+              f"  {base:16}{peak:10.0f}", flush=True)  # fmt: skip

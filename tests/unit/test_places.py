@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from lucid import LucidError, SinkError, SourceError
 from lucid.errors import MissingFileError, OutputExistsError
-from lucid.stream.read.arrays import open_source
+from lucid.stream.read.arrays import look_source, open_source
 from lucid.stream.read.fingerprint import FilesSeen, fingerprint_of_many
 from lucid.stream.read.hdf5_plain import place_in_hdf5
 from lucid.stream.read.npy import place_in_npy
@@ -24,6 +25,11 @@ def place_of(spec, **options):
 
 def place_of_npy(path):
     return place_in_npy(*FilesSeen().look(path)[:2])
+
+
+def looked_at(path):
+    about = None, Path(path).read_bytes()[:64], ("features",), lambda *array: None
+    return look_source(Path(path), *about)
 
 
 def place_at_first_look(name):
@@ -104,6 +110,36 @@ def test_a_npy_file_is_read_from_its_place(folder, rng, order, length):
     np.testing.assert_array_equal(source[:, 2:5], array[:, 2:5])
     small = array.nbytes <= SMALL_BYTES
     assert not small or source[:, 2:5].base is None  # it does not keep the whole array
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_small_deflated_member_is_unpacked_from_its_place(folder, rng, order):
+    array = np.asarray(rng.integers(0, 9, (3, 40)), order=order)
+    np.savez_compressed("a.npz", features=array)
+    source = looked_at("a.npz")
+    assert isinstance(source, PlacedSource)
+    np.testing.assert_array_equal(source[1:, ::2], array[1:, ::2])
+    room = np.empty(array.shape, array.dtype)
+    source.read_to(room)
+    np.testing.assert_array_equal(room, array)
+    np.savez_compressed("a.npz", features=np.zeros(SMALL_BYTES // 8 + 1))
+    with looked_at("a.npz") as source:
+        assert not isinstance(source, PlacedSource)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_deflated_member_that_has_changed_since_is_refused(folder, rng, cut):
+    np.savez_compressed("a.npz", features=rng.integers(0, 9, (30, 40)))
+    held, sources = bytearray(Path("a.npz").read_bytes()), [looked_at("a.npz") for _ in range(2)]
+    held[300] ^= 255
+    Path("a.npz").write_bytes(held[:100] if cut else held)
+    with pytest.raises(SourceError, match=r"^a\.npz::features cannot be read: "):
+        sources[0][...]
+    with pytest.raises(SourceError, match=r"^a\.npz::features cannot be read: "):
+        sources[1].read_to(np.empty((30, 40), np.int64))
+    os.unlink("a.npz")
+    with pytest.raises(MissingFileError):
+        sources[0].read_to(np.empty((30, 40), np.int64))
 
 
 def test_what_takes_a_closer_look_is_not_placed(folder):

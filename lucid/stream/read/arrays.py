@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from lucid.errors import LucidError, SourceError
 from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike, is_url
@@ -208,10 +210,16 @@ def _claimed(path: Path, start: bytes) -> type[Container] | None:
 
 def _formats(start: bytes) -> Iterator[type[Container]]:
     """Yield the formats that a file with such a start, or a folder, may be of."""
+    first = start[:2].decode("latin-1")
     for name, begins in FORMATS.items():
-        if not start or start.decode("latin-1").startswith(begins):
-            module, kind = name.split(".")
-            yield getattr(import_module(f"lucid.stream.read.{module}"), kind)
+        if not start or first.startswith(begins):
+            yield _format_called(name)
+
+
+@cache
+def _format_called(name: str) -> type[Container]:
+    module, kind = name.split(".")
+    return cast(type[Container], getattr(import_module(f"lucid.stream.read.{module}"), kind))
 
 
 def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Path) -> str | None:

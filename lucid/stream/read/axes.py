@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,8 @@ class Axes:
 
     def in_order(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         """Return what the file has per axis in the order (N, C, H, W); tokens count as H."""
-        by_letter = {"n": 1, "w": 1, **dict(zip(self.letters(lengths), lengths, strict=True))}
-        return tuple(
-            by_letter["l" if each == "h" and self.is_tokens else each] for each in self.order
-        )
+        order = self.order.replace("h", "l") if self.is_tokens else self.order
+        return _in_order(self.letters(lengths), lengths, order)
 
     def dtype(self, stored: np.dtype[Any]) -> np.dtype[Any]:
         """Return the kind of values that are read."""
@@ -167,6 +166,13 @@ class Axes:
 
     def _is_halves(self, stored: np.dtype[Any]) -> bool:
         return self.stored_as == BFLOAT16 and stored == HALVES
+
+
+@lru_cache(maxsize=64)  # of many arrays most are alike
+def _in_order(letters: str, lengths: tuple[int, ...], order: str) -> tuple[int, ...]:
+    """Return lengths in another order, 1 where there is no such axis."""
+    by_letter = {"n": 1, "w": 1, **dict(zip(letters, lengths, strict=True))}
+    return tuple(by_letter[each] for each in order)
 
 
 def _as_grid(part: Array, letters: str, width: int) -> Array:

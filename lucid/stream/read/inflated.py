@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,11 @@ MOST_RATIO = 1000  # what deflate can reach is little more, and what honest data
 class Inflating(io.RawIOBase):
     """The bytes of a deflated member from front to back, never more than it says it has."""
 
-    def __init__(self, file: ZipFile, member: Member) -> None:
-        self._file, self._at, self._member = file.stream, file.place(member), member
+    def __init__(
+        self, stream: BinaryIO, begin: int, member: Member | Deflated, piece: int = PIECE_BYTES
+    ) -> None:
+        self._piece = piece  # that is read at once
+        self._file, self._at, self._member = stream, begin, member
         self._left, self._wanted, self._checksum = member.stored, member.size, 0
         self._inflater, self._held = zlib.decompressobj(-zlib.MAX_WBITS), b""
 
@@ -54,7 +57,7 @@ class Inflating(io.RawIOBase):
         """Return packed bytes that come next."""
         if self._held:
             return self._held
-        piece = pread(self._file, min(PIECE_BYTES, self._left), self._at)
+        piece = pread(self._file, min(self._piece, self._left), self._at)
         if not piece or self._inflater.eof:
             raise ValueError("it ends before the size that the zip file says")
         self._at, self._left = self._at + len(piece), self._left - len(piece)
@@ -68,6 +71,21 @@ class Inflating(io.RawIOBase):
             self._held = self._inflater.unconsumed_tail
         if self._checksum != self._member.checksum:
             raise ValueError("its bytes are damaged: the checksum is another")
+
+
+class Deflated(NamedTuple):
+    """How a member is packed that has an array."""
+
+    stored: int  # bytes in the file
+    size: int  # bytes when unpacked
+    checksum: int
+    skipped: int  # bytes before the values
+
+    def unpack(self, stream: BinaryIO, begin: int, values: Array) -> None:
+        """Fill values (n,) with those of the array, of which the member begins at a byte."""
+        bytes_ = Inflating(stream, begin, self)
+        fill(bytes_, memoryview(bytearray(self.skipped)))
+        fill(bytes_, values.view(np.uint8).data)
 
 
 class Inflated:
@@ -100,7 +118,7 @@ class Inflated:
         return part
 
     def _unpacked(self) -> Array:
-        stream = Inflating(self._file, self._member)
+        stream = Inflating(self._file.stream, self._file.place(self._member), self._member)
         fill(stream, memoryview(bytearray(self._skipped)))
         size = self._header.nbytes
         if self._spooled:

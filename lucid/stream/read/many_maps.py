@@ -59,7 +59,7 @@ class ManyMaps(Features):
                 if not counts:
                     self._take_from_the_first(source, channels)
                 self._require_like_the_first(source, channels)
-            if source.place is None:
+            if source.place is None or source.place.packed:
                 self._take_down(source)
             said.append(source.said())
             counts.append(count)

@@ -106,11 +106,7 @@ def read_header(stream: BinaryIO, name: str) -> Header:
         version = npy.read_magic(stream)
         if version not in READERS:
             raise ValueError(f"version {version} of the format is not read")
-        text = _header_bytes(stream, version)
-        with _silent_if(OF_PYTHON_2.search(text.getvalue()) is not None):
-            header = Header(*READERS[version](text))
-        if any(type(length) is not int or length < 0 for length in header.shape):
-            raise ValueError(f"its shape is {header.shape}")
+        header = _understood(version, _header_bytes(stream, version))
     except Exception as error:  # NumPy evaluates what stands there, and that can fail in any way
         fact = (str(error) or type(error).__name__).partition("\n")[0]
         raise SourceError(f"{name} has no valid .npy header: {fact}") from error
@@ -121,12 +117,22 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     return header
 
 
+@lru_cache(maxsize=64)  # of many files most have the same
+def _understood(version: tuple[int, int], text: bytes) -> Header:
+    """Return what a header says; raise if that is no array's."""
+    with _silent_if(OF_PYTHON_2.search(text) is not None):
+        header = Header(*READERS[version](io.BytesIO(text)))
+    if any(type(length) is not int or length < 0 for length in header.shape):
+        raise ValueError(f"its shape is {header.shape}")
+    return header
+
+
 def _silent_if(old: bool) -> AbstractContextManager[object]:
     """Ignore what NumPy says of old headers; that takes the warnings of other threads along."""
     return warnings.catch_warnings(action="ignore") if old else nullcontext()
 
 
-def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> io.BytesIO:
+def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> bytes:
     """Return a header and its length, which is held against what is reasonable before it is read.
 
     NumPy reads a header before it judges how long it is.
@@ -135,7 +141,7 @@ def _header_bytes(stream: BinaryIO, version: tuple[int, int]) -> io.BytesIO:
     length = int.from_bytes(start, "little")
     if length > MOST_HEADER_BYTES:
         raise ValueError(f"it would be {length} bytes long")
-    return io.BytesIO(start + stream.read(length))
+    return start + stream.read(length)
 
 
 def map_npy(path: Path) -> Array | PreadArray:

@@ -12,13 +12,21 @@ from typing import BinaryIO, NamedTuple, cast
 from lucid.errors import SourceError
 from lucid.stream import tuning
 from lucid.stream.read.flat import Flat, FlatSource
-from lucid.stream.read.inflated import Inflated, Inflating, require_plausible, require_room
+from lucid.stream.read.inflated import (
+    Deflated,
+    Inflated,
+    Inflating,
+    require_plausible,
+    require_room,
+)
 from lucid.stream.read.npy import FileValues, Header, read_header
 from lucid.stream.read.place import Place, Span
+from lucid.stream.read.placed import is_small
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.zip_file import DEFLATED, STARTS, Member, ZipFile
 
 ENDING = ".npy"
+HEADER_BYTES = 512  # that are read at once of a packed header
 
 
 class Described(NamedTuple):
@@ -73,11 +81,13 @@ class Npz(Flat):
         return FlatSource(self._path, info, packed, self)
 
     def place(self, name: str) -> Place | None:
-        """Return where an array lies; None if it is packed."""
-        member, (shape, fortran, dtype), skipped, _ = self._described(name)
-        if member.method == DEFLATED:
-            return None
-        return Place(self._zip.place(member) + skipped, shape, dtype, fortran)
+        """Return where an array lies; None if it is packed and large."""
+        member, header, skipped, _ = self._described(name)
+        begin, (shape, fortran, dtype) = self._zip.place(member), header
+        if member.method != DEFLATED:
+            return Place(begin + skipped, shape, dtype, fortran)
+        packed = Deflated(member.stored, member.size, member.checksum, skipped)
+        return Place(begin, shape, dtype, fortran, packed) if is_small(header.nbytes) else None
 
     def spans(self, name: str, stem: bytes) -> list[Span]:
         """Return the directory, and the headers of all arrays."""
@@ -106,15 +116,16 @@ class Npz(Flat):
         """Return what is known of a member, which is read up to its values."""
         member, where = self._members[name], f"{self._path}::{name}"
         packed = member.method == DEFLATED
+        begin = self._zip.place(member)
         if packed:
             require_plausible(member, where)
-            stream = cast(BinaryIO, io.BufferedReader(Inflating(self._zip, member), 512))
+            unpacked = Inflating(self._zip.stream, begin, member, HEADER_BYTES)
+            stream = cast(BinaryIO, io.BufferedReader(unpacked, HEADER_BYTES))
         else:
             stream = self._zip.stream
-            stream.seek(self._zip.place(member))
-        begin = 0 if packed else stream.tell()
+            stream.seek(begin)
         header = read_header(stream, where)
-        skipped = stream.tell() - begin
+        skipped = stream.tell() - (0 if packed else begin)
         if member.size - skipped != header.nbytes:
             raise SourceError(
                 f"{where} must have the {skipped + header.nbytes} bytes that its header promises, "

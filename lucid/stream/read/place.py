@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
+
+from lucid.stream.types import Array
+
+
+class Packed(Protocol):
+    """How the values of an array are packed."""
+
+    def unpack(self, stream: BinaryIO, begin: int, values: Array) -> None:
+        """Fill values (n,) with what begins at a byte of an open file."""
 
 
 class Place(NamedTuple):
@@ -15,6 +24,7 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     fortran: bool = False
+    packed: Packed | None = None
 
     @property
     def nbytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from lucid.stream.types import Array
 SMALL_BYTES = 1 << 20  # to read up to so many takes less time than to map them
 
 
+def is_small(nbytes: int) -> bool:
+    """Return whether so many bytes are read as a whole, rather than mapped."""
+    return nbytes <= SMALL_BYTES
+
+
 class PlacedSource(Source):
     """An array of a file that was looked at before; it is opened when values are read."""
 
@@ -34,7 +39,8 @@ class PlacedSource(Source):
     @cached_property
     def info(self) -> ArrayInfo:
         """What is known of the array."""
-        return ArrayInfo(dataset=None, shape=self.shape, dtype=self.dtype)
+        chunks = self.shape if self._place.packed else None
+        return ArrayInfo(dataset=None, shape=self.shape, dtype=self.dtype, chunks=chunks)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,7 +73,7 @@ class PlacedSource(Source):
             return
         try:
             self._read(values.reshape(-1))
-        except OSError as error:
+        except Exception as error:
             raise self._unreadable(error) from error
 
     @property
@@ -75,22 +81,26 @@ class PlacedSource(Source):
         if self._values is None:
             try:
                 self._values = self._whole() if self._is_small else self._mapped()
-            except OSError as error:
+            except Exception as error:
                 raise self._unreadable(error) from error
         return self._values
 
-    def _unreadable(self, error: OSError) -> SourceError:
-        if isinstance(error, SourceError):
-            return SourceError(f"{self.name} cannot be read: {error}")
-        return not_opened(self.name, error)
+    def _unreadable(self, error: Exception) -> SourceError:
+        if isinstance(error, OSError) and not isinstance(error, SourceError):
+            return not_opened(self.name, error)
+        return SourceError(f"{self.name} cannot be read: {error}")
 
     def _whole(self) -> Array:
-        _, shape, dtype, fortran = self._place
+        _, shape, dtype, fortran, _ = self._place
         values = np.empty(shape, dtype, "F" if fortran else "C")
         self._read(values.reshape(-1, order="A"))
         return values
 
     def _read(self, values: Array) -> None:
+        if self._place.packed:
+            with open(self._file, "rb", buffering=0) as stream:  # noqa: PTH123
+                self._place.packed.unpack(cast(BinaryIO, stream), self._place.begin, values)
+            return
         file = os.open(self._file, os.O_RDONLY)  # a stream takes as long as all that is read
         try:
             read_at(file, values, self._place.begin)
@@ -98,7 +108,7 @@ class PlacedSource(Source):
             os.close(file)
 
     def _mapped(self) -> Array | PreadArray:
-        begin, shape, dtype, fortran = self._place
+        begin, shape, dtype, fortran, _ = self._place
         with self.path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size < begin + self._place.nbytes:
                 raise SourceError("the file has become shorter")
@@ -106,7 +116,7 @@ class PlacedSource(Source):
 
     @property
     def _is_small(self) -> bool:
-        return self._place.nbytes <= SMALL_BYTES
+        return is_small(self._place.nbytes)
 
     def __getitem__(self, key: Any) -> Array:
         array = self._array

@@ -101,7 +101,8 @@ class Zipped:
             return pread(self._file.stream, end - begin, place + begin)
         require_plausible(member, f"{self._file.path}::{key}")
         whole = bytearray(member.size)
-        fill(Inflating(self._file, member), memoryview(whole))
+        place = self._file.place(member)
+        fill(Inflating(self._file.stream, place, member), memoryview(whole))
         return bytes(whole[begin:end])
 
     def has(self, key: str) -> bool:

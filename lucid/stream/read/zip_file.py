@@ -21,7 +21,7 @@ LOCATOR, LOCATOR_MARK = Struct("<4sLQL"), b"PK\x06\x07"
 END64, END64_MARK = Struct("<4sQ2H2L4Q"), b"PK\x06\x06"
 ENTRY, ENTRY_MARK = Struct("<4s6H3L5H2L"), b"PK\x01\x02"
 LOCAL, LOCAL_MARK = Struct("<4s5H3L2H"), b"PK\x03\x04"
-CHECKSUM, LOCAL_CHECKSUM = 16, 14  # where entries and headers have it
+VARIES, LOCAL_VARIES = (12, 20), (10, 18)  # in entries and headers: the time and the checksum
 IN_EXTRA = 0xFFFFFFFF  # what stands where a number is too large, and is among the extra fields
 ENCRYPTED, UTF8 = 1, 1 << 11  # flags
 COMMON_TAIL = 256  # bytes in which files without a comment have their end
@@ -87,7 +87,7 @@ class ZipFile:
         begin = member.begin
         names = (begin + LOCAL.size,) if stem and member.name.encode().startswith(stem) else ()
         data = pread(self.stream, until - begin, begin)
-        return Span(begin, data, ((begin + LOCAL_CHECKSUM, begin + LOCAL_CHECKSUM + 4),), names)
+        return Span(begin, data, ((begin + LOCAL_VARIES[0], begin + LOCAL_VARIES[1]),), names)
 
     def directory(self, stem: bytes = b"") -> Span:
         """Return the bytes from the directory on."""
@@ -95,7 +95,7 @@ class ZipFile:
         entries = [begin + one.entry for one in self.members.values()]
         own = [one.name.encode().startswith(stem) for one in self.members.values()]
         names = tuple(at + ENTRY.size for at, is_own in zip(entries, own, strict=True) if is_own)
-        free = tuple((at + CHECKSUM, at + CHECKSUM + 4) for at in entries)
+        free = tuple((at + VARIES[0], at + VARIES[1]) for at in entries)
         data = pread(self.stream, size_of(self.stream) - begin, begin)
         return Span(begin, data, free, names if stem else ())
 
