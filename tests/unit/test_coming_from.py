@@ -120,7 +120,8 @@ def called_by_peer(call):
         values = {name: by_torch(value) for name, value in values.items()}
         importlib.import_module(NEEDS[peer][1])
         scope = importlib.import_module(peer)
-    return np.asarray(eval(call, values | {peer: scope}))
+    crops = np.asarray(eval(call, values | {peer: scope}))
+    return np.moveaxis(crops, -1, 1) if peer == "tf" else crops  # it has channels last
 
 
 def called_here(call):
