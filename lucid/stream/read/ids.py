@@ -142,9 +142,11 @@ def _closest_of(one: Id, images: list[int], ids: Sequence[Id]) -> list[int]:
 
     One of two folders may be a part of the other's path: data/train/1 is in train.
     """
+    if len(images) < 2:
+        return images
     equal = [image for image in images if str(ids[image]) == str(one)]
     folder = _folder(one)
-    if equal or len(images) < 2 or not folder:
+    if equal or not folder:
         return equal or images
     there = [(image, _folder(ids[image])) for image in images]
     return [
@@ -160,7 +162,9 @@ def _text(one: Id) -> str:
 
 def _stem(one: Id) -> str:
     """Return a text without folder and extension."""
-    name = str(one).rstrip("/").rpartition("/")[2]
+    name = str(one)
+    if "/" in name:
+        name = name.rstrip("/").rpartition("/")[2]
     stem, _, suffix = name.rpartition(".")
     return stem if stem and suffix else name
 
