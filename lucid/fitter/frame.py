@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -160,24 +161,11 @@ def _candidate(
     rank: int, one: Fit, away: float, sight: Sight, request: Request, match: Match | None = None
 ) -> Candidate:
     arguments = one.guess.options(sight, request.given.keys())
-    about: dict[str, Any] = {}
-    note = _note(one, sight, arguments)
+    note = _note(one, arguments)
     if match is not None:
-        maker = match.maker
-        own = {"operator": maker.operator, **maker.options}
+        own = {"operator": match.maker.operator, **match.maker.options}
         arguments |= {name: own[name] for name in own if own[name] != DEFAULTS.get(name)}
         note = "; ".join(filter(None, [note, _about(match)]))
-        about = {
-            "operator": maker.operator,
-            "aligned": maker.options.get("aligned"),
-            "sampling_ratio": _plain(maker.options.get("sampling_ratio")),
-            "mode": maker.options.get("mode", "avg") if maker.operator == "roi-align" else None,
-            "spatial_scale": one.guess.scale,
-            "max_abs_error": match.max_abs_error if match.max_abs_error < float("inf") else None,
-            "computed_in": match.computed_in,
-            "reproduces": match.reproduces,
-            "frameworks": _frameworks(match),
-        }
     given = {name: value for name, value in _given(request).items() if name not in arguments}
     return Candidate(
         rank=rank,
@@ -190,17 +178,24 @@ def _candidate(
         maps=one.maps,
         apart=away,
         note=note,
-        **about,
+        **(_made(match, one.guess.scale) if match else {}),
     )
 
 
-DEFAULTS = {
-    "operator": "roi-align",
-    "aligned": False,
-    "sampling_ratio": -1,
-    "mode": "avg",
-    "method": "bilinear",
-}
+def _made(match: Match, scale: tuple[float, float]) -> dict[str, Any]:
+    """Return what is told of what made a reference."""
+    maker = match.maker
+    return {
+        "operator": maker.operator,
+        "aligned": maker.options.get("aligned"),
+        "sampling_ratio": _plain(maker.options.get("sampling_ratio")),
+        "mode": maker.options.get("mode", "avg") if maker.operator == "roi-align" else None,
+        "spatial_scale": scale,
+        "max_abs_error": match.max_abs_error if math.isfinite(match.max_abs_error) else None,
+        "computed_in": match.computed_in,
+        "reproduces": match.reproduces,
+        "frameworks": _frameworks(match),
+    }
 
 
 def _frameworks(match: Match) -> tuple[str, ...]:
@@ -223,10 +218,10 @@ def _words(arguments: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    return "inf" if value == float("inf") else value
+    return "inf" if value == math.inf else value
 
 
-def _note(one: Fit, sight: Sight, arguments: dict[str, Any]) -> str:
+def _note(one: Fit, arguments: dict[str, Any]) -> str:
     """Return what no option says of a frame."""
     if one.guess.is_swapped and "image_size" not in arguments:
         return "with the columns of the sizes swapped: they are width, height"

@@ -38,7 +38,7 @@ def states_of(
 ) -> Iterator[InputState]:
     """Yield the state of each input; of those that are `given`, others than recorded will do."""
     seen: Counter[str] = Counter()
-    written = crops.stat().st_mtime_ns if crops.exists() else None
+    written = crops.stat().st_mtime_ns if crops.exists() else 0  # as of a store that says no times
     for one in inputs:
         recorded = said.get(f"{one.role}_fingerprint")
         if isinstance(recorded, list):  # of the levels of a pyramid
@@ -52,7 +52,7 @@ def states_of(
             name=printable(f"{name}::{one.dataset}" if one.dataset else name),
             state=_state(recorded, now, is_given),
             is_sampled=now.startswith(SAMPLED),
-            is_newer=written is not None and one.modified() > written,
+            is_newer=0 < written < one.modified(),
         )
 
 
