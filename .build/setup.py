@@ -72,9 +72,9 @@ def extension(name, *headers):
 
 setup(
     ext_modules=[
-        extension("kernel", "passes.h", "planes.h", "maxima.h", "common.h"),
-        extension("largest", "largest.h", "planes.h", "common.h"),
-        extension("turned", "turned.h", "planes.h", "common.h"),
+        extension("kernel", "common.h", "lists.h", "vectors.h", "planes.h", "maxima.h", "passes.h"),
+        extension("largest", "common.h", "largest.h", "planes.h"),
+        extension("turned", "common.h", "turned.h", "planes.h"),
     ],
     cmdclass={"build_ext": BuildExact, "install_data": InstallPages},
     data_files=[(MANUAL, [])],

@@ -92,7 +92,7 @@ ARRAYS = hnp.arrays(
 INDICES = hnp.arrays(np.int64, st.integers(0, 5), elements=st.integers(-2, 6))
 LISTS = st.tuples(
     INDICES, INDICES, INDICES, ARRAYS, ARRAYS, ARRAYS, INDICES, INDICES,
-    st.tuples(st.integers(-1, 3), st.integers(-1, 3)), st.booleans(),
+    st.tuples(st.integers(-1, 3), st.integers(-1, 3)), st.integers(-1, 3),
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ FLOATS = hnp.arrays(np.float64, st.integers(0, 5), elements=st.floats(-1e308, 1e
 GRIDS = st.tuples(
     FLOATS, FLOATS, hnp.arrays(bool, st.integers(0, 5)), INDICES, INDICES, INDICES,
     st.tuples(st.floats(), st.floats()), st.tuples(st.integers(-1, 3), st.integers(-1, 3)),
-    st.booleans(),
+    st.integers(-1, 3),
 )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def test_arrays_that_do_not_belong_together_are_refused(
     """Two RoIs on a map of 3 by 3, each of one bin of two cells along each axis."""
     line, zeros = np.arange(4), np.zeros(4, np.int64)
     taps = line, zeros, zeros + 1, np.full((2, 4), 0.5), np.ones((2, 4)), np.ones((2, 4))
-    lists = _kernel.lists(*taps, np.full(4, 3), np.zeros(2, np.int64), (1, 1), True)
+    lists = _kernel.lists(*taps, np.full(4, 3), np.zeros(2, np.int64), (1, 1), 2)
     try:
         getattr(_kernel, name)(lists, first, end, cells, top, left, other, rows, size)
     except (ValueError, TypeError):

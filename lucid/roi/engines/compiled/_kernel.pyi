@@ -16,7 +16,7 @@ def lists(
     sizes: Ints,
     above: Ints,
     pooled: tuple[int, int],
-    slopes: bool,
+    what: int,  # 0 for crops, 1 for the gradient of features, 2 for that of boxes
     /,
 ) -> Lists: ...
 def grid_lists(
@@ -28,7 +28,7 @@ def grid_lists(
     above: Ints,
     scale: tuple[float, float],
     pooled: tuple[int, int],
-    slopes: bool,
+    what: int,  # 0 for crops, 1 for the gradient of features, 2 for that of boxes
     /,
 ) -> Lists: ...
 def window(lists: Lists, first: int, end: int, /) -> tuple[int, int, int, int]: ...

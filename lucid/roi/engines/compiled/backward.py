@@ -9,6 +9,8 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
+    FOR_BOXES,
+    FOR_FEATURES,
     STEP,
     Cells,
     Listed,
@@ -28,7 +30,7 @@ from lucid.roi.workers import Workers
 
 def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> None:
     """Write the gradient of the only region; see `lucid.roi.engines.Engine`."""
-    ready = listed(rois, slopes=False, space=workers.space)
+    ready = listed(rois, FOR_FEATURES, workers.space)
     alone = is_small(rois, gradient)
     each = -(-gradient.shape[1] // len(workers))  # channels of all RoIs: a cell's sum has an order
     items = works(ready, most=-(-each // STEP) * STEP)
@@ -59,7 +61,7 @@ def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
 
 def box_gradient(rois: PlacedRois, gradient: Array, workers: Workers[Workspace]) -> Floats:
     """Return the gradient of x1, y1, x2, y2, (K, 4); see `lucid.roi.engines.Engine`."""
-    ready = listed(rois, slopes=True, space=workers.space)
+    ready = listed(rois, FOR_BOXES, workers.space)
     alone = is_small(rois, gradient)
     parts = np.zeros((-(-gradient.shape[1] // STEP), len(rois.rows), 4))
     items = works(ready, 1 if alone else len(workers), most=STEP)

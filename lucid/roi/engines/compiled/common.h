@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TARGET /* the processors that a function is compiled for, if not for all */
 #if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#define APART static __attribute__((noinline)) /* what is rare, and long to compile */
+#define INLINE static inline __attribute__((always_inline)) TARGET
+#define APART static __attribute__((noinline)) TARGET
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define INLINE static inline

@@ -23,6 +23,7 @@ SHARED_ROIS = 256  # of one region that repay another thread
 ALL = 1 << 62  # channels
 CASTS = 4  # of the cells of a map, one after the other
 LISTED_TAPS = 1 << 17  # at once
+FOR_CROPS, FOR_FEATURES, FOR_BOXES = range(3)  # taps are listed
 NO_ROWS, NO_SLOPES = np.zeros(0, np.intp), np.zeros(0)
 
 
@@ -92,28 +93,28 @@ class Listed(NamedTuple):
         return array.dtype == self.rois.dtype and array.flags.aligned
 
 
-def listed(rois: PlacedRois, slopes: bool, space: Workspace) -> Listed:
+def listed(rois: PlacedRois, what: int, space: Workspace) -> Listed:
     """Return RoIs with their taps, of which few are listed at once before they are merged."""
     rois, above = stacked(rois, space)
     geometry = rois.geometry
     if grids := geometry.tap_operator.grids(geometry):
-        return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, above, slopes))])
+        return Listed(rois, [Part(0, len(geometry), _of_grids(*grids, geometry, above, what))])
     parts = [
-        Part(first, end, _merged(geometry[slice(first, end)], above[first:end], slopes))
+        Part(first, end, _merged(geometry[slice(first, end)], above[first:end], what))
         for first, end in _cut(geometry)
     ]
     return Listed(rois, parts)
 
 
 def _of_grids(
-    grids: Grids, scale: tuple[float, float], geometry: Geometry, above: Ints, slopes: bool
+    grids: Grids, scale: tuple[float, float], geometry: Geometry, above: Ints, what: int
 ) -> kernel.Lists:
     """Return the taps that the operator would list, bit for bit, merged."""
     start, length = map(np.ascontiguousarray, (grids.start, grids.bin))
     samples, sizes, above = map(_whole, (grids.samples, geometry.size, above))
     fixed = np.ascontiguousarray(grids.min_extent)
     return kernel.grid_lists(
-        start, length, fixed, samples, sizes, above, scale, geometry.pooled, slopes
+        start, length, fixed, samples, sizes, above, scale, geometry.pooled, what
     )
 
 
@@ -127,13 +128,13 @@ def _cut(geometry: Geometry) -> Iterator[tuple[int, int]]:
         yield first, (first := max(end, first + 1))
 
 
-def _merged(geometry: Geometry, above: Ints, slopes: bool) -> kernel.Lists:
-    taps = geometry.tap_operator.taps(geometry, slopes)
+def _merged(geometry: Geometry, above: Ints, what: int) -> kernel.Lists:
+    taps = geometry.tap_operator.taps(geometry, what == FOR_BOXES)
     line, bins, cell = map(_whole, (taps.line, taps.bin, taps.cell))
     values = taps.weights, *(taps.slopes or (NO_SLOPES, NO_SLOPES))
     weights, start, end = (np.ascontiguousarray(each, np.float64) for each in values)
     maps = _whole(geometry.size), _whole(above)
-    return kernel.lists(line, bins, cell, weights, start, end, *maps, geometry.pooled, slopes)
+    return kernel.lists(line, bins, cell, weights, start, end, *maps, geometry.pooled, what)
 
 
 def _whole(values: Array) -> Ints:

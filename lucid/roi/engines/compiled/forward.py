@@ -12,6 +12,7 @@ import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
     CASTS,
+    FOR_CROPS,
     Cells,
     Listed,
     Work,
@@ -31,7 +32,7 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     """Write crops into their rows; see `lucid.roi.engines.Engine`."""
     if not len(rois.geometry):
         return
-    ready = listed(rois, slopes=False, space=workers.space)
+    ready = listed(rois, FOR_CROPS, workers.space)
     alone = is_small(rois, crops)
     items = works(ready, 1 if alone else len(workers))
     with workers.in_background(partial(_write_crops, ready, crops), items, alone=alone):

@@ -46,7 +46,7 @@ DISPATCHED static int TYPED(write_crops)(const struct work *work) {
             else memset(bins + at * channels, 0, channels * sizeof *bins);
         }
         TYPED(turn)((REAL *)work->bins.buffer.buf + work->rows[k] * work->bins.stride[0],
-                    work->bins.stride[1], bins, channels, channels, PH * PW, 1);
+                    work->bins.stride[1], bins, channels, PH * PW, channels);
     }
     free(bins);
     return 0;

@@ -200,14 +200,14 @@ INLINE int TYPED(work_on_roi)(const struct work *work, enum pass pass, Py_ssize_
     int failed = 0;
     for (Py_ssize_t first = 0; first < area && !failed; first += TILE) {
         Py_ssize_t count = area - first < TILE ? area - first : TILE;
-        if (pass != CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 0);
+        if (pass != CROPS) TYPED(turn)(s->bins, s->width, crop + first, plane, s->channels, count);
         for (Py_ssize_t b = 0; b < count && !failed; b++) {
             Py_ssize_t p = (first + b) / columns, q = (first + b) % columns;
             REAL *bin = s->bins + b * s->width;
             failed = pass == CROPS ? TYPED(write_bin)(bin, work, &roi, s, p, q, share)
                                    : TYPED(pull_bin)(bin, work, &roi, s, p, q, share, gradient);
         }
-        if (pass == CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, s->channels, count, 1);
+        if (pass == CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, count, s->channels);
     }
     for (int column = 0; gradient && column < COLUMNS; column++)
         gradient[column] = share > 0 && share <= 1 ? gradient[column] * share : 0;
@@ -231,10 +231,9 @@ DISPATCHED static void TYPED(lay_out)(const struct array *planes, const struct a
     const Py_ssize_t *stride = planes->stride, *wide = cells->stride;
     for (Py_ssize_t y = 0; y < planes->size[1]; y++)
         for (Py_ssize_t x = 0; x < planes->size[2]; x += TILE)
-            TYPED(turn)((REAL *)planes->buffer.buf + y * stride[1] + x, stride[0],
-                        (REAL *)cells->buffer.buf + y * wide[0] + x * wide[1], wide[1],
-                        planes->size[0],
-                        planes->size[2] - x < TILE ? planes->size[2] - x : TILE, 0);
+            TYPED(turn)((REAL *)cells->buffer.buf + y * wide[0] + x * wide[1], wide[1],
+                        (const REAL *)planes->buffer.buf + y * stride[1] + x, stride[0],
+                        planes->size[0], planes->size[2] - x < TILE ? planes->size[2] - x : TILE);
 }
 
 #undef LANE
