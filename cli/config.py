@@ -6,11 +6,9 @@ that it contradicts: `--stride` is over a `spatial_scale` of the file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,6 +100,8 @@ def converted(ctx: click.Context, option: GroupedOption, said: Said) -> Any:
     """Return the checked value of an option, or end with a usage error."""
     value = said.value
     if isinstance(value, bool) != option.is_flag and not (option.is_flag and value is str(value)):
+        import json
+
         kind = "true or false" if option.is_flag else "a value"
         raise click.UsageError(f"{said.name} must be {kind}, got {json.dumps(value)}")
     try:
@@ -157,6 +157,8 @@ def _of_file(ctx: click.Context, file: str) -> dict[str, Said]:
 
 def _like(word: str, known: Mapping[str, Any] | set[str]) -> str:
     """Return a question after the name that may have been meant."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -197,6 +199,8 @@ def _number(text: str) -> Any:
 
 def _toml(value: Any) -> str:
     """Return a value as TOML has it: of texts, numbers, true and false and lists of these."""
+    import json
+
     if isinstance(value, (list, tuple)):
         if len(value) == 1:
             return _toml(value[0])

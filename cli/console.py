@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections import Counter
@@ -199,6 +198,8 @@ def put(data: bytes) -> None:
 
 
 def _print_json(value: dict[str, Any], to_stderr: bool = False) -> None:
+    import json
+
     _say(json.dumps(_plain({"schema": SCHEMA} | value), indent=2, allow_nan=False), to_stderr)
 
 

@@ -7,7 +7,7 @@ import click
 from lucid.stream.checks import PIPE
 from lucid.viewer.options import PREVIEW
 
-from . import config, console, options, terminal
+from . import config, console, options
 
 DEFAULT = "preview.png"
 
@@ -49,15 +49,24 @@ def preview(as_json: bool, quiet: bool, **arguments: Any) -> None:
         console.show_inputs(scene.report, to_stdout)
     picture = write_outputs(scene)
     if picture is not None:
-        console.put(terminal.shown(picture, way) if way else picture)
+        console.put(_as_shown(picture, way) if way else picture)
     elif as_json:
         console.show_scene_as_json(scene)
     elif not quiet:
         console.show_drawn(scene)
 
 
+def _as_shown(picture: bytes, way: str) -> bytes:
+    """Return a picture in a way that the terminal shows."""
+    from . import terminal
+
+    return terminal.shown(picture, way)
+
+
 def _way() -> str | None:
     """Return how the terminal shows pictures; None for a pipe, which gets them as they are."""
+    from . import terminal
+
     way = terminal.way_to_show() if console.stdout_is_terminal() else None
     if way is None and console.stdout_is_terminal():
         raise click.UsageError(
