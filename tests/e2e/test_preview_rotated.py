@@ -86,7 +86,7 @@ def test_the_odd_and_the_invalid_are_found_among_them(rois):
 
 
 def test_what_is_not_drawn_is_said(rois):
-    with pytest.raises(SinkError, match="a page pools means of samples.*pass --output"):
+    with pytest.raises(SinkError, match="a page pools means of samples.*pass output"):
         seen(html="page.html")
     done = run_here("preview", "--features", "f.npy", "--rois", "t.npy",
                     "--operator", "roi-align-3d", text=True)  # fmt: skip
