@@ -20,7 +20,12 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no s
 
 
 class BuildExact(build_ext):
-    """Build with our flags after all others."""
+    """Build with our flags after all others, all extensions at once."""
+
+    def finalize_options(self):
+        """Use as many cores as there are extensions, unless a number is given."""
+        super().finalize_options()
+        self.parallel = self.parallel or len(self.distribution.ext_modules)
 
     def build_extension(self, ext):
         """Add the flags that this compiler understands."""
