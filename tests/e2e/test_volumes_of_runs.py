@@ -126,6 +126,7 @@ def test_boxes_are_expanded_and_channels_chosen(volumes):
     np.testing.assert_array_equal(found, roi_align_3d(features, rois, SIZE, SCALE, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outside", ["zero", "renormalize"])
 def test_maxima_of_runs_are_those_of_the_function(volumes, outside):
     features, rois, _ = volumes
