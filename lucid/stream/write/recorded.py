@@ -116,13 +116,12 @@ def _located(name: str, said: Mapping[str, Any], path: Path) -> Any:
     recorded, dataset = said[name], said.get(f"{name}_dataset")
     paths = [recorded] if isinstance(recorded, str) else list(recorded)
     if paths == [IN_MEMORY]:
-        raise SourceError(
-            f"{path} was made from {name} in memory, not in a file; pass --{name.replace('_', '-')}"
+        raise SourceError.advising(
+            f"{path} was made from {name} in memory, not in a file", f"pass {{{name}}}"
         )
     if len(paths) > MOST_PATHS:
-        raise SourceError(
-            f"{path} records {MOST_PATHS} files of {name} and not the others; "
-            f"pass --{name.replace('_', '-')}"
+        raise SourceError.advising(
+            f"{path} records {MOST_PATHS} files of {name} and not the others", f"pass {{{name}}}"
         )
     found = [_beside(path, one, dataset) for one in paths]
     return found[0] if isinstance(recorded, str) else found
