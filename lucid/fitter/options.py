@@ -9,7 +9,7 @@ from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.checks import as_source
 from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
-from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
+from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
 from lucid.stream.options.readers import read_int
 
 CANDIDATES = "Candidates"
@@ -93,9 +93,5 @@ UNDERSTOOD: dict[str, Option] = {
     for name, option in OPTIONS.items()
     if (option.group in {INPUTS, BOXES, OPERATOR} or name == "memory") and name not in NOT_ASKED
 }
-ASKED: dict[str, Option] = {
-    name: annotation.__metadata__[0]
-    for table in (CandidateOptions, PictureOptions)
-    for name, annotation in table.__annotations__.items()
-}
+ASKED = options_in(CandidateOptions, PictureOptions)
 FRAME = {**UNDERSTOOD, **ASKED}

@@ -9,7 +9,7 @@ from lucid.stream.options import OPTIONS, Option
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
-from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
+from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
 from lucid.stream.options.readers import read_int
 
 CHOICE = "Choice of rows"
@@ -88,12 +88,10 @@ class VerifyOptions(InputOptions, BoxOptions, OperatorOptions, ChoiceOptions, to
 
 
 OF_RUN = ("dtype", "reduce", "memory", "engine")
-CHOSEN: dict[str, Option] = {
-    name: annotation.__metadata__[0] for name, annotation in ChoiceOptions.__annotations__.items()
-}
+CHOSEN = options_in(ChoiceOptions)
 UNDERSTOOD: dict[str, Option] = {  # what files of crops say is not for the environment to replace
     name: option._replace(of_environment=False)
     for name, option in OPTIONS.items()
     if option.group in {INPUTS, BOXES, OPERATOR}
-} | {name: VerifyOptions.__annotations__[name].__metadata__[0] for name in OF_RUN}
+} | {name: option for name, option in options_in(VerifyOptions).items() if name in OF_RUN}
 VERIFY = {**CHOSEN, **UNDERSTOOD}

@@ -9,7 +9,7 @@ from lucid.stream.options import OPTIONS, Option
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
-from lucid.stream.options.option import BOXES, INPUTS, OPERATOR
+from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
 from lucid.stream.options.readers import read_int
 from lucid.stream.options.run import RunOptions
 from lucid.viewer.checks import (
@@ -204,9 +204,5 @@ UNDERSTOOD = {
     for name, option in OPTIONS.items()
     if (option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN) and name not in OF_PYRAMIDS
 }
-SEEN: dict[str, Option] = {
-    name: annotation.__metadata__[0]
-    for table in (ChoiceOptions, PictureOptions, OutputOptions)
-    for name, annotation in table.__annotations__.items()
-}
+SEEN = options_in(ChoiceOptions, PictureOptions, OutputOptions)
 PREVIEW = {"crops": CROPS, **UNDERSTOOD, **SEEN}

@@ -15,7 +15,7 @@ from lucid.errors import spelled
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions, Paths
 from lucid.stream.options.operator import OperatorOptions
-from lucid.stream.options.option import ARRAY, GROUPS, Option, Recorded
+from lucid.stream.options.option import ARRAY, GROUPS, Option, Recorded, options_in
 from lucid.stream.options.output import OutputOptions
 from lucid.stream.options.run import RunOptions
 
@@ -38,14 +38,7 @@ class Options(InputOptions, BoxOptions, OperatorOptions, OutputOptions, RunOptio
 
 
 OPTIONS: dict[str, Option] = dict(
-    sorted(
-        (
-            (name, annotation.__metadata__[0])
-            for table in (Paths, Options)
-            for name, annotation in table.__annotations__.items()
-        ),
-        key=lambda entry: GROUPS.index(entry[1].group),
-    )
+    sorted(options_in(Paths, Options).items(), key=lambda entry: GROUPS.index(entry[1].group))
 )
 REQUIRED = Paths.__required_keys__
 ALIASES = {option.alias: name for name, option in OPTIONS.items() if option.alias}

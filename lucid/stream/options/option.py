@@ -35,6 +35,15 @@ class Option(NamedTuple):
     of_environment: bool = True  # whether a variable may say it; inputs and outputs are each run's
 
 
+def options_in(*tables: Any) -> dict[str, Option]:
+    """Return the options by name with which classes of keywords are annotated."""
+    return {
+        name: annotation.__metadata__[0]
+        for table in tables
+        for name, annotation in table.__annotations__.items()
+    }
+
+
 def opposites(name: str, table: Mapping[str, Option]) -> set[str]:
     """Return the options that contradict one."""
     others = {other for other, option in table.items() if name in option.instead_of}
