@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lucid.fitter.options import ASKED, UNDERSTOOD
-from lucid.stream.checks import PIPE, ArgumentError
+from lucid.stream.asked import Asked
+from lucid.stream.checks import PIPE
 from lucid.stream.settings import Settings
 
 NUMBER = "{n}"
 
 
-class Request:
+class Request(Asked):
     """The checked arguments, each an attribute; `given` are those of a run.
 
     Parameters
@@ -28,20 +29,8 @@ class Request:
     """
 
     def __init__(self, **arguments: Any) -> None:
-        for name, option in ASKED.items():
-            setattr(self, name, option.check(arguments.pop(name, option.default)))
-        for name in arguments:
-            if name not in UNDERSTOOD:
-                raise TypeError(f"frame() got an unexpected keyword argument {name!r}")
-        self.given = {name: value for name, value in arguments.items() if value is not None}
-        for contradicts, fact in self._contradictions():
-            if contradicts:
-                raise ArgumentError(fact)
+        super().__init__("frame", ASKED, UNDERSTOOD, arguments)
         self.settings = Settings(**self.given)
-
-    if TYPE_CHECKING:  # the table says which attributes there are
-
-        def __getattr__(self, name: str) -> Any: ...
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         """Yield whether options contradict each other, and how."""

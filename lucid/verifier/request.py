@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lucid.errors import LucidError, SourceError, literal
+from lucid.stream.asked import Asked
 from lucid.stream.checks import IN_GROUPS, OUTPUT_SUFFIXES, PIPE, PLACE, ArgumentError, is_url
 from lucid.stream.read.url import Url
 from lucid.stream.settings import Settings
@@ -15,7 +16,7 @@ from lucid.stream.write.recorded import arguments_of, read_recorded
 from lucid.verifier.options import CHOSEN, UNDERSTOOD
 
 
-class Request:
+class Request(Asked):
     """The checked arguments of a verification, each an attribute.
 
     Parameters
@@ -41,19 +42,7 @@ class Request:
             endings = ", ".join(OUTPUT_SUFFIXES)
             raise ArgumentError(f"crops must end in {endings}, got {literal(self.name)}")
         self.path: Path = Url(place) if is_url(place) else Path(place)
-        for name, option in CHOSEN.items():
-            setattr(self, name, option.check(arguments.pop(name, option.default)))
-        for name in arguments:
-            if name not in UNDERSTOOD:
-                raise TypeError(f"verify() got an unexpected keyword argument {name!r}")
-        self.given = {name: value for name, value in arguments.items() if value is not None}
-        for contradicts, fact in self._contradictions():
-            if contradicts:
-                raise ArgumentError(fact)
-
-    if TYPE_CHECKING:  # the table says which attributes there are
-
-        def __getattr__(self, name: str) -> Any: ...
+        super().__init__("verify", CHOSEN, UNDERSTOOD, arguments)
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         """Yield whether options contradict each other, and how."""

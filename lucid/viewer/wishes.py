@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lucid.errors import SinkError, SourceError
+from lucid.stream.asked import Asked
 from lucid.stream.checks import PIPE, ArgumentError
 from lucid.stream.options.option import contradictions
 from lucid.stream.settings import Settings
@@ -17,7 +18,7 @@ NOT_INSTALLED = "preview draws with matplotlib: pip install 'lucid-roialign[prev
 NOT_OF_INTEREST = ("engine", "reduce", "dtype", "invalid")  # of what crops were made with
 
 
-class Wishes:
+class Wishes(Asked):
     """The checked arguments of a preview beside those of a run, each an attribute.
 
     Parameters
@@ -32,37 +33,24 @@ class Wishes:
     """
 
     def __init__(self, **arguments: Any) -> None:
-        self.crops = CROPS.check(arguments.pop("crops", None))
-        for name, option in SEEN.items():
-            setattr(self, name, option.check(arguments.pop(name, option.default)))
-        for name in arguments:
-            if name not in UNDERSTOOD:
-                raise TypeError(f"preview() got an unexpected keyword argument {name!r}")
-        self.understood = {name: value for name, value in arguments.items() if value is not None}
-        for contradicts, fact in self._contradictions():
-            if contradicts:
-                raise ArgumentError(fact)
+        super().__init__("preview", {"crops": CROPS, **SEEN}, UNDERSTOOD, arguments)
         if self.crops is None:
-            settings = Settings(**self.understood)
+            settings = Settings(**self.given)
             if settings.entry.form.axes != 2:
                 raise ArgumentError(
                     f"preview draws boxes on planes, and {{operator}} {settings.operator} has "
                     "volumes"
                 )
 
-    if TYPE_CHECKING:  # the table says which attributes there are
-
-        def __getattr__(self, name: str) -> Any: ...
-
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         """Yield whether options contradict each other, and how."""
-        missing = [name for name in ("features", "rois") if name not in self.understood]
+        missing = [name for name in ("features", "rois") if name not in self.given]
         yield (
             bool(missing) and self.crops is None,
             "preview needs {features} and {rois}, or {crops}, which says what they were",
         )
         yield (
-            PIPE in {str(self.understood.get(name)) for name in ("features", "rois")},
+            PIPE in {str(self.given.get(name)) for name in ("features", "rois")},
             "preview reads what it draws more than once: {features} and {rois} cannot be piped in",
         )
         yield from contradictions(self, SEEN)
@@ -70,7 +58,7 @@ class Wishes:
     @property
     def is_as_recorded(self) -> bool:
         """Whether a file of crops says all about its inputs."""
-        return self.crops is not None and not self.understood.keys() - OF_RUN
+        return self.crops is not None and not self.given.keys() - OF_RUN
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the run; a file of crops is asked for them if there is one.
@@ -81,12 +69,12 @@ class Wishes:
             If that does not say them.
         """
         if self.crops is None:
-            return self.understood
+            return self.given
         path = Path(self.crops)
         said = _without(read_recorded(path), NOT_OF_INTEREST)
         if "level_scales" in said:
             raise SourceError(f"{path} was made from the maps of a pyramid; pass maps of one scale")
-        return arguments_of(said, path, self.understood)
+        return arguments_of(said, path, self.given)
 
 
 def _without(said: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
