@@ -112,7 +112,9 @@ class Settings:
         yield from of_operator(self, said)
         yield from contradictions(self, OPTIONS)
         yield from self._of_levels(said)
+        yield from self._of_outputs()
         yield from self._of_ways_to_run()
+        yield from self._of_maps()
         yield from self._of_frames()
         yield from self._of_box_files()
 
@@ -126,19 +128,11 @@ class Settings:
         )
         yield is_pyramid and self.is_per_image, "crops of {level} are not written image by image"
 
-    def _of_ways_to_run(self) -> Iterator[tuple[bool, str]]:
+    def _of_outputs(self) -> Iterator[tuple[bool, str]]:
         is_zarr, is_hdf5 = (
             self.output.suffix in suffixes for suffixes in ((ZARR_SUFFIX,), HDF5_SUFFIXES)
         )
         chunked = bool(self.compression != "none" or self.chunks or self.checksum)
-        yield (
-            self.overwrite and self.shard is not None,
-            "{overwrite} and {shard} contradict each other; remove the output that is there",
-        )
-        yield (
-            self.shard is not None and not self.can_resume,
-            "a run from or to a pipe has no {shard}",
-        )
         yield (
             chunked and not is_zarr and not is_hdf5,
             "{compression}, {chunks} and {checksum} are for HDF5 and zarr, not for "
@@ -155,13 +149,30 @@ class Settings:
             "{compression}, {chunks} and {checksum} are for the crops of all images together",
         )
         yield (
-            str(self.features) == str(self.rois) == PIPE,
-            "{features} and {rois} cannot both be piped in",
-        )
-        yield (
             self.coverage and (self.is_per_image or self.output.suffix in ("", ".npy")),
             "{coverage} stands beside the crops of all images, in .h5, .zarr, .npz or .safetensors",
         )
+
+    def _of_ways_to_run(self) -> Iterator[tuple[bool, str]]:
+        yield (
+            self.overwrite and self.shard is not None,
+            "{overwrite} and {shard} contradict each other; remove the output that is there",
+        )
+        yield (
+            self.shard is not None and not self.can_resume,
+            "a run from or to a pipe has no {shard}",
+        )
+        yield (
+            str(self.features) == str(self.rois) == PIPE,
+            "{features} and {rois} cannot both be piped in",
+        )
+        yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
+        yield (
+            self.jobs not in {"auto", 1} and not self.can_share,
+            "pipes and maps in memory use one process; drop {jobs}",
+        )
+
+    def _of_maps(self) -> Iterator[tuple[bool, str]]:
         tokens = "l" in self.layout
         yield tokens and self.grid is None, "{layout} with l for tokens needs {grid}: HxW"
         yield (
@@ -174,11 +185,6 @@ class Settings:
             "{features} are several files or have {{id}}, not both",
         )
         yield PIPE in several, "{features} are several files or piped in, not both"
-        yield self.resume and not self.can_resume, "a run from or to a pipe cannot be resumed"
-        yield (
-            self.jobs not in {"auto", 1} and not self.can_share,
-            "pipes and maps in memory use one process; drop {jobs}",
-        )
 
     def _of_frames(self) -> Iterator[tuple[bool, str]]:
         has_sizes = self.image_size is not None or self._is_json
