@@ -10,7 +10,6 @@ from typing import Any
 
 from lucid.stream.wording import shown
 
-SCHEMA = 1
 WIDTH = 79
 HEADS = {"fit": "rank   fit  inside  fills  apart  ", "match": "rank    error  equal in  "}
 
@@ -98,7 +97,6 @@ class FrameReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, all of which JSON has."""
         return {
-            "schema": SCHEMA,
             "features": self.features,
             "rois": self.rois,
             "boxes": self.boxes,

@@ -11,7 +11,6 @@ from lucid.verifier.beside import BesideState
 from lucid.verifier.inputs import InputState
 from lucid.verifier.tally import Found, Tally, Tolerance
 
-SCHEMA = 1
 WIDTH = 79
 MOST_SHOWN = 10  # rows, or runs of them
 HOW_CHOSEN = {"all": "all", "rows": "as asked for", "random": "drawn at random with seed {}"}
@@ -128,7 +127,6 @@ class VerifyReport:
         """Return the report as plain values, all of which JSON has."""
         tally = self.tally
         return {
-            "schema": SCHEMA,
             "good": self.good,
             "faults": [fault for fault in self._faults() if fault],
             "crops": self.crops,
