@@ -1,9 +1,9 @@
 """RoIAlign for feature maps on disk and in memory.
 
 `lucid.extract` reads feature maps and RoIs from files and writes the crops, `lucid.preview` draws
-what it would do, `lucid.verify` makes crops anew and compares them, `lucid.frame` says which
-coordinates fit;
-`lucid.models.utils.roi_align` and `ROIAlign` do the same for arrays and Tensors in memory.
+what it would do, `lucid.verify` makes crops anew and compares them, and `lucid.frame` says in which
+coordinates boxes are. `lucid.models.utils.roi_align` and `ROIAlign` make the crops of arrays and
+Tensors in memory.
 """
 
 from importlib import import_module

@@ -32,7 +32,6 @@ class Match(NamedTuple):
     maker: Maker
     computed_in: str  # 'float32' or 'float64'
     max_abs_error: float
-    mean_abs_error: float
     reproduces: str  # 'float64', 'float32', 'float16': to which rounding; '' if it does not
 
 
@@ -121,11 +120,11 @@ def _match(trial: Trial, fit: Fit, maker: Maker, dtype: str, scale: float) -> Ma
     errors = {name: trial.error(fit.guess, maker, name) for name in ("float32", "float64")}
     is_double = errors["float64"][0] * CLEARLY < errors["float32"][0]
     name = "float64" if is_double else "float32"
-    largest, mean = errors[name]
+    largest, _ = errors[name]
     names = [one for one in TOLERANCES if largest <= TOLERANCES[one] * scale]
     coarse = {"float16": ["float16"], "float32": ["float32", "float16"]}.get(dtype, [*TOLERANCES])
     level = next((one for one in names if one in coarse), "")
-    return Match(fit, maker, name, largest, mean, level)
+    return Match(fit, maker, name, largest, level)
 
 
 def _trial(source: Source, sight: Sight) -> Trial:

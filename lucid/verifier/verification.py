@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from time import monotonic
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lucid import __version__
 from lucid.errors import MissingFileError, SinkError, SourceError
 from lucid.roi.engines.selection import as_engine, get_engine, why_not_compiled
+from lucid.stream.extraction import Progress
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
@@ -33,7 +34,6 @@ from lucid.verifier.request import Request
 from lucid.verifier.stored import open_stored
 from lucid.verifier.tally import Comparison, Found, Tally, Tolerance
 
-Progress = Callable[[int], None]
 SAVE_SECONDS = 5.0  # between states that are kept
 ROWS_OF_SCALE = 256  # that say what values are like
 

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Unpack
 
 from lucid.stream.checks import PathLike, SourceLike
+from lucid.stream.extraction import Progress
 from lucid.stream.options import documented
 from lucid.verifier.options import VERIFY, VerifyOptions
 from lucid.verifier.report import VerifyReport
 from lucid.verifier.request import Request
-from lucid.verifier.verification import Progress, Verification
+from lucid.verifier.verification import Verification
 
 
 @partial(documented, kinds=VerifyOptions, table=VERIFY)

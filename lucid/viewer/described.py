@@ -17,7 +17,7 @@ def described(scene: Scene) -> dict[str, Any]:
         "images": [_image(image) for image in scene.images],
         "strays": [_roi(roi) for roi in scene.strays],
         "left_out": scene.left_out,
-        "warnings": [spelled(fact, str) for fact in scene.warnings],
+        "warnings": [spelled(fact) for fact in scene.warnings],
         "report": scene.report.as_dict(),
     }
 
