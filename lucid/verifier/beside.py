@@ -15,6 +15,8 @@ from lucid.stream.read.source import Source
 from lucid.stream.types import Array, Rows
 from lucid.stream.write.companions import Companion, Companions, covered
 
+NUMBERS = "biuf"
+
 
 class BesideState(NamedTuple):
     """An array beside the crops."""
@@ -52,8 +54,8 @@ def _state(path: Any, name: str, first_other: Any) -> BesideState:
 
 def _first_other(source: Source, one: Companion) -> int | None:
     """Return the first row that differs from what the inputs give, None if none does."""
-    if source.shape[0] != one.shape[0]:
-        return min(source.shape[0], one.shape[0])
+    if source.shape[:1] != one.shape[:1]:
+        return min(*source.shape[:1], one.shape[0]) if source.shape else 0
     start = 0
     for part in one.parts():
         row = _first(source[start : start + len(part)], part)
@@ -64,10 +66,13 @@ def _first_other(source: Source, one: Companion) -> int | None:
 
 
 def _first(stored: Array, made: Array) -> int | None:
+    """Return the first row that differs; of arrays of another kind or shape, all do."""
     if made.dtype.kind == "S":
         others = np.array(
             [a != b for a, b in zip(_texts(stored), made.tolist(), strict=True)], bool
         )
+    elif stored.shape != made.shape or stored.dtype.kind not in NUMBERS:
+        return 0
     else:
         same = (stored == made) | ((stored != stored) & (made != made))  # noqa: PLR0124 - NaN
         others = ~same.reshape(len(made), -1).all(axis=1)
@@ -78,17 +83,21 @@ def _texts(stored: Array) -> list[bytes]:
     """Return texts as UTF-8, from what the readers of formats make of them."""
     if stored.dtype == np.uint8 and stored.ndim == 2:  # safetensors has no texts
         return [bytes(row).rstrip(b"\0") for row in stored]
-    return [one.encode() if isinstance(one, str) else bytes(one) for one in stored.tolist()]
+    return [one if isinstance(one, bytes) else str(one).encode() for one in stored.tolist()]
 
 
 def _first_uncovered(source: Source, job: Job, rows: Rows) -> int | None:
     """Return the first of some rows whose coverage is not what the inputs give."""
+    if source.shape[:1] != (job.rois.rois,) or source.dtype.kind not in NUMBERS:
+        return 0
     step = tuning.current.batch_rois
     for start in range(0, job.rois.rois, step):
         stop = min(start + step, job.rois.rois)
         some = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
         if len(some):
             made, stored = covered(job, start, stop)[some - start], source[start:stop][some - start]
+            if stored.shape != made.shape:
+                return int(some[0])
             others = ~np.isclose(stored, made, rtol=0, atol=1e-12).reshape(len(some), -1).all(
                 axis=1
             )

@@ -108,6 +108,30 @@ def test_ids_of_images_and_rois_are_compared(files):
     assert faults == ["ids differs"]
 
 
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("rois", np.zeros((60, 4))),
+        ("rois", np.zeros(60)),
+        ("rois", np.float64(3)),
+        ("rois", np.full((60, 5), b"x")),
+        ("ids", np.zeros(5)),
+        ("ids", np.full((5, 2), b"x")),
+        ("coverage", np.zeros((60, 7))),
+        ("coverage", np.float64(3)),
+        ("coverage", np.full((60, 7, 7), b"x")),
+    ],
+)
+def test_arrays_of_another_kind_or_shape_differ(files, name, array):
+    with h5py.File("f.h5", "a") as file:
+        file["ids"] = ["a", "b", "c", "d", "e"]
+    made("c.h5", "f.h5::features", coverage=True)
+    with h5py.File("c.h5", "a") as file:
+        del file[name]
+        file[name] = array
+    assert lucid.verify("c.h5", rows="0:9").as_dict()["faults"] == [f"{name} differs"]
+
+
 # What is found.
 
 
