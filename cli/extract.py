@@ -37,8 +37,7 @@ def extract(
     """  # noqa: D301 - click wants the control character
     from lucid.stream.settings import Settings  # here, for --help needs no NumPy
 
-    if quiet and as_json:
-        raise click.UsageError("--quiet and --json contradict each other")
+    options.require_one_report(quiet, as_json)
     if manifest is not None:
         _do_all(manifest, dry_run, as_json, quiet, progress)
         return

@@ -159,6 +159,12 @@ def display(command: Command) -> Command:
     return as_json(quiet(progress(command)))
 
 
+def require_one_report(quiet: bool, as_json: bool) -> None:
+    """End with a usage error if no report is wanted and one as JSON."""
+    if quiet and as_json:
+        raise click.UsageError("--quiet and --json contradict each other")
+
+
 CONFIG = GroupedOption(
     ["--config"], group="Run", metavar="FILE.toml", type=click.Path(), expose_value=False,
     help="Options that are not given, in a table [command] of a file, by their names in Python.",

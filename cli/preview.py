@@ -31,8 +31,7 @@ def preview(as_json: bool, quiet: bool, **arguments: Any) -> None:
     from lucid.viewer.scene import make_scene
     from lucid.viewer.wishes import Wishes
 
-    if quiet and as_json:
-        raise click.UsageError("--quiet and --json contradict each other")
+    options.require_one_report(quiet, as_json)
     if arguments["output"] is arguments["html"] is None:
         arguments["output"] = DEFAULT
     wishes = options.checked(Wishes, arguments)

@@ -26,8 +26,7 @@ def verify(crops: str, as_json: bool, quiet: bool, progress: bool | None, **argu
     from lucid.verifier.request import Request  # here, for --help needs no NumPy
     from lucid.verifier.verification import Verification
 
-    if quiet and as_json:
-        raise click.UsageError("--quiet and --json contradict each other")
+    options.require_one_report(quiet, as_json)
     checking = options.checked(lambda **given: Verification(Request(crops, **given)), arguments)
     with (
         checking as verification,

@@ -39,9 +39,7 @@ class JournalState(NamedTuple):
     job: Job
     replaces: bool  # whether the run may replace an existing output
     done: RowSet
-    seen: bytes = (
-        b""  # what tells the journal that says so from others; nothing where there is none
-    )
+    seen: bytes = b""  # what tells the journal that says so from others, nothing if there is none
     run: str = ""  # the number of the run that wrote it
 
     def first_line(self, run: bytes, **more: str) -> bytes:
