@@ -132,6 +132,29 @@ def test_arrays_of_another_kind_or_shape_differ(files, name, array):
     assert lucid.verify("c.h5", rows="0:9").as_dict()["faults"] == [f"{name} differs"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"features": 3},
+        {"rois": [1, 2]},
+        {"boxes": "nonsense"},
+        {"output_size": "x"},
+        {"spatial_scale": "abc"},
+        {"level_scales": [0.5, 0.25]},
+    ],
+)
+def test_files_that_say_what_no_run_does_are_refused(files, said):
+    made("c.h5")
+    with h5py.File("c.h5", "a") as file:
+        file["crops"].attrs.update(said)
+    with pytest.raises(lucid.SourceError, match="c.h5 "):
+        lucid.verify("c.h5")
+    for command in ("verify", "info"):
+        done = run_here(command, "c.h5", text=True)
+        assert done.returncode == (command == "verify")
+        assert len(done.stderr.splitlines()) == done.returncode
+
+
 # What is found.
 
 

@@ -38,7 +38,7 @@ def read_recorded(path: Path) -> dict[str, Any]:
         raise
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (KeyError, ValueError):  # it has not what our files have
+    except (KeyError, TypeError, ValueError):  # it has not what our files have
         said = None
     if said is None:
         raise SourceError.advising(
@@ -66,9 +66,24 @@ def arguments_of(
     Raises
     ------
     SourceError
-        If an input was not a file.
+        If an input was not a file, or something else is recorded than runs do.
     """
     given = given or {}
+    try:
+        recorded = _recorded_arguments(said, path, given)
+        for name, value in recorded.items():
+            OPTIONS[name].check(value)
+    except LucidError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"{path} does not say rightly from what it was made: {error}") from error
+    return recorded | dict(given)
+
+
+def _recorded_arguments(
+    said: Mapping[str, Any], path: Path, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments that are recorded, but for those that given ones replace."""
     found = {
         name: option.read(said[name]) if isinstance(said[name], str) else said[name]
         for name, option in OPTIONS.items()
@@ -87,10 +102,9 @@ def arguments_of(
     if "operator" in given:  # another, to which what is recorded need not mean anything
         meant = OPERATORS[as_operator(given["operator"])].takes
         found = {name: found[name] for name in found if name in meant or name not in of_some()}
-    pairs = {
+    return {
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
     }
-    return pairs | dict(given)
 
 
 ALWAYS = ("features", "rois")
