@@ -43,6 +43,8 @@ def fill_in(ctx: click.Context, given: Mapping[str, Any]) -> None:
     """Have a command take what the environment and a file say, where its line does not."""
     options = {option.name: option for option in _options(ctx.command).values()}
     environment = _of_environment(ctx)
+    if "engine" in options:
+        _require_variables_of_library(given)
     file = given.get("config") or environment.pop("config", Said(None)).value
     line = {name: Said(given[name]) for name in options if name in given}
     found: dict[str, Said] = {}
@@ -133,6 +135,21 @@ def _of_environment(ctx: click.Context) -> dict[str, Said]:
         if value and variable in own:
             found[str(own[variable].name)] = Said(value, variable, variable)
     return found
+
+
+def _require_variables_of_library(given: Mapping[str, Any]) -> None:
+    """End with a usage error if a variable that the library reads says something else."""
+    try:
+        if f"{PREFIX}SYNC_SECONDS" in os.environ:
+            from lucid.stream.tuning import sync_seconds
+
+            sync_seconds()
+        if f"{PREFIX}ENGINE" in os.environ and "engine" not in given:
+            from lucid.roi.engines.selection import get_engine
+
+            get_engine()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _of_file(ctx: click.Context, file: str) -> dict[str, Said]:

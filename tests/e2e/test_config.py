@@ -150,6 +150,8 @@ def test_a_file_that_says_something_else_is_refused(files, text, status, fact):
         ("STRIDES", "16", "no option has a variable LUCID_ROIALIGN_STRIDES; did you mean LUCID_"),
         ("FEATURES", "f.npy", "no option has a variable LUCID_ROIALIGN_FEATURES"),
         ("STRIDE", "x", "LUCID_ROIALIGN_STRIDE: must be a number such as 1/16"),
+        ("SYNC_SECONDS", "often", "LUCID_ROIALIGN_SYNC_SECONDS must be a number of seconds >= 0"),
+        ("ENGINE", "fast", "LUCID_ROIALIGN_ENGINE must be one of auto, numpy, compiled, got fast"),
         ("ALIGNED", "maybe", "LUCID_ROIALIGN_ALIGNED: 'maybe' is not a valid boolean"),
     ],
 )
