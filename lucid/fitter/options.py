@@ -1,6 +1,7 @@
 """What can be asked about frames, beside how inputs are understood."""
 
-from typing import Annotated, TypedDict
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 from lucid.stream.checks import PathLike, SourceLike, as_flag, optional
 from lucid.stream.choices import as_count
@@ -11,10 +12,18 @@ from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
 from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
 from lucid.stream.options.readers import read_int
+from lucid.viewer.checks import PICTURES
 
 CANDIDATES = "Candidates"
 NOT_ASKED = ("level", "canonical", "output_size", "expand", "invalid")
 TOP = 8
+
+
+def as_pictures(path: Any) -> str:
+    """Return the path of pictures, if its ending is of a format that can be drawn."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise ValueError(f"pictures must end in {', '.join(PICTURES)}, got {path}")
+    return str(path)
 
 
 class CandidateOptions(TypedDict, total=False):
@@ -53,7 +62,7 @@ class PictureOptions(TypedDict, total=False):
             group=CANDIDATES,
             help="Draw each that is told: a path of pictures (.png, .svg, .pdf) with {{n}}, its "
             "number.",
-            check=optional(str),
+            check=optional(as_pictures),
             metavar="PATH",
             of_environment=False,
         ),

@@ -320,6 +320,7 @@ def test_mistakes_are_told(files):
     for more in (
         ["--rois", "-"],
         ["--pictures", "x.png"],
+        ["--pictures", "x-{n}.gif"],
         ["--images", "x.jpg"],
         ["--level", "f.npy"],
     ):
