@@ -26,12 +26,13 @@ def info(file: str, trust_input: bool | None, stats: bool, as_json: bool) -> Non
 
     shards = shards_of(file)
     is_there = shards is None or Path(file).exists()
-    found = describe(file, bool(trust_input), stats) if is_there else None
-    made = made_by(first_of(file)[0]) if is_there else None
+    first, files = first_of(file) if is_there else (file, 0)
+    found = describe(first, bool(trust_input), stats) if is_there else None
+    made = made_by(first) if is_there else None
     if as_json:
         console.show_file_as_json(file, found, made, shards)
         return
     if shards is not None:
         console.show_shards(file, shards)
     if found is not None:
-        console.show_file(*first_of(file), found, made)
+        console.show_file(first, files, found, made)
