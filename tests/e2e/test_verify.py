@@ -155,6 +155,13 @@ def test_files_that_say_what_no_run_does_are_refused(files, said):
         assert len(done.stderr.splitlines()) == done.returncode
 
 
+@pytest.mark.parametrize("crops", ["none.h5", "none.npz"])
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path, monkeypatch, crops):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"{crops} cannot be opened: No such file or dir"):
+        lucid.verify(crops)
+
+
 # What is found.
 
 

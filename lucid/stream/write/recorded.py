@@ -11,6 +11,7 @@ from lucid.roi.operators import OPERATORS, as_operator, of_some
 from lucid.stream.checks import HDF5_SUFFIXES, ZARR_SUFFIX, is_url
 from lucid.stream.options import OPTIONS, REQUIRED, Recorded
 from lucid.stream.options.option import opposites
+from lucid.stream.read.missing import not_opened
 from lucid.stream.read.url import Url
 from lucid.stream.write import hdf5, npz, safetensors, zarr
 from lucid.stream.write.identity import ARRAYS, IN_MEMORY, MOST_PATHS
@@ -36,6 +37,8 @@ def read_recorded(path: Path) -> dict[str, Any]:
         said = READERS[path.suffix](path) if path.suffix in READERS else None
     except LucidError:
         raise
+    except FileNotFoundError as error:  # of which HDF5 says more than anybody asked
+        raise not_opened(path, FileNotFoundError()) from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     except (KeyError, TypeError, ValueError):  # it has not what our files have
