@@ -65,6 +65,16 @@ def test_what_is_not_json_is_refused_in_one_line(tmp_path, text, message):
         list(elements(path))
 
 
+@pytest.mark.parametrize("block", [1, 7, 1 << 18])
+@pytest.mark.parametrize("end", ["nope]}", "", '"without end'])
+def test_the_line_of_a_fault_is_that_of_the_file(tmp_path, monkeypatch, block, end):
+    monkeypatch.setattr(json_stream, "BLOCK_CHARS", block)
+    path = tmp_path / "bad.json"
+    path.write_text('{"a": [\n' + '{"b":\n 1},\n' * 20 + end)
+    with pytest.raises(SourceError, match=r"cannot be read as JSON: line 42: [^()]*$"):
+        list(elements(path))
+
+
 def test_a_value_without_end_is_not_read_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(json_stream, "MAX_ELEMENT_CHARS", 1000)
     path = tmp_path / "long.json"

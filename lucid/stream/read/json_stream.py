@@ -39,6 +39,7 @@ class _Reader:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._text, self._at = stream, "", 0
+        self._lines = 1  # of which the last is the first of the text that is kept
         self._decode = json.JSONDecoder().raw_decode
 
     def document(self) -> Iterator[tuple[str, Any]]:
@@ -96,6 +97,7 @@ class _Reader:
     def _more(self, count: int = BLOCK_CHARS) -> bool:
         """Read on, and let go of what was decoded; return whether there was something."""
         block = self._stream.read(count)
+        self._lines += self._text.count("\n", 0, self._at)
         self._text, self._at = self._text[self._at :] + block, 0
         return bool(block)
 
@@ -105,9 +107,10 @@ class _Reader:
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
-            except ValueError:
+            except ValueError as error:
+                fact = self._placed(error)
                 if not self._more(max(len(self._text), BLOCK_CHARS)):
-                    raise
+                    raise fact from None
             else:
                 if end < len(self._text):
                     self._at = end
@@ -117,3 +120,9 @@ class _Reader:
                     return value
             if len(self._text) - self._at > MAX_ELEMENT_CHARS:
                 raise ValueError(f"a value is longer than {MAX_ELEMENT_CHARS} characters")
+
+    def _placed(self, error: ValueError) -> ValueError:
+        """Return an error with its line in the file, where the decoder says it of the kept text."""
+        if not isinstance(error, json.JSONDecodeError):
+            return error
+        return ValueError(f"line {self._lines + error.lineno - 1}: {error.msg}")
