@@ -273,6 +273,18 @@ def test_a_missing_chunk_of_zarr_is_found(files):
     assert report.tally.bad == report.tally.zeros > 10
 
 
+@pytest.mark.parametrize("crops", ["gone.h5", "gone.npz", "gone/c.zarr"])
+def test_a_file_that_is_not_there_is_named_without_the_words_of_a_library(files, crops):
+    for call in (lucid.verify, lambda path: lucid.preview(crops=path)):
+        with pytest.raises(FileNotFoundError) as caught:
+            call(crops)
+        assert str(caught.value) == f"{crops} cannot be opened: No such file or directory"
+    Path("gone").mkdir()
+    Path("gone/c.zarr").mkdir()
+    with pytest.raises(SourceError, match="does not say from what it was made"):
+        lucid.verify("gone/c.zarr")
+
+
 def test_changed_inputs_are_told_and_the_time_alone_is_not_a_change(files):
     made()
     os.utime("f.npy", (2e9, 2e9))

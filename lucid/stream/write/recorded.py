@@ -38,7 +38,9 @@ def read_recorded(path: Path) -> dict[str, Any]:
     except LucidError:
         raise
     except FileNotFoundError as error:  # of which HDF5 says more than anybody asked
-        raise not_opened(path, FileNotFoundError()) from error
+        if not path.exists():
+            raise not_opened(path, FileNotFoundError()) from error
+        said = None  # a folder that is no store of crops
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     except (KeyError, TypeError, ValueError):  # it has not what our files have
