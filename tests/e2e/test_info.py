@@ -47,6 +47,12 @@ def test_any_array_has_some_or_none(tmp_path, values):
     info(tmp_path / "f.npy", "--stats")
 
 
+@pytest.mark.parametrize(("rows", "said"), [(1, "1 row of 1 image,"), (2, "2 rows of 1 image,")])
+def test_one_of_a_thing_is_no_plural(tmp_path, rows, said):
+    (tmp_path / "b.csv").write_text("image_id,x1,y1,x2,y2\n" + "7,1,2,3,4\n" * rows)
+    assert f"  {said} columns" in info(tmp_path / "b.csv")
+
+
 @pytest.mark.parametrize("shape", [(1000, 2, 8), (3, 40, 4, 4), (1, 500, 16), (4000,)])
 def test_of_a_large_array_a_sample_is_read(tmp_path, monkeypatch, shape):
     monkeypatch.setattr(stats, "SAMPLE_BYTES", 4096)

@@ -80,9 +80,7 @@ def test_what_the_command_says(tmp_path, monkeypatch):
     def info(*arguments):
         return CliRunner().invoke(commands, ["info", *arguments]).stdout
 
-    assert info("b.csv") == (
-        "b.csv  1 rows of 1 images, columns image, x, y, w, h  usable as rois\n"
-    )
+    assert info("b.csv") == "b.csv  1 row of 1 image, columns image, x, y, w, h  usable as rois\n"
     assert info("odd.csv").endswith("  usable as rois with --columns\n")
     for files in ("{id}.npy", "[01].npy"):
         assert info(files).startswith("0.npy is the first of 2 files\n0.npy  (3, 4, 4) float64")

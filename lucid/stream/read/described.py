@@ -42,16 +42,22 @@ class TextInfo(NamedTuple):
     needs_columns: bool = False  # to be usable as RoIs
 
     def __str__(self) -> str:
-        images = "" if self.images is None else f" of {self.images} images"
+        images = "" if self.images is None else f" of {_counted(self.images, 'images')}"
         columns = (
             f"{name} ({role})" if role not in ("", name) else name
             for name, role in self.columns.items()
         )
         return (
-            f"{self.rows} {self.kind}{images}"
+            f"{_counted(self.rows, self.kind)}{images}"
             + ", columns " * bool(self.columns)
             + ", ".join(columns)
         )
+
+
+def _counted(number: int, things: str) -> str:
+    """Return a number of things, whose first word is their plural."""
+    word, *others = things.split(" ", 1)
+    return " ".join([str(number), word.removesuffix("s") if number == 1 else word, *others])
 
 
 def describe(path: PathLike, trust: bool = False, stats: bool = False) -> list[Content] | TextInfo:
