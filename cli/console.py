@@ -214,5 +214,9 @@ def _plain(value: Any) -> Any:
 
 def _say(text: str, to_stderr: bool = False) -> None:
     """Print a line, if that stream is open; click 8.1 fails where it is not."""
-    if (sys.stderr if to_stderr else sys.stdout) is not None:
-        click.echo(text, err=to_stderr)
+    from lucid.stream.bar import set_aside
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    if stream is not None:
+        with set_aside(stream):
+            click.echo(text, err=to_stderr)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -28,6 +29,12 @@ def drawn(
     tqdm = import_module("tqdm.auto" if stream is None else "tqdm").tqdm
     with tqdm(total=total, initial=done, unit=unit, unit_scale=True, file=stream) as bar:
         yield lambda now_done: _advance(bar, now_done, last)
+
+
+def set_aside(stream: TextIO) -> AbstractContextManager[None]:
+    """Have the bars of a stream give way to what is written to it, and be drawn below that."""
+    tqdm = sys.modules.get("tqdm")  # which is there if a bar is
+    return tqdm.tqdm.external_write_mode(stream) if tqdm else nullcontext()
 
 
 def _advance(bar: Any, now_done: float, last: str) -> None:

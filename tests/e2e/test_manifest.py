@@ -161,6 +161,15 @@ def test_one_bar_is_of_all_runs(folder):
     assert "60" not in drawn.split("\r")[-1]
 
 
+def test_warnings_begin_a_line_of_their_own_where_a_bar_is_drawn(folder):
+    rows = [{**job, "features": "f.npy", "rois": "r.npy", "stride": 1} for job in JOBS[:2]]
+    drawn = extract(write_csv(rows), "--progress", "-q").stderr
+    said = [line for line in re.split("[\r\n]", drawn) if "Warning" in line]
+    assert [line[:25] for line in said] == [
+        f"Warning: jobs.csv line {line}:" for line in (2, 3)
+    ]  # fmt: skip
+
+
 def test_an_interrupted_run_says_where_it_was(folder, monkeypatch):
     run, done = Extraction.run, []
 
