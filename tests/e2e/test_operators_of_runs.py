@@ -163,9 +163,13 @@ def test_channels_must_be_shared_among_position_sensitive_bins(files):
         lucid.extract("f.npy", "r.npy", "c.npy", operator="ps-roi-pool", output_size=2)
 
 
-def test_channels_that_there_are_not_are_an_error(files):
-    with pytest.raises(lucid.ShapeError, match="f.npy has 6 channels, and none in slice"):
-        lucid.extract("f.npy", "r.npy", "c.npy", channels=slice(6, 9))
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(slice(6, 9), "6:9"), (slice(7, None), "7:"), (slice(4, 2, 2), "4:2:2")],
+)
+def test_channels_that_there_are_not_are_an_error(files, asked, said):
+    with pytest.raises(lucid.ShapeError, match=f"f.npy has 6 channels, and none in {said}$"):
+        lucid.extract("f.npy", "r.npy", "c.npy", channels=asked)
 
 
 def turned(files):

@@ -95,7 +95,10 @@ class Axes:
             return channels
         count = len(range(channels)[self.channels])
         if channels and not count:
-            raise ShapeError(f"{name} has {channels} channels, and none in {self.channels}")
+            start, stop, step = self.channels.start, self.channels.stop, self.channels.step
+            ends = [start, stop, step] if step is not None else [start, stop]
+            asked = ":".join("" if end is None else str(end) for end in ends)
+            raise ShapeError(f"{name} has {channels} channels, and none in {asked}")
         return count
 
     def require(self, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
