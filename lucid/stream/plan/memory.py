@@ -76,7 +76,8 @@ def require_memory(least: int, memory: int, among: Sequence[Need], jobs: int = 1
     if memory < least:
         on = f" on {jobs} processes" if jobs > 1 else ""
         most = max(among)
-        why = f"; {most.nbytes * jobs >> 20}M of it {most.whose}" if 2 * most.nbytes > least else ""
+        part = most.nbytes * jobs >> 20
+        why = f"; {part}M of it {most.whose}" if part and 2 * most.nbytes > least else ""
         raise MemoryLimitError(
             f"memory must be at least {-(-least >> 20) * jobs}M for this job{on}, "
             f"got {memory * jobs / 2**20:.4g}M{why}"
