@@ -171,6 +171,13 @@ def test_maps_that_cannot_be_of_such_pictures_are_warned_of(pictures, options, m
         centres(**{"resize": "short:800,1333", "image_size": "sizes.npy"} | options)
 
 
+def test_maps_of_one_size_and_one_size_of_pictures_are_all_alike(files):
+    with pytest.warns(lucid.FrameWarning, match=r"of image 0 has \d+ x \d+ \(all images are like"):
+        lucid.extract(
+            "f.npy", "r.npy", "c.npy", resize="stretch:512x640", image_size=(512, 640), dry_run=True
+        )
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

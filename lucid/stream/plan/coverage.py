@@ -73,12 +73,14 @@ class Placement:
         )
         height, width = input_size * self.scale
         swapped = not len(self._unlike(self.input_sizes[:, ::-1]))
+        one_for_all = len(self.sizes) == len(self.input_sizes) == 1
+        alike = f" ({'all' if one_for_all else len(wrong)} images are like it)"
+        alike *= one_for_all or len(wrong) > 1
         hint = "it would fit if sizes were height before width; " * swapped
         yield (
             f"an input of {input_size[0]:g} x {input_size[1]:g} would have a map of {height:.4g} x "
-            f"{width:.4g} cells, and that of image {image} has {cells[0]} x {cells[1]} "
-            f"({len(wrong)} images are like it); {hint}check {{spatial_scale}}, {{image_size}} and "
-            "{resize}"
+            f"{width:.4g} cells, and that of image {image} has {cells[0]} x {cells[1]}"
+            f"{alike}; {hint}check {{spatial_scale}}, {{image_size}} and {{resize}}"
         )
 
     def _unlike(self, input_sizes: Floats) -> NDArray[np.intp]:
