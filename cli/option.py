@@ -30,7 +30,8 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
     ) -> list[CompletionItem]:
         """Return the words that the option takes, or have the shell look for files."""
         choices = (self._option.metavar or "").split("|")
-        words = [word for word in choices if word.isalnum() and not word.isupper()]
+        said = [word for word in choices if word.isalnum() and not word.isupper()]
+        words = self._option.words() if self._option.words else said
         found = [CompletionItem(word) for word in words if word.startswith(incomplete)]
         paths = any(kind in choice for choice in choices for kind in ("PATH", "FILE"))
         return found + [CompletionItem(incomplete, type="file")] * paths

@@ -37,6 +37,7 @@ def completed(monkeypatch, line):
         ("extract --boxes xy", {"xyxy", "xywh"}),
         ("extract --invalid ", {"raise", "zero"}),
         ("extract --jobs ", {"auto"}),
+        ("extract --operator ps", {"ps-roi-align", "ps-roi-pool"}),
         ("preview --show p", {"pca"}),
     ],
 )

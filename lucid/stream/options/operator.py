@@ -1,5 +1,6 @@
 """What a crop is."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, SupportsIndex, TypedDict
 
 from lucid.stream.checks import as_flag, by_core, optional
@@ -30,6 +31,7 @@ class OperatorOptions(TypedDict, total=False):
             check=by_core("as_operator", "lucid.roi.operators"),
             default="roi-align",
             metavar="NAME",
+            words=lambda: import_module("lucid.roi.operators").OPERATORS,
             recorded=Recorded.UNLESS_DEFAULT,
         ),
     ]

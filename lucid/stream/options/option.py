@@ -1,6 +1,6 @@
 """What is known of an option beside its name and type, and the headings of help."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ class Option(NamedTuple):
     unset: str = ""  # what holds if the default is None
     metavar: str | None = None  # None for a flag
     read: Callable[[str], Any] = str  # from the text on the command line
+    words: Callable[[], Iterable[str]] | None = None  # that it takes, if the metavar does not say
     recorded: Recorded = Recorded.NO
     short: str = ""  # flag of one letter
     alias: str = ""  # former name
