@@ -55,3 +55,17 @@ static PyObject *refused(const char *what) {
     PyErr_SetString(PyExc_ValueError, what);
     return NULL;
 }
+
+#ifdef Py_GIL_DISABLED
+#define WITHOUT_GIL {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#else
+#define WITHOUT_GIL
+#endif
+/* Define the extension module of the functions in `methods`. */
+#define MODULE(name, doc) \
+    static PyModuleDef_Slot slots[] = {WITHOUT_GIL {0, NULL}}; \
+    static struct PyModuleDef module = { \
+        PyModuleDef_HEAD_INIT, .m_name = #name, .m_doc = doc, \
+        .m_methods = methods, .m_slots = slots, \
+    }; \
+    PyMODINIT_FUNC PyInit_##name(void) { return PyModuleDef_Init(&module); }

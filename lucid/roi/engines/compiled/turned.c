@@ -336,16 +336,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {
-#ifdef Py_GIL_DISABLED
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "_turned", .m_doc = "Crops and gradients of turned grids.",
-    .m_methods = methods, .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__turned(void) { return PyModuleDef_Init(&module); }
+MODULE(_turned, "Crops and gradients of turned grids.")
