@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lucid.errors import LucidError, SourceError, literal
 from lucid.stream.asked import Asked
-from lucid.stream.checks import IN_GROUPS, OUTPUT_SUFFIXES, PIPE, PLACE, ArgumentError, is_url
+from lucid.stream.checks import (
+    HDF5_SUFFIXES,
+    IN_GROUPS,
+    OUTPUT_SUFFIXES,
+    PIPE,
+    PLACE,
+    ArgumentError,
+    is_url,
+)
 from lucid.stream.read.url import Url
 from lucid.stream.settings import Settings
+from lucid.stream.write import hdf5
 from lucid.stream.write.recorded import arguments_of, read_recorded
 from lucid.verifier.options import CHOSEN, UNDERSTOOD
 
@@ -36,7 +46,6 @@ class Request(Asked):
         self.name = os.fspath(crops)
         if self.name == PIPE:
             raise ArgumentError("crops are read more than once and cannot be piped in")
-        self.is_apart = PLACE in self.name
         place = self.name.removesuffix(IN_GROUPS)
         if not place.endswith(OUTPUT_SUFFIXES):
             endings = ", ".join(OUTPUT_SUFFIXES)
@@ -54,6 +63,19 @@ class Request(Asked):
             PIPE in {str(self.given.get(name)) for name in named},
             "inputs are read more than once: {features} and {rois} cannot be piped in",
         )
+
+    @cached_property
+    def is_in_groups(self) -> bool:
+        """Whether each image has a group of the file, which may be named with '::{id}' or not."""
+        if self.name.endswith(IN_GROUPS):
+            return True
+        is_one = PLACE not in self.name and self.path.suffix in HDF5_SUFFIXES
+        return is_one and hdf5.is_in_groups(self.path)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether each image has a file or a group of its own."""
+        return PLACE in self.name or self.is_in_groups
 
     def said(self) -> dict[str, Any]:
         """Return what the file says about its job; nothing if the inputs are given.

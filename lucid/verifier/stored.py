@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from lucid.stream.checks import IN_GROUPS, PLACE
+from lucid.stream.checks import PLACE
 from lucid.stream.plan.job import Job
 from lucid.stream.read.stored import Stored, StoredApart, StoredTogether
 from lucid.stream.write.companions import Companions
@@ -41,7 +41,7 @@ def _apart(request: Request, job: Job) -> StoredApart:
     image, position = np.full((2, job.rois.rois), -1)
     for number, rows in enumerate(by_image(companions.table()[:, 0], len(ids))):
         image[rows], position[rows] = number, np.arange(len(rows))
-    if request.name.endswith(IN_GROUPS):
+    if request.is_in_groups:
         paths = [f"{request.path}::{one}/features" for one in ids]
     else:
         inner = "" if request.path.suffix == ".npy" else "::features"

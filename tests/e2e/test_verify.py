@@ -423,6 +423,7 @@ def test_files_that_say_nothing_are_held_against_what_is_given(files, output):
     assert not lucid.verify(output, **given | {"aligned": True}).good
     if "::" in output:
         assert lucid.verify(output).good
+        assert lucid.verify(output.removesuffix("::{id}"), all=True).tally.equal == 60
     else:
         with pytest.raises(SourceError, match="pass features and rois"):
             lucid.verify(output)

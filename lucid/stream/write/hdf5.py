@@ -159,6 +159,15 @@ def said_by(path: Path) -> dict[str, Any] | None:
         return said_of(file) or said_of(file[DATASET])
 
 
+def is_in_groups(path: Path) -> bool:
+    """Return whether a file has a group of crops for each image: it says so, not its dataset."""
+    try:
+        with h5py.File(path, "r") as file:
+            return said_of(file) is not None
+    except OSError:
+        return False
+
+
 def checksums_of(path: Path) -> str:
     """Say which checksums the chunks of crops have, nothing if they have none."""
     with h5py.File(path, "r") as file:
