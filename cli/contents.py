@@ -24,7 +24,7 @@ def lines_of(path: str, one: Content) -> Iterator[str]:
     storage = f"chunks {info.chunks}" if info.chunks else "contiguous"
     storage = " ".join([storage, *filter(None, [info.compression]), *info.filters])
     name += f" -> {info.target}" if info.target else ""
-    yield f"{name}  {info.shape} {info.kind}, {storage}{_use(info.roles)}"
+    yield f"{name}  {info.shape} {info.kind}, {storage}{_use(info.roles)}{_with(info.operators)}"
     for word, value in one.says.items():
         yield f"{MARGIN}{word} {_value(value)}"
     if one.stats is not None:
@@ -48,6 +48,10 @@ def of_job(arrays: Sequence[Content], made: Made | None) -> Sequence[Content]:
 
 def _use(roles: Sequence[str]) -> str:
     return f"  usable as {' or '.join(roles).replace('_', '-')}" if roles else ""
+
+
+def _with(operators: Sequence[str]) -> str:
+    return f" with --operator {' or '.join(operators)}" if operators else ""
 
 
 def _value(value: Any) -> str:
@@ -115,6 +119,7 @@ def described(one: Content) -> dict[str, Any]:
         "filters": info.filters,
         "stored_bytes": info.stored_bytes,
         "roles": info.roles,
+        "operators": info.operators,
         "says": dict(one.says),
         "stats": one.stats._asdict() if one.stats else None,
     }

@@ -197,6 +197,10 @@ def test_files_that_are_no_volumes_are_named(volumes):
     with h5py.File("f.h5", "w") as file:
         file["features"] = np.zeros((2, 1, 2, 3, 4), np.float32)
         file["features"].attrs["spatial_scale"] = [[1, 1, 1], [2, 2, 2]]
+    with pytest.raises(lucid.ShapeError, match="or pass operator='roi-align-3d' for volumes"):
+        lucid.extract("f.h5", "r.npy")
+    with pytest.raises(lucid.ShapeError, match="x1,y1,x2,y2', or pass operator='roi-align-3d'"):
+        lucid.extract(np.zeros((1, 1, 4, 4), np.float32), "r.npy")
     with pytest.raises(lucid.SourceError, match="volumes have one for all; pass spatial_scale"):
         lucid.extract("f.h5", np.zeros((3, 7)), operator="roi-align-3d")
 

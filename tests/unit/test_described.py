@@ -77,14 +77,24 @@ def test_what_the_command_says(tmp_path, monkeypatch):
         np.save(f"{k}.npy", np.zeros((3, 4, 4)))
     np.savez("a.npz", ids=np.arange(2), n=np.arange(2), names=np.array(["a", "b"]))
 
+    np.savez(
+        "v.npz", features=np.zeros((2, 3, 4, 5, 6)), rois=np.zeros((8, 7)), turned=np.zeros((8, 6))
+    )
+
     def info(*arguments):
         return CliRunner().invoke(commands, ["info", *arguments]).stdout
+
+    def usable(file):
+        return [line.partition("usable as ")[2] for line in info(file).splitlines()]
 
     assert info("b.csv") == "b.csv  1 row of 1 image, columns image, x, y, w, h  usable as rois\n"
     assert info("odd.csv").endswith("  usable as rois with --columns\n")
     for files in ("{id}.npy", "[01].npy"):
         assert info(files).startswith("0.npy is the first of 2 files\n0.npy  (3, 4, 4) float64")
     assert json.loads(info("--json", "b.csv"))["table"]["roles"] == ["rois"]
-    assert [line.partition("usable as ")[2] for line in info("a.npz").splitlines()] == [
-        "ids", "", "ids",
-    ]  # fmt: skip
+    assert usable("a.npz") == ["ids", "", "ids"]
+    assert usable("v.npz") == [
+        "features with --operator roi-align-3d",
+        "rois with --operator roi-align-3d",
+        "rois with --operator roi-align-rotated or roi-align-3d",
+    ]

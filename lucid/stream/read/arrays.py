@@ -227,7 +227,9 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
     if [info.dataset for info in infos] == [None]:
         return None
     passing = [info for info in infos if info.passes(check) and info.shape != (0,)]
-    lacking = [info for info in infos if info.dtype.names or info.dtype == HALVES]
+    lacking = [
+        info for info in infos if info.dtype.names or info.dtype == HALVES or names[0] in info.roles
+    ]
     if not passing and len(lacking) == 1:  # the check says what it lacks
         return lacking[0].dataset
     named = [info for name in names for info in passing if info.dataset == name]

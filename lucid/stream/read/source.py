@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from lucid.errors import LucidError, SourceError
+from lucid.roi.forms import UPRIGHT, BoxForm
+from lucid.roi.operators import OPERATORS
 from lucid.roi.pooling import require_features
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import ID_NAMES, require_ids
@@ -25,12 +27,17 @@ from lucid.stream.types import Array
 Check = Callable[[tuple[int, ...], np.dtype[Any], str], None]
 
 
-def require_maps(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise unless an array holds maps (N, C, H, W), or one map (C, H, W)."""
-    require_features((1, *shape) if len(shape) == 3 else shape, dtype, name)
+def require_maps(shape: tuple[int, ...], dtype: np.dtype[Any], name: str, axes: int = 2) -> None:
+    """Raise unless an array holds maps (N, C, H, W), or one map (C, H, W), or volumes."""
+    require_features((1, *shape) if len(shape) == 1 + axes else shape, dtype, name, axes)
 
 
-ROLES: dict[str, Check] = {"features": require_maps, "rois": require_rois}
+def _checks(form: BoxForm) -> dict[str, Check]:
+    """Return what arrays pass that are usable with an operator on boxes of a form."""
+    return {
+        "features": partial(require_maps, axes=form.axes),
+        "rois": partial(require_rois, form=form),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,19 @@ class ArrayInfo:
         """What the array is usable as; whole numbers are ids only if they are called so."""
         name = (self.dataset or "").replace(".", "/").rpartition("/")[2]
         are_ids = self.passes(require_ids) and (name in ID_NAMES or self.dtype.kind not in "iu")
-        return [role for role, check in ROLES.items() if self.passes(check)] + ["ids"] * are_ids
+        forms = [OPERATORS[one].form for one in self.operators] or [UPRIGHT]
+        usable = dict.fromkeys(role for form in forms for role in self._roles_with(form))
+        return [*usable, *["ids"] * are_ids]
+
+    @property
+    def operators(self) -> list[str]:
+        """The operators that alone take it, where those on upright boxes do not."""
+        if self._roles_with(UPRIGHT):
+            return []
+        return [name for name, entry in OPERATORS.items() if self._roles_with(entry.form)]
+
+    def _roles_with(self, form: BoxForm) -> list[str]:
+        return [role for role, check in _checks(form).items() if self.passes(check)]
 
     def passes(self, check: Check) -> bool:
         """Return whether a check has nothing against the array."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from lucid.errors import DTypeError, ShapeError
 from lucid.roi.forms import UPRIGHT, BoxForm
+from lucid.roi.operators import OPERATORS
 from lucid.roi.table import COLUMNS, require_table
 from lucid.stream.read.columns import UPRIGHT_FORMS, Columns, by_hand, by_header, form_of, forms_of
 from lucid.stream.read.ids import holds_texts
@@ -47,10 +48,17 @@ def require_rois(
     elif len(shape) == 2 and shape[1] > 5 and form.is_upright:
         raise ShapeError.advising(
             f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}",
-            "say which of its columns are what, as {columns:image,-,x1,y1,x2,y2}",
+            "say which of its columns are what, as {columns:image,-,x1,y1,x2,y2}"
+            + _or_operator(shape[1]),
         )
     else:
         require_table(shape, dtype, name, form)
+
+
+def _or_operator(width: int) -> str:
+    """Advise an operator whose rows have so many columns, if there is one."""
+    found = next((name for name, entry in OPERATORS.items() if len(entry.form.row) == width), None)
+    return f", or pass {{operator:{found}}}" if found else ""
 
 
 def columns_of(
