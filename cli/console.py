@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lucid.stream.wording import in_units, shown
+from lucid.stream.wording import COLUMNS, in_units, shown, wrapped
 
 from . import contents
 from .interrupts import Interrupted
@@ -97,13 +98,13 @@ def show_origins(origins: Mapping[str, Sequence[str]], to_stderr: bool) -> None:
 
 def show_inputs(report: ExtractReport, to_stderr: bool) -> None:
     """Print what a run works on, before it does."""
-    for line in report.input_lines():
+    for line in report.input_lines(_columns(to_stderr)):
         _say(shown(line), to_stderr)
 
 
 def show_output(report: ExtractReport, dry_run: bool, to_stderr: bool) -> None:
     """Print what a run wrote, or would write."""
-    for line in report.output_lines(dry_run):
+    for line in report.output_lines(dry_run, _columns(to_stderr)):
         _say(shown(line), to_stderr)
 
 
@@ -154,8 +155,10 @@ def show_file(path: str, files: int, info: list[Content] | TextInfo, made: Made 
     else:
         arrays = contents.of_job(info, made)
         lines = [line for one in arrays for line in contents.lines_of(path, one)]
-        lines += contents.lines_of_job(made) if made else []
-    for line in lines or [f"{path} holds no arrays"]:
+    lines = lines or [f"{path} holds no arrays"]
+    for line in wrapped(map(shown, lines), _columns(otherwise=sys.maxsize)):
+        _say(line)
+    for line in contents.lines_of_job(made, _columns()) if made else ():
         _say(shown(line))
 
 
@@ -187,7 +190,7 @@ def show_report(report: VerifyReport | FrameReport, as_json: bool) -> None:
     if as_json:
         _print_json(report.as_dict())
         return
-    for line in report.lines():
+    for line in report.lines(_columns()):
         _say(line)
 
 
@@ -210,6 +213,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _columns(to_stderr: bool = False, otherwise: int = COLUMNS) -> int:
+    """Return how many columns the terminal has that shows a line, `otherwise` if none does."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if stream is None or not stream.isatty():
+        return otherwise
+    return os.get_terminal_size(stream.fileno()).columns or COLUMNS
 
 
 def _say(text: str, to_stderr: bool = False) -> None:

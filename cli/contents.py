@@ -13,7 +13,6 @@ from lucid.stream.wording import in_units
 if TYPE_CHECKING:
     from lucid.stream import Content, Made, TextInfo
 
-WIDTH = 79
 MARGIN = " " * 10
 
 
@@ -75,7 +74,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.0005 else "few"
 
 
-def lines_of_job(made: Made) -> Iterator[str]:
+def lines_of_job(made: Made, columns: int) -> Iterator[str]:
     """Yield what is printed of a job: the command that does it again."""
     yield f"made by   lucid-roialign {made.version}, {made.engine} engine"
     if not made.arguments:
@@ -83,7 +82,7 @@ def lines_of_job(made: Made) -> Iterator[str]:
         return
     line = f"{MARGIN}extract"
     for words in _options(made):
-        if len(line) + 1 + len(words) > WIDTH:
+        if len(line) + 1 + len(words) > columns:
             yield line
             line = MARGIN + words
         else:

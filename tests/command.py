@@ -1,12 +1,16 @@
 """The command: as a process of its own or, where such a one proves nothing more, in this one."""
 
+import contextlib
+import fcntl
 import io
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from unittest import mock
 
@@ -53,6 +57,20 @@ def run_here(*arguments, stdin=b"", text=False):
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def run_on_terminal(*arguments, columns=80):
+    """Return the lines that a process prints on a terminal of so many columns."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    printed = b""
+    with subprocess.Popen([*RUN, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # what a terminal says that nobody writes to any more
+            while some := os.read(ours, 4096):
+                printed += some
+    os.close(ours)
+    return printed.decode().splitlines()
 
 
 def but_for_frames(stderr):

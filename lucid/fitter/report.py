@@ -8,9 +8,9 @@ from shlex import quote
 from textwrap import wrap
 from typing import Any
 
-from lucid.stream.wording import shown
+from lucid.stream.wording import COLUMNS, shown
 
-WIDTH = 79
+LEAST_ROOM = 40  # of options and notes, columns
 HEADS = {"fit": "rank   fit  inside  fills  apart  ", "match": "rank    error  equal in  "}
 
 
@@ -71,11 +71,11 @@ class FrameReport:
     candidates: tuple[Candidate, ...]
     hints: tuple[str, ...]  # what would tell apart those that fit alike
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, columns: int = COLUMNS) -> Iterator[str]:
         """Yield what the command prints."""
-        return map(shown, self._lines())
+        return map(shown, self._lines(columns))
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self, columns: int) -> Iterator[str]:
         yield f"features  {self.features}  {self.features_shape}"
         yield f"rois      {self.rois}, tried on {self.boxes} boxes"
         if self.reference is not None:
@@ -86,10 +86,10 @@ class FrameReport:
         yield f"{head}options"
         for one in self.candidates:
             row = _match_row(one) if is_match else _fit_row(one)
-            yield from _beside(row, len(head), _said(one), _notes(one))
+            yield from _beside(row, len(head), columns, _said(one), _notes(one))
         yield ""
         for hint in self.hints:
-            yield from wrap(hint, WIDTH)
+            yield from wrap(hint, columns)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -129,12 +129,13 @@ def _notes(one: Candidate) -> Sequence[str]:
     return notes
 
 
-def _beside(row: str, indent: int, *texts: Any) -> Iterator[str]:
+def _beside(row: str, indent: int, columns: int, *texts: Any) -> Iterator[str]:
     """Yield a row with its texts to the right of it."""
     options, notes = texts
-    lines = [*_lines_of_words(options.split(" "), WIDTH - indent)]
+    room = max(columns - indent, LEAST_ROOM)
+    lines = [*_lines_of_words(options.split(" "), room)]
     for note in notes:
-        lines += wrap(note, WIDTH - indent, initial_indent="  ", subsequent_indent="  ")
+        lines += wrap(note, room, initial_indent="  ", subsequent_indent="  ")
     for k, line in enumerate(lines):
         yield f"{'' if k else row:<{indent}}{line}".rstrip()
 

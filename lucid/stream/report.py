@@ -22,7 +22,7 @@ from lucid.stream.read.maps import Features
 from lucid.stream.read.pyramid import Pyramid
 from lucid.stream.report_lines import input_lines, output_lines
 from lucid.stream.settings import Settings
-from lucid.stream.wording import shown, wrapped
+from lucid.stream.wording import COLUMNS, shown, wrapped
 from lucid.stream.write.identity import options_of, printable
 
 MOST_DRAWN = 6  # RoIs in a notebook
@@ -150,13 +150,13 @@ class ExtractReport:
             jobs=plan.jobs,
         )
 
-    def input_lines(self) -> Iterator[str]:
+    def input_lines(self, columns: int = COLUMNS) -> Iterator[str]:
         """Yield what the command prints about the inputs."""
-        return wrapped(map(shown, input_lines(self)))
+        return wrapped(map(shown, input_lines(self)), columns)
 
-    def output_lines(self, dry_run: bool = False) -> Iterator[str]:
+    def output_lines(self, dry_run: bool = False, columns: int = COLUMNS) -> Iterator[str]:
         """Yield what the command prints about the output."""
-        return wrapped(map(shown, output_lines(self, dry_run)))
+        return wrapped(map(shown, output_lines(self, dry_run)), columns)
 
     def __str__(self) -> str:
         return "\n".join((*self.input_lines(), *self.output_lines()))

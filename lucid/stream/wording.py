@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-COLUMNS = 100  # that a line of a report has, if its parts are no longer
+COLUMNS = 100  # that a line of a report has where no terminal says it, if its parts are no longer
 MARGIN = 10
 # Where a long one is cut, first at the larger parts; nothing within parentheses is one.
 SEAMS = [re.compile(rf"(?<={mark}) (?![^()]*\))") for mark in ";,"]
@@ -23,18 +23,19 @@ def in_units(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-def wrapped(lines: Iterable[str]) -> Iterator[str]:
+def wrapped(lines: Iterable[str], columns: int = COLUMNS) -> Iterator[str]:
     """Yield lines of a report; of long ones several, which end where a part of them does."""
+    larger, smaller = SEAMS
     for line in lines:
-        larger, smaller = SEAMS
-        yield from (short for part in _cut(line, larger) for short in _cut(part, smaller))
+        for part in _cut(line, larger, columns):
+            yield from _cut(part, smaller, columns)
 
 
-def _cut(line: str, seam: re.Pattern[str]) -> Iterator[str]:
+def _cut(line: str, seam: re.Pattern[str], columns: int) -> Iterator[str]:
     """Yield the parts of a long line, as many together as there is room for."""
-    first, *others = seam.split(line) if len(line) > COLUMNS else [line]
+    first, *others = seam.split(line) if len(line) > columns else [line]
     for part in others:
-        if len(first) + 1 + len(part) > COLUMNS:
+        if len(first) + 1 + len(part) > columns:
             yield first
             first = " " * MARGIN + part
         else:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lucid.stream.wording import shown, wrapped
+from lucid.stream.wording import COLUMNS, shown, wrapped
 from lucid.verifier.beside import BesideState
 from lucid.verifier.inputs import InputState
 from lucid.verifier.tally import Found, Tally, Tolerance
 
-WIDTH = 79
 MOST_SHOWN = 10  # rows, or runs of them
 HOW_CHOSEN = {"all": "all", "rows": "as asked for", "random": "drawn at random with seed {}"}
 
@@ -60,16 +59,16 @@ class VerifyReport:
         yield from (f"{one.name} {one.state}" for one in self.beside if not one.is_good)
         yield from (f"{name} damaged" for name in self.damaged)
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, columns: int = COLUMNS) -> Iterator[str]:
         """Yield what the command prints."""
-        return wrapped(map(shown, self._lines()))
+        return wrapped(map(shown, self._lines()), columns)
 
     def _lines(self) -> Iterator[str]:
         yield f"crops     {self.crops}  {self.shape} {self.dtype}"
         if self.version:
             yield f"          by lucid-roialign {self.version}, {self.written_by} engine"
         for one in self.inputs:
-            yield from _fitted(f"{one.role:<9} {one.name}", f", {one.in_words()}")
+            yield f"{one.role:<9} {one.name}, {one.in_words()}"
         if not self.mismatch:
             yield from self._row_lines()
         if self.beside:
@@ -156,14 +155,6 @@ class VerifyReport:
 def _plain(found: Found) -> dict[str, Any]:
     known = found._asdict()
     return {name: known[name] for name in ("row", "kind", "values", "of", "max_abs_error", "fact")}
-
-
-def _fitted(line: str, more: str) -> Iterator[str]:
-    """Yield a line with what is said of it, which has its own where that is too long."""
-    if len(line) + len(more) <= WIDTH:
-        yield line + more
-    else:
-        yield from (line, f"{'':<9} {more.removeprefix(', ')}")
 
 
 def _rows(count: int) -> str:

@@ -2,12 +2,13 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from command import run_here
+from command import run_here, run_on_terminal
 
 import lucid
 from lucid.roi import as_rois
@@ -191,3 +192,17 @@ def test_what_is_no_image_of_a_single_map_is_explained(files):
         file["table"], file["list"] = np.zeros((3, 2)), np.zeros(3)
     with pytest.raises(lucid.SourceError, match=r"usable as features; it holds 'list' .* float64$"):
         lucid.extract("t.h5", files.rois, "c.npy")
+
+
+@pytest.mark.parametrize("columns", [60, pytest.param(250, marks=pytest.mark.slow)])
+def test_lines_are_as_wide_as_the_terminal(files, columns):
+    header = ["image", "x1", "y1", "x2", "y2", *(f"column_{k}" for k in range(20))]
+    Path("wide.csv").write_text(",".join(header) + "\n")
+    apart = run_here("info", "wide.csv", text=True).stdout
+    assert apart.count("\n") == 1
+    shown = run_on_terminal("info", "wide.csv", columns=columns)
+    assert max(map(len, shown)) <= columns
+    assert " ".join(line.strip() for line in shown) == apart.strip()
+    report = dry([[0, 12, 8, 40, 30]], spatial_scale=1 / 16)
+    for lines in (report.input_lines, partial(report.output_lines, True)):
+        assert (len([*lines(columns)]) > len([*lines(100)])) is (columns < 100)
