@@ -112,6 +112,16 @@ def pictures(files, rng):
         (lambda boxes: boxes, {"spatial_scale": 1 / 4}, "their map; .* spatial_scale 1/16"),
         (lambda boxes: boxes / [1, 272, 192, 272, 192], {}, "pass normalized and image_size"),
         (
+            lambda boxes: boxes,
+            {"normalized": True, "image_size": (192, 272)},
+            "would fit without normalized$",
+        ),
+        (
+            lambda boxes: boxes,
+            {"operator": "crop-and-resize", "spatial_scale": None},
+            "divide pixels by the sizes",
+        ),
+        (
             lambda boxes: np.c_[boxes[:, :3], boxes[:, 3:] - boxes[:, 1:3]],
             {"invalid": "zero"},
             "corners out of order; .* pass boxes xywh",

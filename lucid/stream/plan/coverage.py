@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 SLACK = 1e-3  # of a cell, by which rounding may carry a box over the border
 FEW_BOXES = 8  # fewer say little about a frame
+LARGEST_STRIDE = 128  # that is advised
 LINES = "columns", "rows", "planes"  # that x, y and z number
 BESIDE = "right or left of", "above or below", "before or behind"
 FEWEST_FRACTIONS, LARGEST_FRACTION, SMALL_MAP_CELLS = 3, 1.5, 4
@@ -44,7 +45,8 @@ class Placement:
     upright: Callable[[Floats], Floats] | None = None  # the least upright boxes around others
     boxes: str = "xyxy"  # the format of the boxes in their file
     other_layout: tuple[str, int, int] | None = None  # and the size that maps have in it
-    normalized: bool = False  # whether they were said to be fractions
+    fractions_of: str = ""  # 'image' or 'map', if boxes were said to be fractions
+    image_sizes: Floats | None = None  # (N, 2) or (1, 2) that fractions of images are times
     frame: Floats | None = None  # (N, 4) or (1, 4) that the features file says
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) of the network's input, where known
     is_exact: bool = False  # whether inputs are never padded beyond these
@@ -95,18 +97,21 @@ class Placement:
     def alternatives(
         self, boxes: Floats, images: NDArray[np.int64]
     ) -> Iterator[tuple[str, Floats, Floats]]:
-        """Yield boxes and limits as other options would have them, with these options."""
+        """Yield boxes and limits as other options would have them, after saying which."""
         limits = self.limits(images)
         if self.frame is not None:
             sy, sx, oy, ox = self.frame[np.minimum(images, len(self.frame) - 1)].T
             offset, scale = np.column_stack([ox, oy, ox, oy]), np.column_stack([sx, sy, sx, sy])
-            yield "{frame} none", (boxes - offset) / scale, limits
+            yield "with {frame} none", (boxes - offset) / scale, limits
+        if self.image_sizes is not None:
+            sizes = self.image_sizes[np.minimum(images, len(self.image_sizes) - 1), ::-1]
+            yield "without {normalized}", boxes / np.hstack([sizes, sizes]), limits
         for (meant, other), reading in READINGS.items():
             if meant == self.boxes:
-                yield f"{{boxes}} {other}", reading(boxes), limits
+                yield f"with {{boxes}} {other}", reading(boxes), limits
         if self.other_layout is not None:
             layout, height, width = self.other_layout
-            yield f"{{layout}} {layout}", boxes, np.broadcast_to([width, height], limits.shape)
+            yield f"with {{layout}} {layout}", boxes, np.broadcast_to([width, height], limits.shape)
 
 
 @dataclass(slots=True)
@@ -192,7 +197,7 @@ class Coverage:
         yield from self.placement.size_warnings()
         large = self.placement.sizes.max() > SMALL_MAP_CELLS
         if self.boxes >= FEWEST_FRACTIONS and self.fractions == self.boxes and large:
-            if not self.placement.normalized:
+            if not self.placement.fractions_of:
                 yield (
                     f"all {self.boxes} boxes lie within {LARGEST_FRACTION} input pixels; if they "
                     "are fractions of the image, pass {normalized} and {image_size}"
@@ -218,19 +223,21 @@ class Coverage:
 
     def _mended(self) -> str:
         """Say which options would make the boxes lie on their maps."""
+        if self.placement.fractions_of == "map":
+            return "they are fractions of it; divide pixels by the sizes of their images"
         ways = [
             options for options, counts in self.beyond_otherwise.items()
             if not self._are_beyond(counts) and counts.sum() * 4 < self.beyond.sum()
         ]  # fmt: skip
         sizes = self.placement.sizes.max(axis=0)[::-1]
         fitting = float((sizes / np.maximum(self.spans[:, 1], 1e-9)).min())
-        if 0 < fitting < min(self.placement.scale):
+        if 1 / LARGEST_STRIDE <= fitting < min(self.placement.scale):
             stride = 2 ** max(int(np.ceil(np.log2(1 / fitting) - 0.2)), 0)
-            ways.append(f"{{spatial_scale}} 1/{stride}")
+            ways.append(f"with {{spatial_scale}} 1/{stride}")
         if not ways:
             way = "are they in other coordinates than those that {spatial_scale} is for?"
         else:
-            way = f"they would fit with {' or with '.join(ways)}"
+            way = f"they would fit {' or '.join(ways)}"
         if self.placement.of_pictures:
             way += ", and, if the network saw the pictures resized, {resize}"
         return way

@@ -127,12 +127,18 @@ class RoiSource:
                 boxes = frames.applied(boxes, index, turned=self.box_form == TURNED)
         return np.column_stack([index.astype(np.float64), boxes])
 
+    @property
+    def sizes_of_fractions(self) -> Floats | None:
+        """The sizes of images that boxes are fractions of, (N, 2) or (1, 2)."""
+        return self._sizes if self._normalized else None
+
     def _in_pixels(self, boxes: Floats, index: Array, framed: bool) -> Floats:
         """Return boxes times the sizes of their images, if they are fractions."""
-        if not self._normalized or self._sizes is None:
+        sizes = self.sizes_of_fractions
+        if sizes is None:
             return boxes
-        boxes *= np.tile(of_images(self._sizes, index)[:, ::-1], boxes.shape[1] // 2)
-        if not framed and len(self._sizes) > 1:  # of no image, there are no pixels
+        boxes *= np.tile(of_images(sizes, index)[:, ::-1], boxes.shape[1] // 2)
+        if not framed and len(sizes) > 1:  # of no image, there are no pixels
             boxes[~((index >= 0) & (index < self.images))] = np.nan
         return boxes
 
