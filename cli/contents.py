@@ -7,7 +7,6 @@ from math import prod
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from lucid.stream.options import OPTIONS
 from lucid.stream.wording import in_units
 
 if TYPE_CHECKING:
@@ -100,9 +99,9 @@ def _options(made: Made) -> Iterator[str]:
 
 def _words(made: Made) -> list[str]:
     """Return the words of the command line that does a job again."""
-    from lucid.viewer.commands import words_of
+    from lucid.stream.command_line import words_of
 
-    return words_of(made.arguments, known=OPTIONS.keys())
+    return words_of(made.arguments)
 
 
 def described(one: Content) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class Page:
             os.close(file)
         self._held, self._number, self.errors = b"", 0, []
         self._attach()
+        self.open(path)
+
+    def open(self, path):
+        """Go to a page."""
         self.tell("Page.navigate", url=path.as_uri())
         self._until(lambda event: event.get("method") == "Page.loadEventFired")
 

@@ -17,9 +17,9 @@ from lucid.fitter.report import Candidate, FrameReport
 from lucid.fitter.request import NUMBER, Request
 from lucid.fitter.sight import Sight, look
 from lucid.stream.checks import PathLike, SourceLike
+from lucid.stream.command_line import words_of
 from lucid.stream.options import OPTIONS, documented
 from lucid.stream.write.identity import printable
-from lucid.viewer.commands import words_of
 
 ALIKE = 0.02  # difference of fits that says nothing
 LIKELY = 0.3  # of the best fit: what else is held against a reference

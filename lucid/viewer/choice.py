@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.errors import RoiError
-from lucid.roi.table import RoiTable, examine
+from lucid.roi.table import RoiTable
 from lucid.stream import tuning
 from lucid.stream.plan.coverage import Placement
 from lucid.stream.read.rois import RoiSource
-from lucid.stream.types import Array, Rows
+from lucid.stream.types import Rows
 from lucid.viewer.wishes import Wishes
 
 FIRST_IMAGES, FIRST_ROIS = 4, 12  # that are drawn where nothing is asked for
@@ -30,6 +30,14 @@ class Choice(NamedTuple):
     rows: Rows  # ascending
     kinds: dict[int, list[str]]  # why a row is among the worst
     left_out: int = 0  # that were asked for and are more than can be drawn
+
+
+class Part(NamedTuple):
+    """Some rows of the table that are asked for."""
+
+    rows: Rows
+    images: Floats  # as the rows name them, which need not be there
+    table: RoiTable  # as they lie on their maps
 
 
 def choose(
@@ -66,8 +74,8 @@ def _at_most(rows: Rows, kinds: dict[int, list[str]] | None = None) -> Choice:
 
 def _slices(
     source: RoiSource, parts: Collection[slice] | None, images: Collection[int] | None
-) -> Iterator[tuple[Rows, Array]]:
-    """Yield the rows of the table that are asked for, with their numbers, some at a time."""
+) -> Iterator[Part]:
+    """Yield the rows of the table that are asked for, some at a time."""
     for start in range(0, source.rois, tuning.current.slice_rows):
         stop = min(start + tuning.current.slice_rows, source.rois)
         wanted = np.zeros(stop - start, bool)
@@ -76,30 +84,31 @@ def _slices(
             first += max(-(-(start - first) // step), 0) * step
             wanted[first - start : max(last - start, 0) : step] = first < stop
         if wanted.any():
-            rows = source.read(start, stop)
+            rows, table, _ = source.examined(start, stop)
+            named = np.where(table.valid, table.batch_index % max(source.images, 1), rows[:, 0])
             if images is not None:
-                wanted &= np.isin(rows[:, 0], list(images))
-            yield start + np.flatnonzero(wanted), rows[wanted]
+                wanted &= np.isin(named, list(images))
+            yield Part(start + np.flatnonzero(wanted), named[wanted], table[wanted])
 
 
 def _all(
     source: RoiSource, parts: Collection[slice] | None, images: Collection[int] | None
 ) -> Rows:
-    found = [numbers for numbers, _ in _slices(source, parts, images)]
+    found = [part.rows for part in _slices(source, parts, images)]
     return np.concatenate([np.empty(0, np.intp), *found])
 
 
 def _first(source: RoiSource) -> Rows:
     """Return the first RoIs of the first images that have any."""
     counts = np.zeros(source.images, np.int64)
-    for _, rows in _slices(source, None, None):
-        table, _ = examine(rows, source.images, form=source.box_form)
-        counts += np.bincount(table.batch_index[table.valid], minlength=source.images)
+    for part in _slices(source, None, None):
+        owners = part.images[part.table.valid].astype(np.int64)
+        counts += np.bincount(owners, minlength=source.images)
     left = dict.fromkeys(np.flatnonzero(counts)[:FIRST_IMAGES].tolist(), FIRST_ROIS)
     found: list[Rows] = []
-    for numbers, rows in _slices(source, None, list(left)):
+    for part in _slices(source, None, list(left)):
         for image in left:
-            mine = numbers[rows[:, 0] == image][: left[image]]
+            mine = part.rows[part.images == image][: left[image]]
             left[image] -= len(mine)
             found.append(mine)
         if not any(left.values()):
@@ -115,11 +124,10 @@ def _worst(
 ) -> dict[int, list[str]]:
     """Return the oddest few rows of each kind, and of which kinds each is."""
     kept: dict[str, list[tuple[float, int]]] = {}
-    for numbers, rows in _slices(source, parts, images):
-        table, _ = examine(rows, source.images, form=source.box_form)
-        for kind, scores in _odd(table, placement).items():
+    for part in _slices(source, parts, images):
+        for kind, scores in _odd(part.table, placement).items():
             order = np.argsort(-scores, kind="stable")[:WORST_OF_A_KIND]
-            some = [(-float(scores[k]), int(numbers[k])) for k in order if scores[k] > 0]
+            some = [(-float(scores[k]), int(part.rows[k])) for k in order if scores[k] > 0]
             kept[kind] = sorted(kept.get(kind, []) + some)[:WORST_OF_A_KIND]
     found: dict[int, list[str]] = {}
     for kind, worst in kept.items():

@@ -12,11 +12,11 @@ function show() {
   byId("photo").checked = state.photo;
   byId("bins").checked = state.bins;
   byId("photo-choice").hidden = !image?.photo;
-  setControl("scale", state.spatialScale[0]);
+  setControl("scale", (image ? how(image) : state).spatialScale[0]);
   setControl("offset-x", state.offset[1]);
   setControl("offset-y", state.offset[0]);
   byId("aligned").checked = state.aligned;
-  byId("sampling-ratio").value = state.samplingRatio;
+  if (document.activeElement !== byId("sampling-ratio")) byId("sampling-ratio").value = ratioText();
   byId("command").value = command();
   showTiles(image);
   showCrop(image, roi);
@@ -57,11 +57,15 @@ function showCrop(image, roi) {
 function described(image, roi) {
   if (!image) return "no image";
   const [height, width] = image.size;
-  const box = roi && !roi.fact ? boxOf(roi).map((one) => one.toFixed(2)) : null;
-  const where = box
-    ? `; row ${roi.row} begins at row ${box[0]}, column ${box[1]} and is ${box[2]} by ${box[3]} cells`
+  const edges = roi && !roi.fact ? edgesOf(image, roi).map((one) => one.toFixed(2)) : null;
+  const where = edges
+    ? `; row ${roi.row} spans rows ${edges[0]} to ${edges[2]}, columns ${edges[1]} to ${edges[3]}`
     : "";
-  return `map of ${image.title}, ${height} by ${width} cells, ${image.rois.length} RoIs${where}`;
+  return `map of ${image.title}, ${height} by ${width} cells, ${countOf(image)}${where}`;
+}
+
+function countOf(image) {
+  return `${image.rois.length} RoI${image.rois.length === 1 ? "" : "s"}`;
 }
 
 function showTiles(image) {
@@ -96,13 +100,14 @@ function tileOf(roi, k) {
 // The options of the command that do what is seen.
 function command() {
   const words = [...data.command];
+  const { aligned, maxSamples } = data.operator;
   const scale = state.spatialScale.map((one) => Number(one.toPrecision(9)));
-  const isOriginal = scale.every((one, k) => one === Number(data.operator.spatialScale[k].toPrecision(9)));
-  if (!data.scaleOfImages || !isOriginal) {
+  if (!data.scaleIsFixed) {
     words.push("--spatial-scale", scale[0] === scale[1] ? scale[0] : scale.join(","));
   }
-  words.push(state.aligned ? "--aligned" : "--no-aligned");
-  if (state.samplingRatio > 0) words.push("--sampling-ratio", state.samplingRatio);
+  if (aligned !== null) words.push(state.aligned ? "--aligned" : "--no-aligned");
+  if (state.samplingRatio > 0) words.push("--sampling-ratio", ratioText());
+  else if (maxSamples) words.push("--max-samples", maxSamples);
   const text = words.join(" ");
   if (!state.offset.some(Boolean)) return text;
   if (data.hasFrame) return `${text}\n# with boxes moved by ${state.offset[1]}, ${state.offset[0]} input pixels`;
@@ -120,7 +125,7 @@ function chooseImage(number) {
   byId("image-name").textContent = image.text;
   byId("row").replaceChildren(...image.rois.map((roi, k) => new Option(`row ${roi.row}`, k)));
   show();
-  byId("under").textContent = `${image.title}: ${image.rois.length} RoIs`;
+  byId("under").textContent = `${image.title}: ${countOf(image)}`;
 }
 
 function chooseRoi(k) {
@@ -135,6 +140,19 @@ function change(part) {
   show();
 }
 
+function ratioText() {
+  return state.samplingRatio === Infinity ? "inf" : String(state.samplingRatio);
+}
+
+// A number of samples, or inf where the operator has a limit; anything else changes nothing.
+function chooseRatio(text) {
+  const ratio = text === "inf" ? Infinity : Number(text);
+  const { mode, kind } = data.operator;
+  const hasLimit = mode === "avg" && kind === "sampled";
+  if (text.trim() === "" || !(Number.isInteger(ratio) ? ratio <= 1024 : ratio === Infinity && hasLimit)) return;
+  change({ samplingRatio: ratio > 0 ? ratio : -1 });
+}
+
 function scaled(value) {
   if (!(value > 0)) return;
   const [y, x] = data.operator.spatialScale;
@@ -146,8 +164,9 @@ function listen(id, act) {
 }
 
 function setUp() {
-  const [scale] = data.operator.spatialScale;
+  const [scale] = data.images[0] ? data.images[0].spatialScale : data.operator.spatialScale;
   Object.assign(byId("scale"), { min: scale / 16, max: scale * 2 });
+  for (const id of ["scale", "scale-number"]) byId(id).disabled = data.scaleIsFixed;
   const reach = 4 / scale; // input pixels of four cells
   for (const id of ["offset-x", "offset-y"]) Object.assign(byId(id), { min: -reach, max: reach });
   listen("scale", scaled);
@@ -156,10 +175,12 @@ function setUp() {
   byId("aligned").onchange = (event) => change({ aligned: event.target.checked });
   byId("photo").onchange = (event) => change({ photo: event.target.checked });
   byId("bins").onchange = (event) => change({ bins: event.target.checked });
-  byId("sampling-ratio").oninput = (event) => {
-    const ratio = Math.trunc(Number(event.target.value));
-    if (ratio <= 1024) change({ samplingRatio: ratio > 0 ? ratio : -1 });
-  };
+  byId("sampling-ratio").oninput = (event) => chooseRatio(event.target.value);
+  byId("sampling-ratio").onblur = () => show();
+  byId("aligned").parentElement.hidden = data.operator.aligned === null;
+  for (const one of [byId("sampling-ratio"), byId("sampling-ratio").labels[0]]) {
+    one.hidden = data.operator.samplingRatio === null;
+  }
   byId("image").replaceChildren(...data.images.map((image, k) => new Option(image.title, k)));
   byId("image").onchange = (event) => chooseImage(Number(event.target.value));
   byId("row").onchange = (event) => chooseRoi(Number(event.target.value));
@@ -211,14 +232,14 @@ const KEYS = {
   "-": BUTTONS["zoom-out"],
   0: seeWhole,
   r: BUTTONS.reset,
-  a: () => change({ aligned: !state.aligned }),
+  a: () => data.operator.aligned !== null && change({ aligned: !state.aligned }),
   p: () => change({ photo: !state.photo }),
   b: () => change({ bins: !state.bins }),
 };
 const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
 
 document.addEventListener("keydown", (event) => {
-  const isText = event.target.matches("textarea, select, input[type=number], input[type=range]");
+  const isText = event.target.matches("textarea, select, input:not([type=checkbox])");
   if (event.ctrlKey || event.metaKey || event.altKey || isText) return;
   if (event.target === byId("map") && PANS[event.key]) {
     pan(...PANS[event.key]);
@@ -241,10 +262,12 @@ map.addEventListener("wheel", (event) => {
 map.addEventListener("dblclick", (event) => {
   const { top, left, cells } = state.view;
   const [y, x] = [top + event.offsetY * cells, left + event.offsetX * cells];
-  const within = data.images[state.image].rois.map((roi, k) => [boxOf(roi), k]).filter(
-    ([[t, l, high, wide]]) => y >= t && y <= t + high && x >= l && x <= l + wide,
+  const image = data.images[state.image];
+  const area = ([t, l, b, r]) => (b - t) * (r - l);
+  const within = image.rois.map((roi, k) => [edgesOf(image, roi), k]).filter(
+    ([[t, l, b, r]]) => y >= t && y <= b && x >= l && x <= r,
   );
-  within.sort(([one], [other]) => one[2] * one[3] - other[2] * other[3]);
+  within.sort(([one], [other]) => area(one) - area(other));
   if (within.length) chooseRoi(within[0][1]);
 });
 new ResizeObserver(() => draw()).observe(map);

@@ -26,6 +26,7 @@ def _image(image: Image) -> dict[str, Any]:
     return {
         "number": image.number,
         "id": image.name or None,
+        "level": image.level,
         "cells": image.size,
         "rois": [_roi(roi) for roi in image.rois],
     }

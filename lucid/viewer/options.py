@@ -197,12 +197,11 @@ CROPS = Option(
     metavar="PATH",
     of_environment=False,
 )
-OF_PYRAMIDS = ("level", "canonical")  # which are not drawn
 OF_RUN = ("strict", "memory", "engine", "jobs")  # of which the last changes nothing here
 UNDERSTOOD = {
     name: option
     for name, option in OPTIONS.items()
-    if (option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN) and name not in OF_PYRAMIDS
+    if option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN
 }
 SEEN = options_in(ChoiceOptions, PictureOptions, OutputOptions)
 PREVIEW = {"crops": CROPS, **UNDERSTOOD, **SEEN}

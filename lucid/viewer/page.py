@@ -6,22 +6,26 @@ import io
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.resources import files
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
+from lucid.stream.command_line import words_of
+from lucid.stream.report import ExtractReport
 from lucid.viewer.colors import range_of
-from lucid.viewer.commands import options_of
 from lucid.viewer.parts import Floats, Image, Roi, Scene
 from lucid.viewer.photos import Backdrop
+from lucid.viewer.pooled import pooled_as
 from lucid.viewer.words import caption, facts, heading, of_channels
 
+SCRIPTS = "crop.js", "page.js", "map.js", "controls.js"
 WHOLE_NUMBERS_FROM = 600_000  # cells of a page, of which each then has 16 bits
 NOT_A_NUMBER = (1 << 16) - 1
 PHOTO_PIXELS, PHOTO_QUALITY = 640, 80
-CHANGED = ("spatial_scale", "stride", "aligned", "sampling_ratio")  # in the page
+CHANGED = ("spatial_scale", "stride", "aligned", "sampling_ratio", "max_samples")  # in the page
 
 
 def make_page(scene: Scene) -> bytes:
@@ -29,7 +33,7 @@ def make_page(scene: Scene) -> bytes:
     data = json.dumps(_data(scene), ensure_ascii=False, separators=(",", ":"))
     parts = {
         "/* STYLE */": _source("page.css"),
-        "/* SCRIPT */": "\n".join(map(_source, ("crop.js", "page.js", "controls.js"))),
+        "/* SCRIPT */": "\n".join(map(_source, SCRIPTS)),
         "/* DATA */": data.replace("<", "\\u003c"),  # so that no text ends the script
     }
     page = _source("page.html")
@@ -49,21 +53,39 @@ def _data(scene: Scene) -> dict[str, Any]:
     cells = sum(image.plane.size for image in scene.images)
     return {
         "schema": 1,
-        "about": "  ·  ".join(facts(scene)),
+        "about": "  ·  ".join(_about(scene)),
         "shown": of_channels(scene),
-        "operator": {
+        "operator": pooled_as(scene.operator, report.operator)
+        | {
             "outputSize": report.output_size,
             "spatialScale": report.spatial_scale,
             "samplingRatio": report.sampling_ratio,
             "aligned": report.aligned,
             "single": scene.compute_dtype.itemsize < 8,
         },
-        "scaleOfImages": report.spatial_scale_from == "images",
+        "scaleIsFixed": report.spatial_scale_from in {"images", "levels"},
         "hasFrame": report.coordinates not in {"input", "fractions"},
         "range": {"low": _plain(span.low), "high": _plain(span.high)},
-        "command": ["lucid-roialign", "extract", *options_of(scene.arguments, CHANGED)],
+        "command": [
+            "lucid-roialign",
+            "extract",
+            *map(quote, words_of(scene.arguments, _replaced(report))),
+        ],
         "images": [_image(image, cells >= WHOLE_NUMBERS_FROM) for image in scene.images],
     }
+
+
+def _about(scene: Scene) -> Iterator[str]:
+    """Yield what holds for all images, and whether a crop is another one than a file has."""
+    yield from facts(scene)
+    takes_largest = pooled_as(scene.operator, scene.report.operator)["mode"] == "max"
+    if scene.wishes.show == "norm" or (takes_largest and not isinstance(scene.wishes.show, int)):
+        yield "crops are pooled from the plane that is drawn"
+
+
+def _replaced(report: ExtractReport) -> Collection[str]:
+    """Return the options that the page says anew: all that it can change."""
+    return CHANGED if report.spatial_scale_from != "images" else CHANGED[2:]
 
 
 def _image(image: Image, in_whole_numbers: bool) -> dict[str, Any]:
@@ -75,6 +97,7 @@ def _image(image: Image, in_whole_numbers: bool) -> dict[str, Any]:
         "size": image.size,
         "drawn": image.plane.shape[:2],
         "step": image.step,
+        "spatialScale": image.scale,
         "planes": [_plane(plane, in_whole_numbers) for plane in np.moveaxis(planes, 2, 0)],
         "photo": None if image.backdrop is None else _photo(image.backdrop),
         "rois": [_roi(roi) for roi in image.rois],

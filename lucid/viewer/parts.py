@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lucid.roi.geometry import Operator
 from lucid.stream.report import ExtractReport
 from lucid.viewer.photos import Backdrop
 from lucid.viewer.wishes import Wishes
@@ -72,12 +73,14 @@ class Roi:
 
 @dataclass(slots=True)
 class Image:
-    """A map as it is drawn, and RoIs on it."""
+    """A map as it is drawn, and RoIs on it; of a pyramid, that of a level."""
 
     number: int
     name: str  # its id, '' if it has none
     size: tuple[int, int]  # cells
     plane: Floats  # (h, w) or (h, w, 3)
+    level: int | None = None
+    scale: tuple[float, float] = (1.0, 1.0)  # cells per input coordinate
     step: int = 1  # cells from one of its values to the next
     backdrop: Backdrop | None = None  # a photograph
     rois: list[Roi] = field(default_factory=list)
@@ -94,6 +97,7 @@ class Scene:
     left_out: int  # RoIs that were asked for and are not drawn
     wishes: Wishes
     arguments: Mapping[str, Any]  # of the run
+    operator: Operator
     compute_dtype: np.dtype[Any]  # what bins are weighted in
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,20 +33,22 @@ class Photos:
     not depend on `aligned`, which is about how boxes are read.
     """
 
-    def __init__(self, job: Job, settings: Settings, wishes: Wishes) -> None:
-        self._job, self._wishes = job, wishes
+    def __init__(
+        self, job: Job, settings: Settings, wishes: Wishes, drawn: Collection[int]
+    ) -> None:
+        self._job, self._wishes, self._drawn = job, wishes, drawn
         self._sizes = job.rois.picture_sizes(job.features) if settings.image_size else None
-        names = job.features.ids or [str(image) for image in range(job.features.images)]
+        names = job.features.ids or [str(image) for image in range(job.rois.images)]
         self._paths = photograph_paths(wishes.images, names) if wishes.images else []
 
-    def of(self, image: int, shown: int) -> Backdrop | None:
-        """Return the photograph of an image, one of so many that are drawn."""
+    def of(self, image: int, scale: tuple[float, float]) -> Backdrop | None:
+        """Return the photograph of an image in the cells of a map of it."""
         path = self._paths[image] if self._paths else None
         if self._wishes.image_file is not None:
-            if shown != 1:
+            if len(self._drawn) != 1:
                 raise SourceError.advising(
-                    f"{self._wishes.image_file} is the photograph of one image, and {shown} are "
-                    "drawn",
+                    f"{self._wishes.image_file} is the photograph of one image, and "
+                    f"{len(self._drawn)} are drawn",
                     "choose one with {image}, or pass {images} 'photos/{{id}}.jpg'",
                 )
             path = Path(self._wishes.image_file)
@@ -53,7 +56,7 @@ class Photos:
             return None
         photograph = read_photograph(path, MOST_PIXELS)
         height, width = self._size(image, photograph.size)
-        return Backdrop(photograph.values, self._edges(image, height, width))
+        return Backdrop(photograph.values, self._edges(image, (height, width), scale))
 
     def _size(self, image: int, size: tuple[int, int]) -> tuple[float, float]:
         """Return height and width of a picture in the coordinates of boxes."""
@@ -62,14 +65,16 @@ class Photos:
         known = self._sizes[min(image, len(self._sizes) - 1)]
         return (float(known[0]), float(known[1])) if np.isfinite(known).all() else size
 
-    def _edges(self, image: int, height: float, width: float) -> tuple[float, float, float, float]:
+    def _edges(
+        self, image: int, size: tuple[float, float], scale: tuple[float, float]
+    ) -> tuple[float, float, float, float]:
         frames = self._job.rois.frames
         sy, sx, oy, ox = (
             (1.0, 1.0, 0.0, 0.0)
             if frames is None
             else frames.rows[min(image, len(frames.rows) - 1)].tolist()
         )
-        down, across = self._job.operator.spatial_scale
+        (height, width), (down, across) = size, scale
         return (
             oy * down - 0.5,
             ox * across - 0.5,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lucid.errors import SinkError, SourceError
+from lucid.errors import SinkError
 from lucid.stream.asked import Asked
 from lucid.stream.checks import PIPE, ArgumentError
 from lucid.stream.options.option import contradictions
@@ -44,10 +44,11 @@ class Wishes(Asked):
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         """Yield whether options contradict each other, and how."""
-        missing = [name for name in ("features", "rois") if name not in self.given]
+        is_whole = "rois" in self.given and not self.given.keys().isdisjoint({"features", "level"})
         yield (
-            bool(missing) and self.crops is None,
-            "preview needs {features} and {rois}, or {crops}, which says what they were",
+            not is_whole and self.crops is None,
+            "preview needs {features} (or {level}) and {rois}, or {crops}, which says what they "
+            "were",
         )
         yield (
             PIPE in {str(self.given.get(name)) for name in ("features", "rois")},
@@ -71,14 +72,9 @@ class Wishes(Asked):
         if self.crops is None:
             return self.given
         path = Path(self.crops)
-        said = _without(read_recorded(path), NOT_OF_INTEREST)
-        if "level_scales" in said:
-            raise SourceError(f"{path} was made from the maps of a pyramid; pass maps of one scale")
+        recorded = read_recorded(path)
+        said = {name: recorded[name] for name in recorded if name not in NOT_OF_INTEREST}
         return arguments_of(said, path, self.given)
-
-
-def _without(said: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name not in names}
 
 
 def require_matplotlib() -> None:

@@ -15,10 +15,13 @@ def heading(image: Image) -> tuple[str, str]:
     """Say which image this is, and what is drawn of it."""
     height, width = image.size
     facts = [image.name] * bool(image.name) + [f"{height} × {width} cells"]
+    if image.level is not None:
+        facts.append(f"spatial scale {_scale(image.scale)}")
     if image.step > 1:
         facts.append(f"every {image.step}. row and column drawn")
     facts.append(f"{len(image.rois)} RoI{'s' * (len(image.rois) != 1)}")
-    return f"Image {image.number}", "  ·  ".join(facts)
+    level = "" if image.level is None else f", level {image.level}"
+    return f"Image {image.number}{level}", "  ·  ".join(facts)
 
 
 def of_channels(scene: Scene) -> str:
@@ -67,8 +70,8 @@ def facts(scene: Scene) -> Iterator[str]:
     """Yield what holds for all images, a text each."""
     report = scene.report
     parts = [of_channels(scene), f"spatial scale {_scale(report.spatial_scale)}"]
-    if report.spatial_scale_from == "images":
-        parts[1] = "spatial scale of each image"
+    if report.spatial_scale_from in {"images", "levels"}:
+        parts[1] = f"spatial scale of each {report.spatial_scale_from[:-1]}"
     if report.operator != "roi-align":
         parts.append(report.operator)
     if report.aligned is not None:

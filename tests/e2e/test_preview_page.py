@@ -2,30 +2,20 @@
 
 import json
 import re
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from chromium import Page
 from oracles import roi_align
+from scenes import ROOT, written
 
 from lucid.models.utils import roi_align as pooled
-from lucid.viewer.page import make_page
-from lucid.viewer.scene import make_scene
-from lucid.viewer.wishes import Wishes
 
-ROOT = Path(__file__).parents[2]
 SAMPLE = {
     "features": ROOT / "sample_data" / "features.h5",
     "rois": ROOT / "sample_data" / "rois.npy",
 }
-
-
-def written(path, **wishes):
-    """Write a page and return its path."""
-    path.write_bytes(make_page(make_scene(Wishes(html=path, **wishes))))
-    return path
 
 
 def test_the_page_needs_no_network_and_nothing_in_it_ends_its_script(tmp_path):

@@ -51,10 +51,15 @@ class Placement:
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) of the network's input, where known
     is_exact: bool = False  # whether inputs are never padded beyond these
     of_pictures: bool = False  # whether boxes are of pictures whose sizes are known, as they are
+    ratios: Floats | None = None  # (N,) of a pyramid: by how much boxes are scaled before this
 
     def limits(self, images: NDArray[np.int64]) -> Floats:
         """Return width and height of the maps of images, (k, A), x first."""
         return self.sizes[np.minimum(images, len(self.sizes) - 1)][:, ::-1].astype(np.float64)
+
+    def in_input(self, boxes: Floats, images: NDArray[np.int64]) -> Floats:
+        """Return boxes in input coordinates."""
+        return boxes if self.ratios is None else boxes / self.ratios[images, None]
 
     def cells(self, boxes: Floats) -> tuple[Floats, Floats]:
         """Return the lower and the upper ends of boxes in cells, (k, A) x first."""
@@ -130,10 +135,12 @@ class Coverage:
     beyond: NDArray[np.int64] = field(init=False)  # along x, y, and z of volumes
     beyond_otherwise: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     spans: Floats = field(init=False)  # lowest and highest x, then y, in input coordinates
+    cell_spans: Floats = field(init=False)  # and in cells
 
     def __post_init__(self) -> None:
         axes = len(self.placement.scale)
-        self.beyond, self.spans = np.zeros(axes, np.int64), np.array([[np.inf, -np.inf]] * axes)
+        self.beyond = np.zeros(axes, np.int64)
+        self.spans, self.cell_spans = np.array([[[np.inf, -np.inf]] * axes] * 2)
 
     def add(self, table: RoiTable, rows: NDArray[np.float64]) -> None:
         """Take in a slice of the table, checked and as it was read (k, 1 + B)."""
@@ -157,11 +164,11 @@ class Coverage:
         self.boxes += len(boxes)
         self.outside += int(outside.sum())
         self.partly_outside += int((over & ~outside).sum())
-        in_unit = (boxes >= 0) & (boxes <= LARGEST_FRACTION)
+        given = self.placement.in_input(boxes, images)
+        in_unit = (given >= 0) & (given <= LARGEST_FRACTION)
         self.fractions += int(in_unit.all(axis=1).sum())
-        lowest, highest = np.split(boxes, 2, axis=1)
-        self.spans[:, 0] = np.minimum(self.spans[:, 0], lowest.min(axis=0))
-        self.spans[:, 1] = np.maximum(self.spans[:, 1], highest.max(axis=0))
+        _widen(self.spans, *np.split(given, 2, axis=1))
+        _widen(self.cell_spans, low, high)
         self.beyond += _mostly_beyond(low, high, limits)
         for options, others, other_limits in self.placement.alternatives(boxes, images):
             count = _mostly_beyond(*self.placement.cells(others), other_limits)
@@ -171,23 +178,23 @@ class Coverage:
         """Say where the boxes lie, in input coordinates and in cells as used."""
         if not self.boxes:
             return "there are no valid boxes"
-        sizes, scale = self.placement.sizes.T[::-1], self.placement.scale[::-1]
+        sizes = self.placement.sizes.T[::-1]
         *others, last = (
-            f"{_span(span * factor - self.placement.offset)} of {_of(cells)} {lines}"
-            for span, factor, cells, lines in zip(self.spans, scale, sizes, LINES, strict=False)
+            f"{_span(span)} of {_of(cells)} {lines}"
+            for span, cells, lines in zip(self.cell_spans, sizes, LINES, strict=False)
         )
         spans = " x ".join(map(_span, self.spans))
         return f"boxes span {spans}; in cells they span {', '.join(others)} and {last}"
 
     def extents(self) -> Iterator[dict[str, Any]]:
         """Yield by axis where valid boxes lie, and the lengths of the smallest and largest maps."""
-        sizes, scale = self.placement.sizes.T[::-1], self.placement.scale[::-1]
-        axes = zip("xyz", self.spans, scale, sizes, strict=False) if self.boxes else ()
-        for axis, span, factor, cells in axes:
+        sizes = self.placement.sizes.T[::-1]
+        axes = zip("xyz", self.spans, self.cell_spans, sizes, strict=False) if self.boxes else ()
+        for axis, span, in_cells, cells in axes:
             yield {
                 "axis": axis,
                 "boxes": span.tolist(),
-                "cells": (span * factor - self.placement.offset).tolist(),
+                "cells": in_cells.tolist(),
                 "lengths": [int(cells.min()), int(cells.max())],
             }
 
@@ -241,6 +248,12 @@ class Coverage:
         if self.placement.of_pictures:
             way += ", and, if the network saw the pictures resized, {resize}"
         return way
+
+
+def _widen(spans: Floats, low: Floats, high: Floats) -> None:
+    """Have spans (A, 2) hold what lies from low to high (k, A)."""
+    spans[:, 0] = np.minimum(spans[:, 0], low.min(axis=0))
+    spans[:, 1] = np.maximum(spans[:, 1], high.max(axis=0))
 
 
 def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int64]:

@@ -87,4 +87,5 @@ def placement_of(job: Job, settings: Settings) -> Placement:
         input_sizes=job.rois.input_sizes[0],
         is_exact=job.rois.input_sizes[1],
         of_pictures=job.rois.are_of_pictures,
+        ratios=job.features.ratios if isinstance(job.features, Pyramid) else None,
     )

@@ -76,6 +76,11 @@ class Pyramid(Features):
                 one.close()
             raise
 
+    @property
+    def ratios(self) -> Array:
+        """How much larger boxes are on each map than on those of the first level."""
+        return np.repeat(self.scales, self.each) / self.scales[0]
+
     def read(self, image: int, window: tuple[slice, ...]) -> Array:
         """Return a part of a map, (C, h, w)."""
         level, of_level = divmod(image, self.each)
@@ -132,14 +137,17 @@ class PyramidRois(RoiSource):
         return np.where(table.valid, self._levels(table), -1)
 
     def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
-        """Return rows as they lie on the maps, as a table, and what is wrong with them."""
+        """Return rows as they lie on the maps, as a table, and what is wrong with them.
+
+        Those that are not valid stay as they are.
+        """
         rows, table, report = super().examined(start, stop)
-        levels = self._levels(table)
+        levels = np.where(table.valid, self._levels(table), 0)
         index, ratios = table.batch_index + levels * self.images, self._ratios[levels]
         with np.errstate(over="ignore", invalid="ignore"):
             read = self.box_form.scaled(rows[:, 1:].astype(np.float64), ratios)
         moved = RoiTable(index, self.box_form.scaled(table.boxes, ratios), table.valid)
-        return np.column_stack([index, read]), moved, report
+        return np.column_stack([np.where(table.valid, index, rows[:, 0]), read]), moved, report
 
     def _levels(self, table: RoiTable) -> Array:
         areas = self.box_form.areas(table.boxes) / self._expanded
