@@ -16,6 +16,7 @@ import click
 
 from lucid.stream.options.option import opposites
 
+from .commands import Commands
 from .option import LATER, GroupedOption
 
 PREFIX = "LUCID_ROIALIGN_"
@@ -115,26 +116,26 @@ def converted(ctx: click.Context, option: GroupedOption, said: Said) -> Any:
 
 def _of_environment(ctx: click.Context) -> dict[str, Said]:
     """Return what variables say of a command's options; each must be that of any command's."""
-    own = {
-        PREFIX + word.upper(): option
-        for word, option in _options(ctx.command).items()
-        if option.of_environment
+    said = {
+        variable: value
+        for variable, value in os.environ.items()
+        if variable.startswith(PREFIX) and variable not in OF_LIBRARY
     }
-    known = {
-        PREFIX + word.upper()
-        for command in _commands(ctx).values()
-        for word, option in _options(command).items()
-        if option.of_environment
+    known = {name for one in _commands(ctx).values() for name in _variables(one)} if said else set()
+    for variable in said.keys() - known:
+        raise click.UsageError(f"no option has a variable {variable}{_like(variable, known)}")
+    own = _variables(ctx.command)
+    return {
+        str(own[variable].name): Said(value, variable, variable)
+        for variable, value in said.items()
+        if value and variable in own
     }
-    found = {}
-    for variable, value in os.environ.items():
-        if not variable.startswith(PREFIX) or variable in OF_LIBRARY:
-            continue
-        if variable not in known:
-            raise click.UsageError(f"no option has a variable {variable}{_like(variable, known)}")
-        if value and variable in own:
-            found[str(own[variable].name)] = Said(value, variable, variable)
-    return found
+
+
+def _variables(command: click.Command) -> dict[str, GroupedOption]:
+    """Return those options of a command that the environment may say, by their variables."""
+    options = _options(command).items()
+    return {PREFIX + word.upper(): option for word, option in options if option.of_environment}
 
 
 def _require_variables_of_library(given: Mapping[str, Any]) -> None:
@@ -188,7 +189,7 @@ def _options(command: click.Command) -> dict[str, GroupedOption]:
 def _commands(ctx: click.Context) -> dict[str, click.Command]:
     """Return all commands, or the one that stands alone."""
     root = ctx.find_root().command
-    return dict(root.commands) if isinstance(root, click.Group) else {str(root.name): root}
+    return root.each() if isinstance(root, Commands) else {str(root.name): root}
 
 
 def _replaced_by(names: Mapping[str, Said], options: Mapping[str, GroupedOption]) -> set[str]:

@@ -8,6 +8,7 @@ from inspect import cleandoc
 
 import click
 
+from .commands import Commands
 from .config import PREFIX
 from .option import GroupedOption
 
@@ -20,15 +21,15 @@ STATUS = (
 )
 
 
-def pages(root: click.Group, version: str) -> Iterator[tuple[str, str]]:
+def pages(root: Commands, version: str) -> Iterator[tuple[str, str]]:
     """Yield the name of each manual page, and its text."""
     top = click.Context(root, info_name=NAME, **root.context_settings)
-    about = [(name, one.get_short_help_str(200)) for name, one in root.commands.items()]
-    others = [f"{NAME}-{name}" for name in root.commands]
+    about = [(name, one.get_short_help_str(200)) for name, one in root.each().items()]
+    others = [f"{NAME}-{name}" for name in root.each()]
     yield f"{NAME}.1", "\n".join([
         *_head(top, version), ".SH COMMANDS", *_entries(about), *_foot(others),
     ])  # fmt: skip
-    for name, command in root.commands.items():
+    for name, command in root.each().items():
         ctx = click.Context(command, parent=top, info_name=name, **command.context_settings)
         yield f"{NAME}-{name}.1", "\n".join([
             *_head(ctx, version), ".SH ENVIRONMENT", *_environment(command), *_foot([NAME]),

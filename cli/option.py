@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from lucid.stream.options import Option
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 LATER = "lucid_cli.later"  # in the context's dictionary: whether a manifest says what is missing
 
@@ -29,6 +31,8 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the words that the option takes, or have the shell look for files."""
+        from click.shell_completion import CompletionItem
+
         choices = (self._option.metavar or "").split("|")
         said = [word for word in choices if word.isalnum() and not word.isupper()]
         words = self._option.words() if self._option.words else said

@@ -306,7 +306,7 @@ def test_the_version_is_the_library_s():
 def options_of(name):
     return {
         option.name: option
-        for option in command_line.commands.commands[name].params
+        for option in command_line.commands.each()[name].params
         if isinstance(option, click.Option)
     }
 
@@ -315,7 +315,7 @@ def test_every_option_is_a_keyword_and_leaves_its_default_to_the_library():
     keywords = inspect.signature(lucid.extract).parameters
     display = {"as_json", "quiet", "progress"}
     in_python = {"on_progress", "progress", "executor"}
-    command = command_line.commands.commands["extract"]
+    command = command_line.commands.each()["extract"]
     given = command.make_context("extract", ["--features", "f", "--rois", "r"]).params
     assert set(given) - display - {"manifest"} == set(keywords) - in_python
     passed = {name for name in set(given) - display if given[name] not in (None, False, ())}
@@ -360,8 +360,8 @@ def test_a_keyword_that_does_not_exist_is_named(files):
 
 
 def test_every_command_and_option_says_what_it_does():
-    for name, command in command_line.commands.commands.items():
-        assert command.help, name
+    for name, command in command_line.commands.each().items():
+        assert command.get_short_help_str(200) == command_line.ABOUT[name]
         assert all(option.help for option in options_of(name).values())
 
 

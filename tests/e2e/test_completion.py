@@ -120,9 +120,9 @@ def manual():
 def test_there_is_a_page_for_each_command_which_names_every_option():
     found = manual()
     assert set(found) == {"lucid-roialign.1"} | {
-        f"lucid-roialign-{name}.1" for name in commands.commands
+        f"lucid-roialign-{name}.1" for name in commands.each()
     }
-    for name, command in commands.commands.items():
+    for name, command in commands.each().items():
         text = found[f"lucid-roialign-{name}.1"].replace("\\-", "-").replace("\\e", "\\")
         for parameter in command.params:
             if isinstance(parameter, click.Option):

@@ -1,20 +1,13 @@
 """Engines for operators that are more than weights, each made of an engine for weights.
 
-`WAYS` lists them by the operator that they are for.
+`WAYS` lists them by the operator that they are for. Each is imported when it is needed: most runs
+need none.
 """
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import cast
 
-from lucid.roi.compound.by_bin import ByBin
-from lucid.roi.compound.largest import Largest
-from lucid.roi.compound.maxima import Maxima
-from lucid.roi.compound.resized import Resized
-from lucid.roi.compound.solid_maxima import SolidMaxima
-from lucid.roi.compound.turned import Turned
-from lucid.roi.compound.turned_maxima import TurnedMaxima
-from lucid.roi.compound.volumes import Volumes
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
 from lucid.roi.operators import (
@@ -28,15 +21,15 @@ from lucid.roi.operators import (
 from lucid.roi.operators.position_sensitive import PositionSensitive
 from lucid.roi.operators.wrapped import MaxAlign
 
-WAYS: dict[type, Callable[[Any], Engine]] = {
-    CropAndResize: Resized,
-    MaxAlign: Maxima,
-    PositionSensitive: ByBin,
-    RoiPool: Largest,
-    RoiAlign3D: Volumes,
-    RoiAlignRotated: Turned,
-    RotatedMax: TurnedMaxima,
-    VolumeMax: SolidMaxima,
+WAYS: dict[type, str] = {
+    CropAndResize: "resized.Resized",
+    MaxAlign: "maxima.Maxima",
+    PositionSensitive: "by_bin.ByBin",
+    RoiPool: "largest.Largest",
+    RoiAlign3D: "volumes.Volumes",
+    RoiAlignRotated: "turned.Turned",
+    RotatedMax: "turned_maxima.TurnedMaxima",
+    VolumeMax: "solid_maxima.SolidMaxima",
 }
 
 
@@ -47,5 +40,7 @@ def engine_for(operator: Operator, engine: Engine) -> Engine:
 
 
 @cache
-def _made(way: Callable[[Engine], Engine], engine: Engine) -> Engine:
-    return way(engine)
+def _made(way: str, engine: Engine) -> Engine:
+    module, name = way.split(".")
+    made = getattr(import_module(f"lucid.roi.compound.{module}"), name)
+    return cast(Engine, made(engine))

@@ -41,7 +41,6 @@ but by one that resumes it, which writes the same.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +87,7 @@ class Journal:
         self.done = state.done
         self._path, self._state = path, state
         self._file = _open_locked(path)
-        self._number = secrets.token_hex(RUN_BYTES // 2).encode()
+        self._number = os.urandom(RUN_BYTES // 2).hex().encode()
         # Blocks of marks that are in neither table, and of those that only the first one has.
         self._waiting, self._claimed = np.zeros((2, -(-len(self.done.bits) // BLOCK)), bool)
         self._marked = self._synced = time.monotonic()
