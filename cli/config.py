@@ -103,15 +103,22 @@ def converted(ctx: click.Context, option: GroupedOption, said: Said) -> Any:
     """Return the checked value of an option, or end with a usage error."""
     value = said.value
     if isinstance(value, bool) != option.is_flag and not (option.is_flag and value is str(value)):
-        import json
-
-        kind = "true or false" if option.is_flag else "a value"
-        raise click.UsageError(f"{said.name} must be {kind}, got {json.dumps(value)}")
+        raise _unlike(option, said)
     try:
         several = option.multiple and not isinstance(value, (list, tuple))
         return option.type_cast_value(ctx, [value] if several else value)
     except click.BadParameter as error:
+        if option.is_flag:
+            raise _unlike(option, said) from error
         raise click.UsageError(f"{said.name}: {error.message}") from error
+
+
+def _unlike(option: GroupedOption, said: Said) -> click.UsageError:
+    """Return what to raise of a value that is not of the kind of its option."""
+    import json
+
+    kind = "true or false (yes or no, on or off, 1 or 0)" if option.is_flag else "a value"
+    return click.UsageError(f"{said.name} must be {kind}, got {json.dumps(said.value)}")
 
 
 def _of_environment(ctx: click.Context) -> dict[str, Said]:

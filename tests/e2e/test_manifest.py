@@ -105,7 +105,7 @@ def test_another_job_under_the_name_of_an_output_fails_alone(folder):
         ([{**JOBS[0], "json": "true"}], "no option 'json'"),
         ([JOBS[0], {**JOBS[1], "output": "out/../out/a.h5"}], "line 3 has the output of line 2"),
         ([JOBS[0], {**JOBS[1], "stride": "x"}], "line 3: stride: must be a number such as 1/16"),
-        ([JOBS[0], {**JOBS[1], "aligned": "si"}], "line 3: aligned: 'si' is not a valid boolean"),
+        ([JOBS[0], {**JOBS[1], "aligned": "si"}], "line 3: aligned must be true or false"),
         ([JOBS[0], {"features": "f.npy"}], "line 3: pass rois, and no pipes"),
         ([JOBS[0], {**JOBS[1], "output": "-"}], "line 3: pass rois, and no pipes"),
         (

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from lucid.errors import MemoryLimitError
+from lucid.errors import MemoryLimitError, literal
 from lucid.roi.compound import engine_for
 from lucid.roi.engines import WorkingBytes
 from lucid.roi.engines.selection import engine_named
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.maps import Features
+
+MOST_WITHOUT_UNIT = 65536  # that are a number of megabytes rather than of bytes
 
 
 def fixed_bytes(job: Job) -> int:
@@ -78,10 +80,18 @@ def require_memory(least: int, memory: int, among: Sequence[Need], jobs: int = 1
         most = max(among)
         part = most.nbytes * jobs >> 20
         why = f"; {part}M of it {most.whose}" if part and 2 * most.nbytes > least else ""
-        raise MemoryLimitError(
-            f"memory must be at least {-(-least >> 20) * jobs}M for this job{on}, "
-            f"got {memory * jobs / 2**20:.4g}M{why}"
+        raise MemoryLimitError.of(
+            f"{{memory}} must be at least {-(-least >> 20) * jobs}M for this job{on}, "
+            f"got {_sized(memory * jobs)}{literal(why)}"
         )
+
+
+def _sized(memory: int) -> str:
+    """Return a size as {memory} is said; of very few bytes, what was probably meant."""
+    if memory >= 1 << 20:
+        return f"{memory / 2**20:.4g}M"
+    hint = f"; without a unit, a number counts bytes: is {{memory:{memory}M}} meant?"
+    return f"{memory} byte{'s' * (memory != 1)}" + hint * (memory <= MOST_WITHOUT_UNIT)
 
 
 def region_bytes(job: Job, size: tuple[int, ...]) -> int:

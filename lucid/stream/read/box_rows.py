@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import MemoryLimitError
+from lucid.errors import MemoryLimitError, literal
 from lucid.stream.read.ids import Id, as_id
 
 # What a row of a table takes while it is read, and an image's name while it is looked for: measured
@@ -62,9 +62,10 @@ class Room:
         """Raise if so many rows, and names of images, are more than fit."""
         nbytes = ROW_BYTES * rows + NAME_BYTES * names
         if self._memory is not None and nbytes > self._memory:
-            raise MemoryLimitError(
-                f"memory must be more than {nbytes >> 20}M to read {self._name}, of which {rows} "
-                f"rows and {names} names took that; an array in .npy or HDF5 is read slice by slice"
+            raise MemoryLimitError.of(
+                f"{{memory}} must be more than {nbytes >> 20}M to read "
+                f"{literal(self._name)}, of which {rows} rows and {names} names took that; "
+                "an array in .npy or HDF5 is read slice by slice"
             )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lucid.errors import MemoryLimitError, ShapeError
+from lucid.errors import MemoryLimitError, ShapeError, literal
 from lucid.stream import tuning
 from lucid.stream.checks import PIPE, PLACE, Held
 from lucid.stream.read.arrays import open_stdin
@@ -146,9 +146,9 @@ def require_held(nbytes: int, memory: int | None, name: str, opened: Opened) -> 
     """Note what is held as a whole; raise if that is more than a run may hold."""
     opened.held_bytes += nbytes
     if memory is not None and nbytes > memory:
-        raise MemoryLimitError(
-            f"memory must be more than {nbytes >> 20}M to hold {name}; or put them into a file, "
-            "which is read slice by slice"
+        raise MemoryLimitError.of(
+            f"{{memory}} must be more than {nbytes >> 20}M to hold {literal(name)}; or put "
+            "them into a file, which is read slice by slice"
         )
 
 
