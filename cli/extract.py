@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.command(cls=options.GroupedCommand)
 @options.from_table(*OPTIONS)
 @options.manifest
-@options.flag("--dry-run", group="Run", about="Check and plan everything, write nothing.")
+@options.flag(
+    "--dry-run", group="Run",
+    about="Check and plan everything, write nothing but what --save-config asks for.",
+)  # fmt: skip
 @options.display
 def extract(
     dry_run: bool,

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, Unpack
 
 from lucid.fitter.fit import Fit, apart, distinct, fits_of
@@ -14,7 +13,7 @@ from lucid.fitter.guesses import guesses_for
 from lucid.fitter.options import FRAME, FrameOptions
 from lucid.fitter.reference import Match, matches
 from lucid.fitter.report import Candidate, FrameReport
-from lucid.fitter.request import NUMBER, Request
+from lucid.fitter.request import Request
 from lucid.fitter.sight import Sight, look
 from lucid.stream.checks import PathLike, SourceLike
 from lucid.stream.command_line import words_of
@@ -80,6 +79,7 @@ def frame(
 
 def find_frames(request: Request) -> FrameReport:
     """Open the inputs and return which frames fit."""
+    request.require_pictures()
     with ExitStack() as opened:
         sight = look(request, opened)
         given = request.given
@@ -108,10 +108,9 @@ def draw(report: FrameReport, request: Request) -> None:
     from lucid.viewer.preview import preview
 
     for number, one in enumerate(report.candidates, 1):
-        path = Path(request.pictures)
         preview(
             **{name: request.given[name] for name in ("features", "rois")},
-            output=path.with_name(path.name.replace(NUMBER, str(number))),
+            output=request.picture(number),
             images=request.images,
             overwrite=request.overwrite,
             **_given(request) | one.arguments,

@@ -22,7 +22,8 @@ TOP = 8
 def as_pictures(path: Any) -> str:
     """Return the path of pictures, if its ending is of a format that can be drawn."""
     if Path(path).suffix.lower() not in PICTURES:
-        raise ValueError(f"pictures must end in {', '.join(PICTURES)}, got {path}")
+        folder = f"; for pictures in a folder, {path}/{{n}}.png" * (not Path(path).suffix)
+        raise ValueError(f"pictures must end in {', '.join(PICTURES)}, got {path}{folder}")
     return str(path)
 
 

@@ -10,6 +10,8 @@ from lucid.fitter.options import ASKED, UNDERSTOOD
 from lucid.stream.asked import Asked
 from lucid.stream.checks import PIPE
 from lucid.stream.settings import Settings
+from lucid.stream.write.whole import require_free
+from lucid.viewer.wishes import require_matplotlib
 
 NUMBER = "{n}"
 
@@ -31,6 +33,17 @@ class Request(Asked):
     def __init__(self, **arguments: Any) -> None:
         super().__init__("frame", ASKED, UNDERSTOOD, arguments)
         self.settings = Settings(**self.given)
+
+    def picture(self, number: int) -> Path:
+        """Return where a candidate is drawn to."""
+        path = Path(self.pictures)
+        return path.with_name(path.name.replace(NUMBER, str(number)))
+
+    def require_pictures(self) -> None:
+        """Raise unless pictures, if any are asked for, can be drawn and written."""
+        if self.pictures is not None:
+            require_matplotlib()
+            require_free(self.picture(1), self.overwrite)
 
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         """Yield whether options contradict each other, and how."""

@@ -185,6 +185,8 @@ def test_a_run_saves_its_options_and_says_where_others_are_from(files):
     assert refused.returncode == 1
     assert "job.toml exists; pass --overwrite to replace it" in refused.stderr
     assert not Path("d.npy").exists()
+    dry = run_here("extract", *INPUTS, "-o", "d.npy", "--save-config", "d.toml", "--dry-run")
+    assert (dry.returncode, Path("d.npy").exists(), Path("d.toml").exists()) == (0, False, True)
 
 
 def test_nothing_is_saved_of_options_that_contradict_each_other(files):

@@ -316,6 +316,19 @@ def test_candidates_are_drawn(files):
     assert sorted(path.name for path in files.path.glob("x-*.png")) == ["x-1.png", "x-2.png"]
 
 
+def test_where_pictures_cannot_be_is_told_before_any_work(files):
+    pytest.importorskip("matplotlib")
+    words = ["frame", "--features", "f.npy", "--rois", "r.npy", "--pictures"]
+    (files.path / "x-1.png").touch()
+    for path, fact in (("x-{n}.png", "x-1.png exists"), ("no/{n}.png", "no directory no")):
+        done = run_here(*words, path, text=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert fact in done.stderr
+    drawn = run_here("preview", *words[1:-1], "-o", "no/x.png", text=True)
+    assert (drawn.returncode, drawn.stdout) == (1, "")
+    assert "for pictures in a folder, no/{n}.png" in run_here(*words, "no", text=True).stderr
+
+
 def test_mistakes_are_told(files):
     for more in (
         ["--rois", "-"],

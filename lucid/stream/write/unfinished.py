@@ -39,6 +39,7 @@ from lucid.stream.write.shards import (
     require_idle,
 )
 from lucid.stream.write.sidecars import shard_paths, sidecar_paths
+from lucid.stream.write.whole import require_folder
 
 
 def resume_state(
@@ -175,10 +176,7 @@ def _require_folder(output: Output) -> None:
         raise SinkError(f"{path} is a directory")
     if path.exists() and not path.is_file() and not path.is_dir():
         raise SinkError(f"{path} is not a regular file; name another output")
-    if not folder.is_dir():
-        raise SinkError(f"{path} cannot be written: there is no directory {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(f"{path} cannot be written: no permission to write in {folder}")
+    require_folder(path, folder)
 
 
 def require_no_strangers(output: Path) -> None:

@@ -13,10 +13,19 @@ def require_free(path: Path, overwrite: bool) -> None:
     """Raise unless a file may be written: there is none of the name, or it may be replaced."""
     if path.is_dir():
         raise SinkError(f"{path} is a folder")
+    require_folder(path, path.parent)
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError.advising(
             f"{path} exists", "pass {overwrite:True} to replace it", path
         )
+
+
+def require_folder(path: Path, folder: Path) -> None:
+    """Raise unless the folder is there that a file is to be made in, and takes it."""
+    if not folder.is_dir():
+        raise SinkError(f"{path} cannot be written: there is no directory {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SinkError(f"{path} cannot be written: no permission to write in {folder}")
 
 
 def write_whole(path: Path, data: bytes, overwrite: bool) -> None:
