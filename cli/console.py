@@ -54,6 +54,11 @@ def interrupted_in(number: int, runs: int, overwrite: bool) -> None:
     _say(f"Interrupted in run {number + 1} of {runs}; the same command {way} goes on", True)
 
 
+def stdin_is_terminal() -> bool:
+    """Return whether a person would have to type what is read."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def stdout_is_terminal() -> bool:
     """Return whether a person would see what is printed."""
     return sys.stdout is not None and sys.stdout.isatty()

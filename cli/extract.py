@@ -45,9 +45,22 @@ def extract(
         _do_all(manifest, dry_run, as_json, quiet, progress)
         return
     settings = options.checked(Settings, arguments)
+    _require_pipes(settings)
+    _do(settings, dry_run, as_json, quiet, progress)
+
+
+def _require_pipes(settings: Settings) -> None:
+    """End with a usage error if a person at a terminal is to type an input, or to read crops."""
+    from lucid.stream.checks import PIPE
+
+    for name in ("features", "rois"):
+        if str(getattr(settings, name)) == PIPE and console.stdin_is_terminal():
+            raise click.UsageError(
+                f"--{name} - is read from a pipe, and nothing is piped in; "
+                f"redirect a .npy: --{name} - < {name}.npy"
+            )
     if settings.to_stream and console.stdout_is_terminal():
         raise click.UsageError("crops are not written to a terminal; pipe or redirect them")
-    _do(settings, dry_run, as_json, quiet, progress)
 
 
 def _do(

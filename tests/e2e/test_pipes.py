@@ -189,6 +189,17 @@ def test_crops_are_not_written_to_a_terminal(files):
     fails(done, 2, "crops are not written to a terminal")
 
 
+def test_nobody_is_waited_for_to_type_an_input(files):
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "--features", "f.npy", "--rois", "-"],
+        stdin=slave, capture_output=True, timeout=PATIENCE,
+    )  # fmt: skip
+    os.close(slave)
+    os.close(master)
+    fails(done, 2, "redirect a .npy: --rois - < rois.npy")
+
+
 def test_a_stream_that_breaks_off_leaves_nothing_that_could_not_be_gone_on_with(files):
     cut = Path("f.npy").read_bytes()[:-2000]
     done = extract("--features", "-", "--rois", "r.npy", "-o", "c.npy", stdin=cut)

@@ -11,6 +11,7 @@ from command import run_here
 import lucid
 from lucid import SinkError
 from lucid.errors import OutputExistsError
+from lucid.stream.write.shards import Progress
 
 
 def extract(output="c.npy", rois="r.npy", **options):
@@ -124,6 +125,11 @@ def test_shards_on_executors_and_processes(whole, tuned):
             extract("c.zarr", chunks=7, shard=(number, 2), executor=pool)
     assert bytes_of("c.zarr") == expected
     assert left() == ["c.zarr"]
+
+
+def test_one_shard_is_missing_and_several_are():
+    assert str(Progress(3, [2])) == "1 of 3 shards is missing: 2"
+    assert str(Progress(3, [1, 2])) == "2 of 3 shards are missing: 1, 2"
 
 
 def test_other_shards_other_options_and_other_runs_are_refused(files, whole):

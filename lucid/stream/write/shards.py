@@ -21,7 +21,8 @@ class Progress(NamedTuple):
 
     def __str__(self) -> str:
         some = ", ".join(map(str, self.missing[:20])) + ", ..." * (len(self.missing) > 20)
-        return f"{len(self.missing)} of {self.shards} shards are missing: {some}"
+        verb = "is" if len(self.missing) == 1 else "are"
+        return f"{len(self.missing)} of {self.shards} shards {verb} missing: {some}"
 
 
 def progress_of(output: Path) -> Progress | None:
