@@ -156,7 +156,7 @@ def show_file(path: str, files: int, info: list[Content] | TextInfo, made: Made 
     if files > 1:
         _say(shown(f"{path} is the first of {files} files"))
     if not isinstance(info, list):
-        lines = [contents.line_of_text(path, info)]
+        lines = [*contents.lines_of_text(path, info)]
     else:
         arrays = contents.of_job(info, made)
         lines = [line for one in arrays for line in contents.lines_of(path, one)]

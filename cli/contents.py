@@ -32,11 +32,13 @@ def lines_of(path: str, one: Content) -> Iterator[str]:
             yield f"{MARGIN}{in_units(info.stored_bytes)} in the file, {in_units(size)} in memory"
 
 
-def line_of_text(path: str, info: TextInfo) -> str:
-    """Return what is printed of a file of text."""
+def lines_of_text(path: str, info: TextInfo) -> Iterator[str]:
+    """Yield what is printed of a file of text."""
     needs = " with --columns" * info.needs_columns
     roles = [*info.roles, *["rois"] * info.needs_columns]
-    return f"{path}  {info}{_use(roles)}{needs}"
+    yield f"{path}  {info}{_use(roles)}{needs}"
+    if info.fault:
+        yield f"{MARGIN}but {info.fault}"
 
 
 def of_job(arrays: Sequence[Content], made: Made | None) -> Sequence[Content]:

@@ -23,6 +23,9 @@ CORNERS = {"xmin": "x1", "ymin": "y1", "xmax": "x2", "ymax": "y2"}
     [
         ("b.csv", "image_id,xmin,ymin,xmax,ymax,score\n4,1,1,5,5,1\n7,1,1,6,6,1\n4,0,0,1,1,1\n",
          TextInfo("rows", 3, {"image_id": "image", **CORNERS, "score": ""}, 2, ["rois"])),
+        ("f.csv", "x1,y1,x2,y2\n1,1,5,5\n1,1,5\n1,1,5,x\n",
+         TextInfo("rows", 3, {one: one for one in CORNERS.values()}, None, ["rois"],
+                  fault="line 3 is not a box: it has 3 columns")),
         ("b.tsv", "a\tb\tc\td\n1\t1\t5\t5\n",
          TextInfo("rows", 1, dict.fromkeys("abcd", ""), None, [], needs_columns=True)),
         ("b.txt", "0 1 1 5 5\n1 2 2 3 3\n",
@@ -88,6 +91,10 @@ def test_what_the_command_says(tmp_path, monkeypatch):
         return [line.partition("usable as ")[2] for line in info(file).splitlines()]
 
     assert info("b.csv") == "b.csv  1 row of 1 image, columns image, x, y, w, h  usable as rois\n"
+    (tmp_path / "bad.csv").write_text("x1,y1,x2,y2\n1,1,5,five\n")
+    assert info("bad.csv").splitlines()[1].strip() == (
+        "but line 2 is not a box: its column 4 is 'five' and no number"
+    )
     assert info("odd.csv").endswith("  usable as rois with --columns\n")
     for files in ("{id}.npy", "[01].npy"):
         assert info(files).startswith("0.npy is the first of 2 files\n0.npy  (3, 4, 4) float64")

@@ -18,6 +18,9 @@ def _in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+SAVED = 'image|x1|y1|x2|y2\r\n"ça;va"|1|2|3|4\r\n'  # as spreadsheets save it
+
+
 def table(text, name="boxes.csv", **options):
     Path(name).write_text(text)
     return read_text_table(Path(name), **options)
@@ -99,6 +102,23 @@ def test_tabs_spaces_quotes_and_marks_of_byte_order_are_understood(name, text):
     assert (named(rows), rows.boxes.tolist()) == ([3], [[1, 2, 3, 4]])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("delimiter", ";\t,")
+def test_what_spreadsheets_save_is_read(tmp_path, encoding, delimiter):
+    text = "image,x1,y1,x2,y2\nça;va,1,2,3,4\n" if delimiter == "," else SAVED
+    text = "\ufeff" * (encoding == "utf-16-be") + text.replace("|", delimiter)
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    rows = read_text_table(tmp_path / "t.csv")
+    assert (named(rows), rows.boxes.tolist()) == (["ça;va"], [[1, 2, 3, 4]])
+
+
+def test_other_encodings_are_told_with_their_line(tmp_path):
+    for encoding, fact in (("latin-1", "line 2 is not"), ("utf-16", "it is cut off")):
+        (tmp_path / "t.csv").write_bytes(SAVED.replace("|", ",").encode(encoding)[:-1])
+        with pytest.raises(SourceError, match=f"must be UTF-8 or UTF-16 text, and {fact}"):
+            read_text_table(tmp_path / "t.csv")
+
+
 def test_without_a_header_columns_say_what_is_what():
     with pytest.raises(ShapeError, match="boxes.csv has no header; say which columns are what"):
         table("-5KQ66BBWC4,0902,0.07,0.15,0.28,0.81\n")
@@ -117,7 +137,12 @@ def test_a_padded_number_stays_a_text():
     [
         ("", SourceError, "boxes.csv is empty"),
         ("image,x1,y1,x2,y2\n0,1,2,3,4\n0,1,2\n", SourceError, "line 3 .* it has 3 columns"),
-        ("image,x1,y1,x2,y2\n0,1,2,3,four\n", SourceError, "line 2 .* could not convert"),
+        ("image;x1;y1;x2;y2\n0;1;2;3;4,5\n", SourceError, "'4,5' .* written with a point"),
+        (
+            "image,x1,y1,x2,y2\n0,1,2,3,four\n",
+            SourceError,
+            "line 2 .* column 5 is 'four' and",
+        ),
         ("image,label\n0,cat\n", ShapeError, "must have columns .*; its header is image, label"),
     ],
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lucid.errors import ShapeError
+from lucid.errors import ShapeError, literal
 from lucid.roi.forms import CORNERS, TURNED, UPRIGHT, VOLUME, BoxForm
 from lucid.stream.settings import Settings
 
@@ -112,14 +112,18 @@ def by_hand(
     parts = [part.strip() for part in text.split(",")]
     named = [tuple(part.split("=", 1)) for part in parts if "=" in part]
     if named and len(named) != len(parts):
-        raise ShapeError(f"columns must be roles by order or role=name, not both, got {text}")
+        raise ShapeError.of(
+            f"{{columns}} must be roles by order or role=name, not both, got {literal(text)}"
+        )
     roles: dict[str, int] = {}
     for at, part in enumerate(parts):
         role, column = named[at] if named else (part, None)
         if role == "-":
             continue
         if role not in ROLES or role in roles:
-            raise ShapeError(f"columns must be of {', '.join(ROLES)}, each once, or -; got {text}")
+            raise ShapeError.of(
+                f"{{columns}} must be of {', '.join(ROLES)}, each once, or -; got {literal(text)}"
+            )
         roles[role] = at if column is None else _position(column, header, name)
     return _columns(roles, name, f"columns are {text}", forms)._replace(index_by=None)
 
@@ -144,7 +148,10 @@ def _columns(roles: dict[str, int], name: str, given: str, forms: Sequence[str])
     found = [form for form in forms if set(FORMS[form]) <= roles.keys()]
     if len(found) != 1:
         ways = "; or ".join(", ".join(FORMS[form]) for form in forms)
-        raise ShapeError(f"{name} must have columns {ways}; {given}. Name them with columns")
+        raise ShapeError.advising(
+            f"{name} must have columns {ways}; {given}",
+            "say which are what, as {columns:image=photo,x1=left,...}",
+        )
     return Columns(
         image=roles.get("image", roles.get("position")),
         index_by="id" if "image" in roles else "position",

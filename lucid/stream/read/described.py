@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -20,7 +20,7 @@ from lucid.stream.read.json_stream import elements
 from lucid.stream.read.listings import SIZE, is_coco, read_listing
 from lucid.stream.read.per_image import files_of
 from lucid.stream.read.size_tables import size_columns
-from lucid.stream.read.text_tables import is_row, lines_of_fields
+from lucid.stream.read.text_tables import is_row, lines_of_fields, numbers_in
 from lucid.stream.read.url import as_path
 
 ALL_FORMS = (
@@ -40,6 +40,7 @@ class TextInfo(NamedTuple):
     images: int | None  # that are named, None where none are
     roles: list[str]  # the options that it may be given to
     needs_columns: bool = False  # to be usable as RoIs
+    fault: str = ""  # of the first row that is no box
 
     def __str__(self) -> str:
         images = "" if self.images is None else f" of {_counted(self.images, 'images')}"
@@ -92,11 +93,11 @@ def _table(path: Path) -> TextInfo:
     first = next(lines, None)
     if first is None:
         raise SourceError(f"{path} is empty")
-    rows = (fields for _, fields in chain([first], lines))
     if not is_row(first[1]):
-        columns, roles, image = _by_words(first[1], path)
-        if roles or path.suffix != ".txt":
-            return _of_header(next(rows), rows, columns, roles, image)
+        header = _by_words(first[1], path)
+        if header.roles or path.suffix != ".txt":
+            return _of_header(header, lines)
+    rows = chain([first], lines)
     if path.suffix == ".txt" and (len(first[1]) == 1 or not is_row(first[1])):
         return TextInfo("lines", sum(1 for _ in rows), {}, None, ["ids"])
     sizes = ["image_size"] * (len(first[1]) == 2)
@@ -104,21 +105,39 @@ def _table(path: Path) -> TextInfo:
     return TextInfo(kind, sum(1 for _ in rows), {}, None, sizes, len(first[1]) >= 4)
 
 
-def _of_header(
-    header: Sequence[str], rows: Any, columns: dict[str, str], roles: list[str], image: int | None
-) -> TextInfo:
+class _Header(NamedTuple):
+    """What words make of columns."""
+
+    columns: dict[str, str]
+    roles: list[str]  # of the table
+    image: int | None  # which column names it
+    box: tuple[int, ...]  # which columns are one
+
+
+def _of_header(header: _Header, lines: Iterable[tuple[int, Sequence[str]]]) -> TextInfo:
     """Return what is in rows under a header."""
-    images, count = set[str](), 0
-    for fields in rows:
+    images, count, fault = set[str](), 0, ""
+    for number, fields in lines:
         count += 1
-        if image is not None and image < len(fields):
-            images.add(fields[image])
-    needs = not roles and len(header) >= 4
-    return TextInfo("rows", count, columns, None if image is None else len(images), roles, needs)
+        if header.image is not None and header.image < len(fields):
+            images.add(fields[header.image])
+        try:
+            numbers_in(fields, header.box)
+        except ValueError as error:
+            fault = fault or f"line {number} is not a box: {error}"
+    return TextInfo(
+        kind="rows",
+        rows=count,
+        columns=header.columns,
+        images=None if header.image is None else len(images),
+        roles=header.roles,
+        needs_columns=not header.roles and len(header.columns) >= 4,
+        fault=fault,
+    )
 
 
-def _by_words(header: Sequence[str], path: Path) -> tuple[dict[str, str], list[str], int | None]:
-    """Return what words make of columns, what these are usable as, and which names the image."""
+def _by_words(header: Sequence[str], path: Path) -> _Header:
+    """Return what words make of columns."""
     taken, roles, image = dict.fromkeys(header, ""), [], None
     used = next((one for one in map(partial(_used, header, str(path)), ALL_FORMS) if one), None)
     if used is not None:
@@ -131,7 +150,7 @@ def _by_words(header: Sequence[str], path: Path) -> tuple[dict[str, str], list[s
         pair, key = size_columns(header, len(header), None, path)
         taken |= {header[at]: role for at, role in zip(pair, ("height", "width"), strict=True)}
         roles, image = [*roles, "image_size"], image if key is None else key
-    return taken, roles, image
+    return _Header(taken, roles, image, used.box if used else ())
 
 
 def _used(header: Sequence[str], name: str, forms: Sequence[str]) -> Columns | None:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import RoiError, ShapeError, SourceError, literal
-from lucid.stream.read.missing import not_opened
+from lucid.errors import RoiError, ShapeError, literal
+from lucid.stream.read.texts import opened_text
 from lucid.stream.types import Array
 
 ID_NAMES = ("ids", "image_ids", "image_id")  # what arrays of ids are usually called
@@ -249,11 +249,6 @@ def lines_of(path: Path) -> list[str]:
     SourceError
         If it cannot be read as text.
     """
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            lines = stream.read().splitlines()
-    except OSError as error:
-        raise not_opened(path, error) from error
-    except UnicodeDecodeError:
-        raise SourceError(f"{path} must be UTF-8 text, one id a line") from None
+    with opened_text(path) as stream:
+        lines = stream.read().splitlines()
     return [line.strip() for line in lines if line.strip()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lucid.errors import SourceError
-from lucid.stream.read.missing import not_opened
+from lucid.stream.read.texts import opened_text
 
 BLOCK_CHARS = 1 << 18  # read at once
 MAX_ELEMENT_CHARS = 1 << 26  # of one value; an annotation with a long outline has 2**16
@@ -25,13 +25,11 @@ def elements(path: Path) -> Iterator[tuple[str, Any]]:
         If the file is not JSON.
     """
     try:
-        with path.open(encoding="utf-8-sig") as stream:
+        with opened_text(path) as stream:
             yield from _Reader(stream).document()
     except (ValueError, RecursionError) as error:
         fact = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise SourceError(f"{path} cannot be read as JSON: {fact}") from None
-    except OSError as error:
-        raise not_opened(path, error) from error
 
 
 class _Reader:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lucid.errors import SourceError
-from lucid.stream.read.missing import not_opened
+from lucid.stream.read.texts import opened_text
 
 Cells = dict[str, Any]
 
@@ -24,10 +24,8 @@ def read_manifest(path: Path) -> list[tuple[int, Cells]]:
     """
     rows = _rows_of_json if path.suffix == ".jsonl" else _rows_of_table
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with opened_text(path, newline="") as stream:
             found = list(rows(stream))
-    except OSError as error:
-        raise not_opened(path, error) from error
     except (ValueError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
     if not found:

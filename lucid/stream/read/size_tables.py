@@ -13,7 +13,7 @@ from lucid.errors import ShapeError, SourceError
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.columns import WORDS, word_of
 from lucid.stream.read.ids import Id
-from lucid.stream.read.text_tables import as_key, is_row, lines_of_fields
+from lucid.stream.read.text_tables import is_row, key_in, lines_of_fields, numbers_in
 
 HEIGHTS = ("imageheight", "imgheight", "imageh", "imgh", "height", "h")
 WIDTHS = ("imagewidth", "imgwidth", "imagew", "imgw", "width", "w")
@@ -55,9 +55,9 @@ def read_size_table(path: Path, names: str | None) -> SizeTable:
     sizes, ids = [], []
     for number, fields in lines if header else chain([first], lines):
         try:
-            sizes.append([float(fields[at]) for at in pair])
-            ids.append(0 if key is None else as_key(fields[key]))
-        except (ValueError, IndexError) as error:
+            sizes.append(numbers_in(fields, pair))
+            ids.append(0 if key is None else key_in(fields, key))
+        except ValueError as error:
             raise SourceError(f"{path}: line {number} is not a size: {error}") from None
     rows = np.array(sizes, np.float64).reshape(-1, 2)
     wrong = np.flatnonzero(~(np.isfinite(rows) & (rows > 0)).all(axis=1))

@@ -13,10 +13,11 @@ from lucid.errors import ShapeError, SourceError
 from lucid.stream.read.box_rows import BoxRows, IdList, KeyList, Room
 from lucid.stream.read.columns import UPRIGHT_FORMS, Columns, by_hand, by_header
 from lucid.stream.read.ids import Id, as_id
-from lucid.stream.read.missing import not_opened
+from lucid.stream.read.texts import opened_text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MAX_FIELD_CHARS = 1 << 20
+OTHERS = ";\t,"  # spreadsheets write semicolons where numbers have commas
 SUFFIXES = (*DELIMITERS, ".txt")
 
 
@@ -31,7 +32,7 @@ def read_text_table(
     Parameters
     ----------
     path : Path
-        `.csv` with commas, `.tsv` with tabs, or `.txt` with spaces or commas.
+        `.csv` with commas or semicolons, `.tsv` with tabs, or `.txt` with spaces or commas.
     columns : str, optional
         Which columns are what; needed where there is no header.
     room : Room, optional
@@ -56,8 +57,9 @@ def read_text_table(
     elif header is not None:
         used = by_header(header, str(path), forms)
     else:
-        raise ShapeError(
-            f"{path} has no header; say which columns are what, as columns image,x1,y1,x2,y2"
+        raise ShapeError.advising(
+            f"{path} has no header",
+            "say which columns are what, as {columns:image,x1,y1,x2,y2}",
         )
     return _rows(lines if header else chain([first], lines), used, path, room or Room())
 
@@ -65,20 +67,25 @@ def read_text_table(
 def lines_of_fields(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the lines of a file that are not empty, with their numbers, in fields."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            delimiter = DELIMITERS.get(path.suffix)
-            if delimiter is None:
+        with opened_text(path, newline="") as stream:
+            if path.suffix not in DELIMITERS:
                 split = ((line.replace(",", " ").split()) for line in stream)
                 rows = ((k, row) for k, row in enumerate(split, 1) if row)
                 yield from dropwhile(_is_remark, rows)
                 return
             csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-            table = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+            header = next(stream, "")
+            delimiter = _delimiter(header, DELIMITERS[path.suffix])
+            lines = chain([header], stream)
+            table = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
             yield from ((table.line_num, row) for row in table if row)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
-    except OSError as error:
-        raise not_opened(path, error) from error
+
+
+def _delimiter(line: str, own: str) -> str:
+    """Return what is between the fields of a line: another than a format's own if that is not."""
+    return next((one for one in (own, *OTHERS) if one in line), own)
 
 
 def _is_remark(line: tuple[int, Sequence[str]]) -> bool:
@@ -105,12 +112,11 @@ def _rows(
     keys, boxes, own = KeyList(room), array("d"), IdList(room)
     for number, fields in lines:
         try:
-            boxes.extend([float(fields[column]) for column in used.box])
-            keys.add(0 if used.image is None else as_key(fields[used.image]))
-            own.add(None if used.id is None else as_key(fields[used.id]))
-        except (ValueError, IndexError) as error:
-            fact = f"it has {len(fields)} columns" if isinstance(error, IndexError) else error
-            raise SourceError(f"{path}: line {number} is not a box: {fact}") from None
+            boxes.extend(numbers_in(fields, used.box))
+            keys.add(0 if used.image is None else key_in(fields, used.image))
+            own.add(None if used.id is None else key_in(fields, used.id))
+        except ValueError as error:
+            raise SourceError(f"{path}: line {number} is not a box: {error}") from None
     return BoxRows(
         keys=keys.keys(),
         index_by=used.index_by or ("position" if used.image is None else "id"),
@@ -120,6 +126,35 @@ def _rows(
         roi_ids=own.ids(),
         says_images=used.image is not None,
     )
+
+
+def numbers_in(fields: Sequence[str], columns: Sequence[int]) -> list[float]:
+    """Return the numbers in some columns of a line.
+
+    Raises
+    ------
+    ValueError
+        If they are none, with the reason.
+    """
+    try:
+        return [float(fields[at]) for at in columns]
+    except IndexError:
+        raise ValueError(_too_short(fields)) from None
+    except ValueError:
+        at = next(at for at in columns if not _is_number(fields[at]))
+        hint = "; decimals are written with a point" * ("," in fields[at])
+        raise ValueError(f"its column {at + 1} is {fields[at]!r} and no number{hint}") from None
+
+
+def key_in(fields: Sequence[str], column: int) -> Id:
+    """Return the id in a column of a line; raise `ValueError` if there is none."""
+    if column >= len(fields):
+        raise ValueError(_too_short(fields))
+    return as_key(fields[column])
+
+
+def _too_short(fields: Sequence[str]) -> str:
+    return f"it has {len(fields)} columns"
 
 
 def as_key(text: str) -> Id:
