@@ -16,6 +16,7 @@ EXACT = ["-O3", "-g0", "-ffp-contract=off", "-fno-fast-math", "-fno-lto"]
 COMPILE = {"msvc": ["/O2", "/fp:precise", "/std:c11"], "unix": ["-std=c11", *EXACT]}
 LINK = {"msvc": [], "unix": EXACT}
 MANUAL = "share/man/man1"
+KERNEL = "lists", "vectors", "planes", "maxima", "own", "passes"  # headers of its own
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no stable ABI
 
 
@@ -77,7 +78,7 @@ def extension(name, *headers):
 
 setup(
     ext_modules=[
-        extension("kernel", "common.h", "lists.h", "vectors.h", "planes.h", "maxima.h", "passes.h"),
+        extension("kernel", "common.h", *(f"{name}.h" for name in KERNEL)),
         extension("largest", "common.h", "largest.h", "planes.h"),
         extension("turned", "common.h", "turned.h", "planes.h"),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
 from lucid.roi.forms import UPRIGHT
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import RoiAlignRotated, RoiPool
+from lucid.roi.operators import RoiAlignRotated, RoiPool, crop_channels, ps_roi_align_of
 from lucid.roi.types import Array, Floats
 
 
@@ -29,6 +29,7 @@ class Case(NamedTuple):
 
 ADAPTIVE = RoiAlign((3, 4), (0.5, 0.5), -1, False)
 ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
+APART = ps_roi_align_of((3, 4), (0.5, 0.5))
 LARGEST = RoiPool((3, 4), (0.5, 0.5))
 TURNED = RoiAlignRotated((3, 4), (0.5, 0.5), -1, True, "degrees", False)
 CASES = {
@@ -49,6 +50,8 @@ CASES = {
     "rotated limit": Case("f4", (1, 41, 30, 26), TURNED, "limit"),
     "roi_pool": Case("f4", (2, 75, 30, 26), LARGEST, "holes"),
     "roi_pool float64": Case("f8", (1, 41, 30, 26), LARGEST),
+    "ps_roi_align": Case("f4", (2, 36, 90, 78), APART, "holes"),
+    "ps_roi_align limit": Case("f8", (1, 24, 30, 26), APART, "limit"),
 }
 HASHES = {
     "float16": "5eaf723f571501a5 8b527fdfb00d19c2 8db78213fefdb0e0",
@@ -68,6 +71,8 @@ HASHES = {
     "rotated limit": "f029fd3770471eca 2170866c0e6c1165 5fc222f4bf984777",
     "roi_pool": "af7e2094e68a2572 c5f058e8408a17b5 155e437b946ac82a",
     "roi_pool float64": "a6b6672b444372ba 455f752360273ff4 155e437b946ac82a",
+    "ps_roi_align": "8cddbabf42ad788a ae1219237b2f5235 9454da58485db4d0",
+    "ps_roi_align limit": "0ce45f03a4bd6bb2 c2444fd3915f89c9 b560097a8051f697",
 }
 
 
@@ -91,7 +96,8 @@ def made(case: Case) -> tuple[Array, Floats, Array]:
         np.abs(values * 255).astype("u1") if case.dtype == "u1" else values.astype(case.dtype)
     )
     rois = table(case)
-    shape = len(rois), case.shape[1], *case.operator.output_size
+    channels = crop_channels(case.operator, case.shape[1])
+    shape = len(rois), channels, *case.operator.output_size
     gradient = numbers(3, int(np.prod(shape))).reshape(shape).astype(np.float32)
     return features, rois, gradient
 

@@ -105,6 +105,24 @@ def test_bad_taps_are_refused(arguments):
         return
 
 
+@settings(max_examples=500)
+@given(
+    st.integers(0, 8), st.integers(0, 5), st.integers(0, 5), st.integers(-2, 3),
+    st.integers(-2, 3), hnp.array_shapes(min_dims=4, max_dims=4, max_side=4),
+)  # fmt: skip
+def test_bins_of_their_own_planes_read_no_others(channels, height, width, top, left, shape):
+    """Two RoIs of two bins by one, on cells 1 and 2 along each axis."""
+    line, bins = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 0, 0, 0])
+    taps = line, bins, np.ones(5, np.int64), np.full((2, 5), 0.5), np.zeros(0), np.zeros(0)
+    lists = _kernel.lists(*taps, np.full(4, 3), np.zeros(0, np.int64), (2, 1), 0)
+    planes, crops = np.ones((height, width, channels)), np.zeros(shape)
+    try:
+        _kernel.own_crops(lists, 0, 2, planes, top, left, crops, np.arange(2), 8)
+    except ValueError:
+        return
+    np.testing.assert_array_equal(crops[0], 1)
+
+
 FLOATS = hnp.arrays(np.float64, st.integers(0, 5), elements=st.floats(-1e308, 1e308))
 GRIDS = st.tuples(
     FLOATS, FLOATS, hnp.arrays(bool, st.integers(0, 5)), INDICES, INDICES, INDICES,
@@ -124,7 +142,7 @@ def test_bad_grids_are_refused(arguments):
 
 @settings(max_examples=1000)
 @given(
-    st.sampled_from(["crops", "features", "boxes", "lay_out", "lay_back"]),
+    st.sampled_from(["crops", "own_crops", "features", "boxes", "lay_out", "lay_back"]),
     st.integers(-1, 3), st.integers(-1, 3), ARRAYS, st.integers(-3, 3), st.integers(-3, 3), ARRAYS,
     INDICES, st.sampled_from([4, 8, 3]),
 )  # fmt: skip

@@ -576,6 +576,27 @@ def test_many_large_blocks_are_worked_on_channel_by_channel(rng, monkeypatch):
     np.testing.assert_allclose(again.grad, maps.grad, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "f4", "f8", "u1"])
+@pytest.mark.parametrize("images", [2, 9])
+def test_bins_with_channels_of_their_own_have_the_bits_of_all_bins(rng, dtype, images):
+    """Whatever maps lie like; bins of many cells or few, some with holes; maps small or large."""
+    side = 50 if images == 2 else 12
+    features = (50 * rng.standard_normal((images, 24, side, side + 3))).astype(dtype)
+    if dtype != "u1":
+        features[0, ::3, 7:9, 6] = np.nan
+        features[1, 1::4, 3:9, 2:9] = np.finfo(dtype).max
+    corner = rng.uniform(-9, side, (60, 2))
+    rois = np.column_stack(
+        [np.arange(60) % images, corner, corner + rng.uniform(0, 1.2 * side, (60, 2))]
+    )
+    for maps in (features, np.asfortranarray(features)[..., ::-1], features[:, :, ::-1, 1::2]):
+        every = utils.roi_align(maps, rois, (3, 4), 0.9, aligned=True)
+        own = utils.ps_roi_align(maps, rois, (3, 4), 0.9)
+        for c, p, q in np.ndindex(own.shape[1:]):
+            plain = every[:, (c * 3 + p) * 4 + q, p, q]
+            np.testing.assert_array_equal(own[:, c, p, q], plain)
+
+
 @pytest.mark.parametrize("dtype", ["f2", ">f4", "f8", "u1"])
 def test_largest_cells_have_the_same_bits_on_both_engines(rng, dtype):
     """Some channels of a large map are worked on after the others; some boxes are nowhere."""

@@ -1,8 +1,8 @@
-"""Position-sensitive crops: bin after bin, each on its own channels."""
+"""Position-sensitive crops at once, and their gradients bin after bin on its own channels."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -28,9 +28,10 @@ class ByBin:
         self._engine = engine
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
-        """Write crops into their rows."""
-        for one in _bins(rois):
-            self._engine.pool(one.rois, crops[one.at], workers)
+        """Write crops into their rows, all bins at once."""
+        operator = cast(PositionSensitive, rois.geometry.operator)
+        geometry = replace(rois.geometry, operator=operator.base)
+        self._engine.pool(rois._replace(geometry=geometry, apart=True), crops, workers)
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features to all of the only region."""
@@ -41,7 +42,9 @@ class ByBin:
         """Return the gradient of the boxes (K, B) from that of the crops."""
         result = np.zeros((len(rois.geometry), len(rois.geometry.operator.form.columns)))
         for one in _bins(rois):
-            result += self._engine.box_gradient(one.rois, gradient[one.at], workers)
+            with np.errstate(over="ignore", invalid="ignore"):
+                result += self._engine.box_gradient(one.rois, gradient[one.at], workers)
+        result[np.isnan(result)] = np.nan  # one of them
         return result
 
     def working_bytes(

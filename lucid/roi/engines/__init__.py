@@ -32,6 +32,7 @@ class PlacedRois(NamedTuple):
     rows: Indices  # (K,) of each RoI in the crops (.., C, PH, PW), or in their gradient
     dtype: np.dtype[Any]  # to weight in
     block: tuple[int, int] = (1, 1)  # bins of which the largest is one of the crop
+    apart: bool = False  # whether bin b reads but every (PH * PW)th channel, from number b on
     values: Array | None = None  # of the features of the only region, if those are a gradient
 
     def part(self, some: Indices) -> "PlacedRois":
@@ -78,7 +79,7 @@ class Engine(Protocol):
         """Tell engines apart."""
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
-        """Write crops into their rows: bins, or the largest of each block of them.
+        """Write crops into their rows: bins, or the largest of each block, or those set apart.
 
         Raises
         ------

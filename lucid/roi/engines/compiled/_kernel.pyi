@@ -69,6 +69,18 @@ def crops(
     block: tuple[int, int] = ...,
     /,
 ) -> None: ...
+def own_crops(
+    lists: Lists,
+    first: int,
+    end: int,
+    planes: Array,
+    top: int,
+    left: int,
+    crops: Array,
+    rows: Indices,
+    itemsize: int,
+    /,
+) -> None: ...
 def features(
     lists: Lists,
     first: int,

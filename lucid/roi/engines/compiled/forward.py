@@ -10,6 +10,7 @@ import numpy as np
 
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
+from lucid.roi.engines.compiled import apart
 from lucid.roi.engines.compiled.door import (
     CASTS,
     FOR_CROPS,
@@ -33,6 +34,9 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     if not len(rois.geometry):
         return
     ready = listed(rois, FOR_CROPS, workers.space)
+    if rois.apart:
+        apart.pool(ready, crops, workers)
+        return
     alone = is_small(rois, crops)
     items = works(ready, 1 if alone else len(workers))
     with workers.in_background(partial(_write_crops, ready, crops), items, alone=alone):

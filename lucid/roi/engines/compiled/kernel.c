@@ -49,11 +49,12 @@ struct work {
     Py_buffer rows; /* int64, of each RoI in the other array, if that is of bins */
 };
 
-enum pass { CROPS, FEATURES, BOXES, OUT, BACK };
+enum pass { CROPS, FEATURES, BOXES, OWN, OUT, BACK };
 
 /* The passes for one dtype and one kind of processor. */
 struct passes {
     int (*work_on_rois)(const struct work *, enum pass, double *);
+    int (*write_own)(const struct work *);
     int (*lay_out)(const struct work *), (*lay_back)(const struct work *);
 };
 
@@ -198,17 +199,19 @@ static int fit(const struct work *work, enum pass pass) {
     const int64_t *rows = work->rows.buf;
     int32_t all[4];
     bounds(lists, work->first, work->end, all);
-    int fits = work->cells.stride[2] == 1 || size[2] < 2;
+    int fits = work->cells.stride[2] == 1 || size[2] < 2 || pass == OWN;
     fits = fits && (all[0] == all[1] || (all[0] >= work->top && all[1] - work->top <= size[0]
                                          && all[2] >= work->left && all[3] - work->left <= size[1]));
     if (pass >= OUT)
         return fits && other[0] == size[2] && other[1] == size[0] && other[2] == size[1]
             && (pass == OUT || stride[2] == 1 || other[2] < 2);
-    fits = fits && other[1] == size[2] && (stride[3] == 1 || other[3] == 1)
+    Py_ssize_t channels = pass == OWN ? size[2] / bins[0] / bins[1] : size[2];
+    fits = fits && (pass != OWN || channels * bins[0] * bins[1] == size[2]);
+    fits = fits && other[1] == channels && (stride[3] == 1 || other[3] == 1)
         && other[2] * work->block[0] == bins[0] && other[3] * work->block[1] == bins[1]
         && (stride[2] == other[3] || other[2] == 1)
         && work->rows.len == (work->end - work->first) * 8
-        && (pass == CROPS || lists->reader_at) && (pass != BOXES || (lists->slope[0] && size[2] <= STEP));
+        && (pass == CROPS || pass == OWN || lists->reader_at) && (pass != BOXES || (lists->slope[0] && size[2] <= STEP));
     for (Py_ssize_t i = 0; fits && i < work->end - work->first; i++)
         fits = rows[i] >= 0 && rows[i] < other[0];
     return fits;
@@ -229,8 +232,8 @@ static int begin(struct work *work, PyObject *args, enum pass pass, Py_ssize_t *
         if (work->block[axis] < 1 || work->block[axis] > (pass == CROPS ? MOST_BINS : 1))
             return refused("there is no such block"), 1;
     if (take(cells, &work->cells, 3, *itemsize, pass == FEATURES || pass == OUT)) return 1;
-    if (take(other, &work->other, pass < OUT ? 4 : 3, *itemsize, pass == CROPS || pass == BACK))
-        return 2;
+    int writes = pass == CROPS || pass == OWN || pass == BACK;
+    if (take(other, &work->other, pass < OUT ? 4 : 3, *itemsize, writes)) return 2;
     if (fit(work, pass)) return 3;
     return refused("arrays do not belong together"), -3;
 }
@@ -239,6 +242,7 @@ static int work_on(const struct work *work, enum pass pass, Py_ssize_t itemsize,
     const struct passes *passes = passes_of(itemsize);
     if (pass == OUT) return passes->lay_out(work);
     if (pass == BACK) return passes->lay_back(work);
+    if (pass == OWN) return passes->write_own(work);
     return passes->work_on_rois(work, pass, gradient);
 }
 
@@ -266,6 +270,7 @@ static PyObject *run(PyObject *args, enum pass pass) {
 #define PASS(name, pass) \
     static PyObject *name(PyObject *self, PyObject *args) { (void)self; return run(args, pass); }
 PASS(crops, CROPS)
+PASS(own_crops, OWN)
 PASS(features, FEATURES)
 PASS(boxes, BOXES)
 PASS(lay_out, OUT)
@@ -278,6 +283,7 @@ static PyMethodDef methods[] = {
     {"lay_out", lay_out, METH_VARARGS, "Write the cells that RoIs touch, channels side by side."},
     {"lay_back", lay_back, METH_VARARGS, "Write cells to all of a map, zeros elsewhere."},
     {"crops", crops, METH_VARARGS, "Write the crops of some RoIs, or the largest bins of blocks."},
+    {"own_crops", own_crops, METH_VARARGS, "Write crops whose bins have channels of their own."},
     {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
     {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
     {NULL, NULL, 0, NULL},

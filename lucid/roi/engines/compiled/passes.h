@@ -123,18 +123,22 @@ static TARGET void TYPED(weigh)(REAL *bins, struct TYPED(scratch) *s, const stru
     }
 }
 
+/* Return twice a value, as much of it as fits. */
+INLINE REAL TYPED(doubled)(REAL half) {
+    if (TYPED(is_finite)(half))
+        half = half > LARGEST / 2 ? LARGEST / 2 : half < -LARGEST / 2 ? -LARGEST / 2 : half;
+    return TYPED(canonical)(half * 2);
+}
+
 /* Means of the largest values may be rounded over them: weight half of them, and double what fits. */
 APART void TYPED(mend)(struct TYPED(scratch) *s, const struct work *work) {
     Py_ssize_t count = work->other.size[2] * work->other.size[3] * s->width;
     TYPED(weigh)(s->again, s, work, (REAL)0.5);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        REAL half = s->again[i];
-        if (TYPED(is_finite)(s->bins[i])) continue;
-        if (TYPED(is_finite)(half))
-            half = half > LARGEST / 2 ? LARGEST / 2 : half < -LARGEST / 2 ? -LARGEST / 2 : half;
-        s->bins[i] = TYPED(canonical)(half * 2);
-    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!TYPED(is_finite)(s->bins[i])) s->bins[i] = TYPED(doubled)(s->again[i]);
 }
+
+#include "own.h"
 
 /* The channels of a RoI's crop, or of its gradient, in the caller's array. */
 INLINE REAL *TYPED(crop_of)(const struct work *work, Py_ssize_t roi) {
@@ -297,7 +301,8 @@ static TARGET int TYPED(lay_back)(const struct work *work) {
     return 0;
 }
 
-static const struct passes TYPED(passes) = {TYPED(work_on_rois), TYPED(lay_out), TYPED(lay_back)};
+static const struct passes TYPED(passes) = {TYPED(work_on_rois), TYPED(write_own), TYPED(lay_out),
+                                            TYPED(lay_back)};
 
 #undef BYTES
 #undef REAL

@@ -74,12 +74,13 @@ def _write_crops(
 
 def _write(crops: Array, rois: PlacedRois, looks: bool, some: Indices, values: Array) -> None:
     """Write the crops of some RoIs, but those with holes bin by bin if it looks for them."""
-    crops[rois.rows[some]] = largest_of_blocks(values, rois.block)
+    made = bins_apart if rois.apart else partial(largest_of_blocks, block=rois.block)
+    crops[rois.rows[some]] = made(values)
     holes = np.flatnonzero(holes_in_crops(values)) if looks else ()
     for k in holes:
         mended = values[k].copy()
         mend_crop(mended, rois, int(some[k]))
-        crops[rois.rows[some[k]]] = largest_of_blocks(mended[None], rois.block)[0]
+        crops[rois.rows[some[k]]] = made(mended[None])[0]
 
 
 def largest_of_blocks(crops: Array, block: tuple[int, int]) -> Array:
@@ -94,6 +95,13 @@ def largest_of_blocks(crops: Array, block: tuple[int, int]) -> Array:
             np.maximum(largest, bins[(*first, slice(k, None, step))], out=largest)
         bins = largest
     return bins.transpose(0, 3, 1, 2)
+
+
+def bins_apart(crops: Array) -> Array:
+    """Return of crops (G, C * PH * PW, PH, PW) the bins that have a channel to themselves."""
+    G, channels, PH, PW = crops.shape
+    bins = crops.transpose(0, 2, 3, 1).reshape(G, PH * PW, channels // (PH * PW), PH * PW)
+    return bins.diagonal(axis1=1, axis2=3).reshape(G, -1, PH, PW)
 
 
 def weighted(batch: Batch, table: ChannelsLastTable, space: Workspace) -> Array:
