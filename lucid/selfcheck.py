@@ -32,6 +32,7 @@ ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
 APART = ps_roi_align_of((3, 4), (0.5, 0.5))
 LARGEST = RoiPool((3, 4), (0.5, 0.5))
 TURNED = RoiAlignRotated((3, 4), (0.5, 0.5), -1, True, "degrees", False)
+TURNED_MAX = RoiAlignRotated.checked((3, 4), 0.5, mode="max")
 CASES = {
     "float16": Case("f2", (2, 9, 14, 11), ADAPTIVE),
     "float32": Case("f4", (2, 75, 30, 26), ADAPTIVE),
@@ -48,6 +49,8 @@ CASES = {
     "rotated": Case("f4", (2, 75, 30, 26), TURNED),
     "rotated float64": Case("f8", (1, 41, 30, 26), TURNED, "holes"),
     "rotated limit": Case("f4", (1, 41, 30, 26), TURNED, "limit"),
+    "rotated max": Case("f4", (2, 41, 30, 26), TURNED_MAX, "holes"),
+    "rotated max float64": Case("f8", (1, 41, 30, 26), TURNED_MAX),
     "roi_pool": Case("f4", (2, 75, 30, 26), LARGEST, "holes"),
     "roi_pool float64": Case("f8", (1, 41, 30, 26), LARGEST),
     "ps_roi_align": Case("f4", (2, 36, 90, 78), APART, "holes"),
@@ -73,6 +76,8 @@ HASHES = {
     "roi_pool float64": "a6b6672b444372ba 455f752360273ff4 155e437b946ac82a",
     "ps_roi_align": "8cddbabf42ad788a ae1219237b2f5235 9454da58485db4d0",
     "ps_roi_align limit": "0ce45f03a4bd6bb2 c2444fd3915f89c9 b560097a8051f697",
+    "rotated max": "19aeccf1507e1a47 5b98274868783a97 f916f42df051069c",
+    "rotated max float64": "08efcafdee917c79 5e5eec9754d5aa26 2b4e53e6548146bf",
 }
 
 

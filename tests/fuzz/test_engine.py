@@ -161,7 +161,7 @@ def test_arrays_that_do_not_belong_together_are_refused(
 
 @settings(max_examples=1000)
 @given(
-    st.sampled_from(["crops", "features", "boxes"]),
+    st.sampled_from(["crops", "maxima", "features", "boxes"]),
     st.lists(FLOATS, min_size=4, max_size=4), hnp.arrays(bool, st.integers(0, 5)),
     st.lists(INDICES, min_size=5, max_size=5),
     st.tuples(st.integers(-1, 3), st.integers(-1, 3)), ARRAYS, ARRAYS, st.sampled_from([4, 8, 3]),
@@ -172,7 +172,7 @@ def test_turned_grids_and_arrays_that_do_not_belong_together_are_refused(
     (centre, start, length, turn), (samples, sizes, base, pitch, rows) = floats, whole
     grids = centre, start, length, fixed, samples, turn, sizes, base, pitch
     try:
-        getattr(_turned, name)(*grids, pooled, cells, other, rows, size)
+        getattr(_turned, name)(*grids, pooled, cells, other, rows, size, False)
     except (ValueError, TypeError):
         return
 
@@ -182,7 +182,7 @@ NUMBERS = st.one_of(st.floats(), st.floats(-9, 9))
 
 @settings(max_examples=1000)
 @given(
-    st.sampled_from(["crops", "features", "boxes"]),
+    st.sampled_from(["crops", "maxima", "features", "boxes"]),
     st.lists(NUMBERS, min_size=8, max_size=8),
     st.lists(st.integers(0, 9), min_size=2, max_size=2),
     st.lists(st.integers(1, 9), min_size=2, max_size=2),
@@ -195,7 +195,7 @@ def test_no_cell_beyond_the_table_is_read(name, numbers, samples, sizes, base, p
     table, bins = np.ones((cells, 3)), np.ones((1, 3, 2, 2))
     places, first = (np.array([base]), np.array([pitch])), np.zeros(1, np.int64)
     try:
-        getattr(_turned, name)(*grids, *places, (2, 2), table, bins, first, 8)
+        getattr(_turned, name)(*grids, *places, (2, 2), table, bins, first, 8, True)
     except ValueError:
         return
 

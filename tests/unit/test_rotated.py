@@ -229,3 +229,26 @@ def test_engines_agree_on_random_boxes(rng):
     set_engine("auto")
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5 * max(1, np.abs(one).max()))
+
+
+@pytest.mark.parametrize("dtype", [">f4", "f8", "u1"])
+@pytest.mark.parametrize("outside", ["zero", "renormalize"])
+def test_largest_samples_have_the_same_bits_on_both_engines(rng, dtype, outside):
+    """Bins of more samples than are listed at once, too; some boxes are nowhere."""
+    pytest.importorskip("lucid.roi.engines.compiled._turned")
+    features = (50 * rng.standard_normal((2, 21, 40, 41))).astype(dtype)
+    if dtype != "u1":
+        features[0, ::3, 7:20, 9] = np.nan
+        features[1, 1::3, 11, 12:15] = -np.inf
+    rois = np.column_stack([
+        np.arange(20) % 2, rng.uniform(-9, 49, (20, 2)), rng.uniform(0, 40, (20, 2)) ** 1.2,
+        rng.uniform(-400, 400, 20),
+    ])  # fmt: skip
+    for ratio in (-1, 2):
+        found = []
+        for engine in ("numpy", "compiled"):
+            set_engine(engine)
+            options = {"mode": "max", "outside": outside}
+            found.append(roi_align_rotated(features, rois, (2, 3), 0.9, ratio, **options))
+        set_engine("auto")
+        np.testing.assert_array_equal(*found)

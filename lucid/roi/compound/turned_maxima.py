@@ -1,4 +1,4 @@
-"""The largest samples on turned grids: those in range are listed and read, whichever engine.
+"""The largest samples on turned grids; for gradients they are listed and read, whichever engine.
 
 A gradient goes to the sample that won. One out of range is 0 and takes part, unless it is said
 not to; of equal ones the first wins, row by row.
@@ -15,13 +15,13 @@ from lucid.roi.engines import PlacedRois, WorkingBytes
 from lucid.roi.engines.numpy import turned
 from lucid.roi.engines.numpy.channels_last import from_channels_last
 from lucid.roi.engines.numpy.turned import Part, Ready, bilinear
+from lucid.roi.engines.numpy.turned_maxima import READ_BYTES, Sorted, channels_of, read, samples_of
 from lucid.roi.geometry import Operator
 from lucid.roi.operators import RotatedMax
-from lucid.roi.turned_samples import LISTED_SAMPLES, Frame, Samples, listed
+from lucid.roi.turned_samples import Samples, listed
 from lucid.roi.types import Array, Floats, Ints
 from lucid.roi.workers import Workers
 
-READ_BYTES = 4 << 20  # of samples at once, or those of a channel
 NONE = -1  # the cut of a bin that no sample in range has won
 
 
@@ -43,42 +43,16 @@ class Winners(NamedTuple):
         return cls(np.full((bins, channels), -np.inf, dtype), cut, sample, place, seen, gap)
 
 
-class Sorted(NamedTuple):
-    """Samples bin by bin, in each of which they keep their order."""
-
-    order: Ints
-    bins: Ints  # those that have any
-    first: Ints  # of each, in that order
-    number: Ints  # of samples of each
-    rank: Floats  # in that order, how many samples of its bin are before each, in range or not
-
-    @classmethod
-    def of(cls, ready: Ready, frame: Frame, samples: Samples) -> "Sorted":
-        """Return the order of samples."""
-        numbers = ready.numbers(samples)
-        order = np.argsort(numbers, kind="stable")
-        bins, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
-        each = frame.grids.samples[:, samples.roi]
-        down, across = np.floor((samples.along - samples.bin) * each)
-        return cls(order, bins, first, count, (down * each[1] + across)[order])
-
-    def places(self) -> Ints:
-        """Return the number of each sample among those of its bin, in the order of bins."""
-        found: Ints = np.arange(len(self.order)) - np.repeat(self.first, self.number)
-        return found
-
-
 class TurnedMaxima:
-    """An engine for maxima on turned grids; an engine for weights is not asked for any."""
+    """An engine for maxima on turned grids; crops are made by a part of each engine."""
 
     def __init__(self, engine: Any) -> None:
-        self._turned = engine.turned
+        self._maxima = engine.turned_maxima
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
         """Write crops into their rows."""
         if len(rois.geometry):
-            ready = turned.laid_out(rois, workers)
-            workers.each(partial(_write_crops, ready, crops), ready.parts())
+            self._maxima.pool(rois, _renormalizes(rois), crops, workers)
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features to all of the only region."""
@@ -95,6 +69,7 @@ class TurnedMaxima:
         result = np.zeros((len(rois.rows), 5))
         ready = turned.laid_out(rois, workers)
         workers.each(partial(_write_boxes, ready, gradient, result), ready.parts())
+        result[np.isnan(result)] = np.nan  # one of them
         return result * rois.geometry.turned_operator.units
 
     def working_bytes(
@@ -103,6 +78,11 @@ class TurnedMaxima:
         """Return what is held for RoIs on a map, or a part of one, of `size` cells."""
         plain = turned.working_bytes(cast(RotatedMax, operator), channels, size, dtype)
         return plain._replace(weights=plain.weights + 8 * READ_BYTES)
+
+
+def _renormalizes(rois: PlacedRois) -> bool:
+    """Return whether samples out of range do not take part."""
+    return cast(RotatedMax, rois.geometry.operator).renormalize
 
 
 class Won(NamedTuple):
@@ -120,52 +100,6 @@ def _values(rois: PlacedRois, workers: Workers[Any]) -> Ready:
     return ready._replace(table=ready.table._replace(cells=ready.table.cells.copy()))
 
 
-def _write_crops(ready: Ready, crops: Array, _: Any, part: Part) -> None:
-    """Write the crops of some RoIs."""
-    rows = ready.rois.rows[part[0]]
-    values = np.concatenate([_largest(ready, part, some) for some in _channels(ready)], 1)
-    shape = len(rows), *ready.rois.geometry.pooled, crops.shape[1]
-    with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
-        crops[rows] = values.reshape(shape).transpose(0, 3, 1, 2)
-
-
-def _channels(ready: Ready) -> Iterator[slice]:
-    """Yield channels, as many as the samples of a part may take."""
-    channels = ready.table.cells.shape[1]
-    step = max(READ_BYTES // (LISTED_SAMPLES * ready.rois.dtype.itemsize), 1)
-    for start in range(0, channels, step):
-        yield slice(start, min(start + step, channels))
-
-
-def _largest(ready: Ready, part: Part, channels: slice) -> Array:
-    """Return the values of the largest samples alone, (bins, C), which is less work."""
-    (some, cuts), frame = part, ready.frame(part[0])
-    every = _samples(ready, frame)
-    values = np.full((len(every), channels.stop - channels.start), -np.inf, ready.rois.dtype)
-    seen = np.zeros(len(every))
-    for samples in (listed(frame, lines) for lines in cuts):
-        by_bin = Sorted.of(ready, frame, samples)
-        if len(bins := by_bin.bins):
-            read = _read(ready, samples, by_bin.order, some, channels)
-            largest = np.maximum.reduceat(read, by_bin.first, axis=0)
-            values[bins] = np.maximum(values[bins], largest)
-            seen[bins] += by_bin.number
-    if not _renormalizes(ready):
-        np.maximum(values, 0, out=values, where=(seen < every)[:, None])
-    values[seen == 0] = 0
-    return values
-
-
-def _samples(ready: Ready, frame: Frame) -> Floats:
-    """Return how many samples each bin of a frame has, in range or not."""
-    return np.repeat(frame.grids.samples.astype(np.float64).prod(axis=0), ready.bins)
-
-
-def _renormalizes(ready: Ready) -> bool:
-    """Return whether samples out of range do not take part."""
-    return cast(RotatedMax, ready.rois.geometry.operator).renormalize
-
-
 def _winners(ready: Ready, part: Part, channels: slice) -> Winners:
     """Return the largest samples of the bins of some RoIs."""
     some, cuts = part
@@ -176,20 +110,9 @@ def _winners(ready: Ready, part: Part, channels: slice) -> Winners:
         samples = listed(frame, lines)
         by_bin = Sorted.of(ready, frame, samples)
         if len(by_bin.bins):
-            _take(found, cut, _read(ready, samples, by_bin.order, some, channels), by_bin)
-    _take_zeros(found, _samples(ready, frame), _renormalizes(ready))
+            _take(found, cut, read(ready, samples, by_bin.order, some, channels), by_bin)
+    _take_zeros(found, samples_of(ready, frame), _renormalizes(ready.rois))
     return found
-
-
-def _read(ready: Ready, samples: Samples, order: Ints, some: slice, channels: slice) -> Array:
-    """Return the values of samples in some order, (n, C)."""
-    weights = bilinear(samples).reshape(4, -1, 1)[:, order].astype(ready.rois.dtype)
-    cells, table = ready.cells(samples, some).reshape(4, -1), ready.table.cells[:, channels]
-    cells, values = cells[:, order], np.zeros((len(order), table.shape[1]), table.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for weight, cell in zip(weights, cells, strict=True):
-            values += weight * table[cell]
-    return values
 
 
 def _take(found: Winners, cut: int, values: Array, by_bin: Sorted) -> None:
@@ -225,7 +148,7 @@ def _won(ready: Ready, part: Part) -> Iterator[Won]:
     """Yield the samples of some RoIs that have won, some channels and a cut at a time."""
     some, cuts = part
     frame = ready.frame(some)
-    for channels in _channels(ready):
+    for channels in channels_of(ready):
         winners = _winners(ready, part, channels)
         for cut, lines in enumerate(cuts):
             own, channel = np.nonzero(winners.cut == cut)

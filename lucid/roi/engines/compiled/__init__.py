@@ -1,8 +1,16 @@
 """The engine in C: the same bits on any machine. Importing it fails where it was not built."""
 
-from lucid.roi.engines.compiled import largest, turned
+from lucid.roi.engines.compiled import largest, turned, turned_maxima
 from lucid.roi.engines.compiled.backward import box_gradient, pool_adjoint
 from lucid.roi.engines.compiled.forward import pool
 from lucid.roi.engines.compiled.memory import working_bytes
 
-__all__ = ["box_gradient", "largest", "pool", "pool_adjoint", "turned", "working_bytes"]
+__all__ = [
+    "box_gradient",
+    "largest",
+    "pool",
+    "pool_adjoint",
+    "turned",
+    "turned_maxima",
+    "working_bytes",
+]

@@ -20,6 +20,24 @@ def crops(
     itemsize: int,
     /,
 ) -> None: ...
+def maxima(
+    centre: Floats,
+    start: Floats,
+    bin: Floats,  # noqa: A002
+    min_extent: Bools,
+    samples: Ints,
+    turn: Floats,
+    sizes: Ints,
+    base: Ints,
+    pitch: Ints,
+    pooled: tuple[int, int],
+    cells: Array,
+    crops: Array,
+    rows: Indices,
+    itemsize: int,
+    renormalize: bool,
+    /,
+) -> None: ...
 def features(
     centre: Floats,
     start: Floats,

@@ -6,6 +6,7 @@
 
    - crop: sample after sample of a bin, row by row, and of each its four cells; as many samples as
      are listed at once, then their sums;
+   - maximum: the four cells of each sample; of equal samples the first;
    - gradient of features: RoI after RoI, bin after bin, sample after sample;
    - gradient of boxes: the same, channel i of a scalar product in lane i % LANES.
 
@@ -196,13 +197,14 @@ INLINE int list_more(const struct roi *roi, struct walk *walk, struct sample *ou
     return count;
 }
 
-enum pass { CROPS, FEATURES, BOXES };
+enum pass { CROPS, MAXIMA, FEATURES, BOXES };
 
 /* What is worked on. */
 struct work {
     struct grids grids;
     struct array cells, bins; /* (cells, channels); (rows, channels, PH, PW) */
     const int64_t *rows;      /* of each RoI among the bins */
+    int renormalize;          /* whether samples out of range do not take part in maxima */
 };
 
 #define REAL float
@@ -279,13 +281,13 @@ static PyObject *run(PyObject *args, enum pass pass) {
     Py_buffer at[10]; /* the arrays of grids, and rows */
     PyObject *cells, *bins, *result = NULL;
     Py_ssize_t itemsize;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*(nn)OOy*n", at, at + 1, at + 2, at + 3, at + 4,
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*(nn)OOy*n|p", at, at + 1, at + 2, at + 3, at + 4,
                           at + 5, at + 6, at + 7, at + 8, work.grids.bins, work.grids.bins + 1,
-                          &cells, &bins, at + 9, &itemsize))
+                          &cells, &bins, at + 9, &itemsize, &work.renormalize))
         return NULL;
     if (itemsize != 4 && itemsize != 8) refused("there is no such dtype");
     else if (!take(cells, &work.cells, 2, itemsize, pass == FEATURES)) {
-        if (!take(bins, &work.bins, 4, itemsize, pass == CROPS)) {
+        if (!take(bins, &work.bins, 4, itemsize, pass <= MAXIMA)) {
             work.grids.cells = work.cells.size[0], work.rows = at[9].buf;
             if (grids_fit(&work.grids, at) && arrays_fit(&work, at + 9))
                 result = result_of(&work, pass, itemsize == 8);
@@ -325,12 +327,14 @@ static PyObject *lay_out(PyObject *self, PyObject *args) {
 #define PASS(name, pass) \
     static PyObject *name(PyObject *self, PyObject *args) { (void)self; return run(args, pass); }
 PASS(crops, CROPS)
+PASS(maxima, MAXIMA)
 PASS(features, FEATURES)
 PASS(boxes, BOXES)
 
 static PyMethodDef methods[] = {
     {"lay_out", lay_out, METH_VARARGS, "Write planes to cells, channels side by side."},
     {"crops", crops, METH_VARARGS, "Write the crops of RoIs."},
+    {"maxima", maxima, METH_VARARGS, "Write the largest samples of the bins of some RoIs."},
     {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
     {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
     {NULL, NULL, 0, NULL},

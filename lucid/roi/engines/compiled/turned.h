@@ -155,6 +155,8 @@ INLINE int TYPED(write_bin)(REAL *out, const struct work *work, const struct roi
     return failed;
 }
 
+#include "turned_maxima.h"
+
 /* Add what a sample brings to the gradient of its box. */
 INLINE void TYPED(add_box)(double out[COLUMNS], const struct work *work, const struct roi *roi,
                            const struct sample *sample, const REAL *values, Py_ssize_t channels) {
@@ -200,14 +202,15 @@ INLINE int TYPED(work_on_roi)(const struct work *work, enum pass pass, Py_ssize_
     int failed = 0;
     for (Py_ssize_t first = 0; first < area && !failed; first += TILE) {
         Py_ssize_t count = area - first < TILE ? area - first : TILE;
-        if (pass != CROPS) TYPED(turn)(s->bins, s->width, crop + first, plane, s->channels, count);
+        if (pass > MAXIMA) TYPED(turn)(s->bins, s->width, crop + first, plane, s->channels, count);
         for (Py_ssize_t b = 0; b < count && !failed; b++) {
             Py_ssize_t p = (first + b) / columns, q = (first + b) % columns;
             REAL *bin = s->bins + b * s->width;
             failed = pass == CROPS ? TYPED(write_bin)(bin, work, &roi, s, p, q, share)
+                : pass == MAXIMA   ? TYPED(write_largest)(bin, work, &roi, s, p, q)
                                    : TYPED(pull_bin)(bin, work, &roi, s, p, q, share, gradient);
         }
-        if (pass == CROPS) TYPED(turn)(crop + first, plane, s->bins, s->width, count, s->channels);
+        if (pass <= MAXIMA) TYPED(turn)(crop + first, plane, s->bins, s->width, count, s->channels);
     }
     for (int column = 0; gradient && column < COLUMNS; column++)
         gradient[column] = share > 0 && share <= 1 ? gradient[column] * share : 0;

@@ -61,9 +61,17 @@ class Ready(NamedTuple):
 
 def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     """Write crops into their rows; see `lucid.roi.engines.Engine`."""
+    write_crops(kernel.crops, rois, crops, workers)
+
+
+def write_crops(
+    function: Callable[..., Any], rois: PlacedRois, crops: Array, workers: Workers[Workspace]
+) -> None:
+    """Write crops into their rows, as a function of the C file makes them."""
     if len(rois.geometry):
         ready, alone = laid_out(rois, workers), _is_small(rois, crops)
-        with workers.in_background(partial(_write_crops, ready, crops), ready.some(), alone=alone):
+        work = partial(_write_crops, function, ready, crops)
+        with workers.in_background(work, ready.some(), alone=alone):
             pass
 
 
@@ -90,16 +98,18 @@ def _is_small(rois: PlacedRois, crops: Array) -> bool:
     return len(rois.rows) * crops[:1].size < SMALL_VALUES
 
 
-def _write_crops(ready: Ready, crops: Array, space: Workspace, some: slice) -> None:
+def _write_crops(
+    function: Callable[..., Any], ready: Ready, crops: Array, _: Workspace, some: slice
+) -> None:
     """Write some crops; those of another dtype or layout are made first, a few at a time."""
     if ready.fits(crops):
-        ready.apply(kernel.crops, some, ready.table.cells, crops, ready.rois.rows[some])
+        ready.apply(function, some, ready.table.cells, crops, ready.rois.rows[some])
         return
     step = max(CROP_VALUES // max(crops[:1].size, 1), 1)
     for first in range(some.start, some.stop, step):
         few = slice(first, min(first + step, some.stop))
         made = np.empty((few.stop - few.start, *crops.shape[1:]), ready.rois.dtype)
-        ready.apply(kernel.crops, few, ready.table.cells, made, np.arange(len(made)))
+        ready.apply(function, few, ready.table.cells, made, np.arange(len(made)))
         with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
             crops[ready.rois.rows[few]] = made
 
