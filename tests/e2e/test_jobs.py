@@ -1,6 +1,7 @@
 """A run on several processes: the same bytes, the same errors, and nothing lost."""
 
 import errno
+import io
 import os
 import signal
 import subprocess
@@ -304,9 +305,9 @@ def test_a_process_that_cannot_be_started_is_an_error_that_says_so(files, monkey
 
 
 @pytest.mark.usefixtures("helpers_are_threads")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("jobs", "output"), [(1, "c.npy"), (2, "c.npy"), (1, "-")])
 def test_a_shuffled_table_is_read_three_times_however_many_maps_it_is_of(
-    tmp_path, monkeypatch, rng, tuned, jobs
+    tmp_path, monkeypatch, rng, tuned, jobs, output
 ):
     """To survey it, to find the largest box perhaps, and to put its RoIs together once."""
     monkeypatch.chdir(tmp_path)
@@ -324,7 +325,10 @@ def test_a_shuffled_table_is_read_three_times_however_many_maps_it_is_of(
         return examined(source, start, stop)
 
     monkeypatch.setattr(RoiSource, "examined", counted)
-    lucid.extract("f.npy", rois, "c.npy", **options, jobs=jobs)
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream))
+    lucid.extract("f.npy", rois, output, **options, jobs=jobs)
     assert sum(read) <= 3 * len(rois)
-    assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
+    crops = stream.getvalue() if output == "-" else Path(output).read_bytes()
+    assert crops == Path("whole.npy").read_bytes()
     assert not list(Path().glob("c.npy.*"))

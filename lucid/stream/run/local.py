@@ -12,7 +12,7 @@ from lucid.stream.run.ahead import ahead
 from lucid.stream.run.work import crops_of
 from lucid.stream.types import Done
 from lucid.stream.write.pending import put_together, tasks_of
-from lucid.stream.write.sinks import FileSink, Sink
+from lucid.stream.write.sinks import Sink
 
 
 def rows_written(plan: Plan, sink: Sink) -> Generator[Done, None, None]:
@@ -28,7 +28,7 @@ def rows_written(plan: Plan, sink: Sink) -> Generator[Done, None, None]:
 @contextmanager
 def _selections(plan: Plan, sink: Sink) -> Iterator[Iterator[Selection]]:
     """Yield what selects all RoIs of a run, from a file of them if the table is out of order."""
-    if not isinstance(sink, FileSink) or not is_scattered(plan):
+    if not is_scattered(plan):
         yield all_selections(plan)
         return
     ranges, tasks = tasks_of(plan, [Cut(range(len(plan.survey.counts)))])

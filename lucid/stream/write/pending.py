@@ -7,13 +7,12 @@ needs no file of boxes.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,8 @@ from lucid.stream.plan.partition import Cut
 from lucid.stream.plan.plan import Plan
 from lucid.stream.plan.survey import Selection, pending
 from lucid.stream.types import Array, Rows
-from lucid.stream.write import disk
-from lucid.stream.write.sinks import FileSink
+from lucid.stream.write import disk, temporary
+from lucid.stream.write.sinks import FileSink, Sink
 
 Span = tuple[int, int]  # of entries of the file
 AT_ONCE = 1 << 16  # of which only the rows are wanted
@@ -42,22 +41,18 @@ class Task(NamedTuple):
 class PendingRois(NamedTuple):
     """A file of RoIs that are to be done."""
 
-    path: Path
+    table: Path | int  # an open file is of this process alone
     columns: int  # of a box
 
     @classmethod
-    def written(cls, path: Path, plan: Plan, ranges: Sequence[range]) -> PendingRois:
+    def written(cls, table: Path | int, plan: Plan, ranges: Sequence[range]) -> PendingRois:
         """Write the RoIs that a plan has to do, those of each range of images together."""
-        disk.remove(path)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            firsts = np.array([images.start for images in ranges], np.int64)
-            at = _before(plan.survey.counts)[firsts]
-            for rows, table in _pieces(plan):
-                _append(file, rows, table, firsts, at)
-        finally:
-            os.close(file)
-        return cls(path.absolute(), len(plan.job.rois.box_form.columns))
+        firsts = np.array([images.start for images in ranges], np.int64)
+        at = _before(plan.survey.counts)[firsts]
+        with _opened(table, "xb" if isinstance(table, Path) else "wb") as file:
+            for rows, some in _pieces(plan):
+                _append(file.fileno(), rows, some, firsts, at)
+        return cls(table, len(plan.job.rois.box_form.columns))
 
     def rows(self, task: Task) -> Iterator[Rows]:
         """Yield the rows of a task, some at a time, which ascend."""
@@ -79,24 +74,30 @@ class PendingRois(NamedTuple):
         entry = _entry(self.columns)
         start, stop = (each * entry.itemsize for each in span)
         try:
-            file = os.open(self.path, os.O_RDONLY)
+            with _opened(self.table, "rb") as file:
+                return np.frombuffer(disk.read_all(file.fileno(), stop - start, start), entry)
         except FileNotFoundError as error:
-            raise SinkError(f"{self.path}: the run that this task is of has ended") from error
-        try:
-            return np.frombuffer(disk.read_all(file, stop - start, start), entry)
-        finally:
-            os.close(file)
+            raise SinkError(f"{self.table}: the run that this task is of has ended") from error
+
+
+def _opened(table: Path | int, mode: str) -> IO[bytes]:
+    return open(table, mode, 0, closefd=isinstance(table, Path))
 
 
 @contextmanager
-def put_together(plan: Plan, ranges: Sequence[range], sink: FileSink) -> Iterator[PendingRois]:
+def put_together(plan: Plan, ranges: Sequence[range], sink: Sink) -> Iterator[PendingRois]:
     """Put the RoIs that are to be done in a file for a while, those of each range together."""
-    with sink.errors():
-        rois = PendingRois.written(sink.table, plan, ranges)
-    try:
+    home = sink if isinstance(sink, FileSink) else temporary
+    with ExitStack() as stack:
+        with home.errors():
+            table = stack.enter_context(home.table())
+            rois = PendingRois.written(table, plan, ranges)
         yield rois
-    finally:
-        disk.remove(sink.table)
+
+
+def pending_bytes(plan: Plan) -> int:
+    """Return the size of the file in which RoIs are put together."""
+    return int(plan.survey.counts.sum()) * _entry(len(plan.job.rois.box_form.columns)).itemsize
 
 
 def tasks_of(plan: Plan, cuts: Sequence[Cut]) -> tuple[list[range], list[Task]]:
@@ -173,8 +174,8 @@ def _append(file: int, rows: Rows, table: RoiTable, firsts: Array, at: Array) ->
     entries["image"] = table.batch_index[order]
     entries["box"] = table.boxes[order]
     owner = owner[order]
-    breaks = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(rows)]
-    for start, stop in pairwise(breaks):
+    starts = np.flatnonzero(np.diff(owner, prepend=-1)).tolist()
+    for start, stop in pairwise([*starts, len(rows)]):
         place = int(at[owner[start]])
         disk.write_all(file, entries[start:stop].view(np.uint8).data, place * entries.itemsize)
         at[owner[start]] += stop - start

@@ -32,12 +32,7 @@ class ShardSink(FileSink):
     def __init__(self, output: Output, start: JournalState, shard: tuple[int, int]) -> None:
         super().__init__(output, start)
         self._own = shard_paths(self._path, *shard)
-        self._number, self._layout = shard[0], ""
-
-    @property
-    def table(self) -> Path:
-        """Where a table of the RoIs that are to be done may stand, for as long as the run goes."""
-        return self._own.table.absolute()
+        self._number, self._layout, self._table = shard[0], "", self._own.table
 
     def _locked(self) -> Journal | None:
         """Lay out what is common, if nobody has, and return the journal; None if all is done."""

@@ -87,6 +87,7 @@ class FileSink:
         self._names = sidecar_paths(self._path)
         self.place = Place(self._path)  # where other processes may write rows, once it is open
         self._filled = self._names.rows if output.packs else self._names.part
+        self._table = self._names.table
         self._journal: Journal | None = None
         self._rows: OpenRows | None = None
         self.kept = False  # whether the run ended with something that another can go on with
@@ -167,10 +168,15 @@ class FileSink:
             raise SinkError(f"{self._path} is not open")
         return self._journal.run
 
-    @property
-    def table(self) -> Path:
-        """Where a table of the RoIs that are to be done may stand, for as long as the run goes."""
-        return self._names.table.absolute()
+    @contextmanager
+    def table(self) -> Iterator[Path]:
+        """Lend the name of a file where RoIs that are to be done may stand."""
+        path = self._table.absolute()
+        disk.remove(path)
+        try:
+            yield path
+        finally:
+            disk.remove(path)
 
     def border_before(self, row: int) -> int:
         """Return the last row, up to this one, with which a page or a file of the rows begins."""

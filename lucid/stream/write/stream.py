@@ -12,6 +12,7 @@ import numpy as np
 from lucid.errors import SinkError
 from lucid.stream.row_set import RowSet
 from lucid.stream.types import Array, Rows
+from lucid.stream.write import temporary
 from lucid.stream.write.layout import Layout
 from lucid.stream.write.npy import write_npy_header
 from lucid.stream.write.rows import write_rows
@@ -48,12 +49,10 @@ class StreamSink:
 
     def _keep(self, rows: Rows, crops: Array) -> None:
         """Put rows aside until it is their turn."""
-        try:
+        with temporary.errors():
             if self._early is None:
                 self._early = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
             write_rows(self._early.fileno(), 0, rows, crops)
-        except OSError as error:
-            raise SinkError(f"rows that wait for their turn cannot be kept: {error}") from error
 
     def _forward(self) -> None:
         """Send the rows whose turn it is now."""
