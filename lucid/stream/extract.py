@@ -20,8 +20,9 @@ from lucid.stream.options import Options, documented
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
+from lucid.stream.plan.partition import is_scattered
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
-from lucid.stream.plan.shares import leave_to_others, share_of
+from lucid.stream.plan.shares import survey_of_shard
 from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
@@ -37,10 +38,11 @@ from lucid.stream.write.inputs_kept import keep_inputs
 from lucid.stream.write.journal_file import JournalState
 from lucid.stream.write.layout import Layout, Output, path_of
 from lucid.stream.write.outputs import output_of
+from lucid.stream.write.pending import pending_bytes
 from lucid.stream.write.shard_sink import ShardSink
 from lucid.stream.write.sinks import FileSink, Sink
 from lucid.stream.write.stream import StreamSink
-from lucid.stream.write.unfinished import resume_state
+from lucid.stream.write.unfinished import require_space, resume_state
 
 Array = NDArray[Any]
 
@@ -171,16 +173,15 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])
         start = _start(job, output, settings, known)
         sent = RowSet(job.rois.rois) if output is None else None
-        found = _survey(job, settings, start, sent)
-        if settings.shard and output:
-            share = share_of(settings.shard, found, output.border_rows)
-            leave_to_others(job.rois, found, share)
+        found = _survey(job, settings, start, sent, output)
         plan = _plan(job, found, settings, output.packing_bytes if output else 0, executor)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
         if sent is not None:
             sink = StreamSink(layout, sent)
         elif output is not None and start is not None:
+            is_apart = executor is not None or plan.jobs > 1 or is_scattered(plan)
+            require_space(output, pending_bytes(plan) if is_apart else 0)
             sink = _file_sink(output, start, settings)
         return Extraction(plan, report, sink, settings, opened.pop_all(), executor)
 
@@ -205,13 +206,20 @@ def _plan(
 
 
 def _survey(
-    job: Job, settings: Settings, start: JournalState | None, zeros: RowSet | None
+    job: Job,
+    settings: Settings,
+    start: JournalState | None,
+    zeros: RowSet | None,
+    output: Output | None,
 ) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
     table = job.rois
     done = RowSet.all_but(table.rois) if start is None else start.done
     coverage = Coverage(placement_of(job, settings), table.named.warnings)
-    found = survey(table, done, coverage, zeros)
+    if settings.shard and output is not None:
+        found = survey_of_shard(settings.shard, table, done, coverage, output.border_rows)
+    else:
+        found = survey(table, done, coverage, zeros)
     require_batch_index(found.report, table)
     if settings.unmatched == "zero" and table.named.unmatched:
         found.report.forgive("no such image")  # positions that were ids are all of images

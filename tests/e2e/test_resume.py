@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -338,11 +339,15 @@ def test_rows_are_on_the_disk_before_a_resumed_run_says_so(files, monkeypatch):
     assert seen[:3] == [(marks, False), (part, False), (marks, True)]
 
 
-def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch):
-    usage = type("Usage", (), {"free": 1000})
+@pytest.mark.parametrize(
+    ("free", "jobs", "needed"), [(1000, 1, "7.3e-05"), (74_000, 2, "7.59e-05")]
+)
+def test_a_full_disk_is_seen_before_the_run_starts(files, monkeypatch, free, jobs, needed):
+    """On several processes, RoIs stand beside the output while they are done."""
+    usage = SimpleNamespace(free=free)
     monkeypatch.setattr(unfinished.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(SinkError, match="c.h5 cannot be written: it needs 7.3e-05 GB more"):
-        lucid.extract("f.h5", "r.npy", "c.h5")
+    with pytest.raises(SinkError, match=f"c.h5 cannot be written: it needs {needed} GB more"):
+        lucid.extract("f.h5", "r.npy", "c.h5", jobs=jobs)
     assert not list(files.path.glob("c.h5*"))
 
 

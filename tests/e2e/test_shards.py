@@ -11,6 +11,8 @@ from command import run_here
 import lucid
 from lucid import SinkError
 from lucid.errors import OutputExistsError
+from lucid.stream.plan import shares
+from lucid.stream.read.rois import RoiSource
 from lucid.stream.write.shards import Progress
 
 
@@ -64,10 +66,15 @@ def test_shards_in_any_order_make_the_output_of_one_run(whole, output, options, 
     assert bytes_of(output) == expected
 
 
-@pytest.mark.parametrize("is_sorted", [False, True])
-def test_each_row_is_written_by_one_shard(files, whole, rng, is_sorted):
-    rois = np.concatenate([files.rois] * 30)
+@pytest.mark.parametrize("order", ["any", "sorted", "sorted in a sample"])
+def test_each_row_is_written_by_one_shard(files, whole, rng, monkeypatch, order):
+    monkeypatch.setattr(shares, "SAMPLES", 10)
+    monkeypatch.setattr(shares, "SAMPLE_ROWS", 20)
+    rois, is_sorted = np.concatenate([files.rois] * 30), order != "any"
     rois[:, 0] = np.sort(rng.integers(0, 5, len(rois))) if is_sorted else rois[:, 0]
+    if order == "sorted in a sample":
+        rois[30:150] = rois[150:30:-1]
+        rois[900:910, 0] = 0
     rois[[7, 70], 1:3] = np.nan
     expected = whole("c.npy", rois=rois, invalid="zero")
     told = []
@@ -79,6 +86,35 @@ def test_each_row_is_written_by_one_shard(files, whole, rng, is_sorted):
     assert sum(told) == len(rois) - 2
     assert min(told) > (len(rois) / 4 if is_sorted else 0)
     assert bytes_of("c.npy") == expected
+
+
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_a_shard_reads_no_rows_of_others_where_that_can_be(
+    tmp_path, monkeypatch, rng, tuned, is_sorted
+):
+    """Of a table in any order, all rows twice; a page of the output has 1024 of its rows."""
+    monkeypatch.chdir(tmp_path)
+    tuned(slice_rows=500)
+    monkeypatch.setattr(shares, "SAMPLE_ROWS", 10)
+    rois = np.zeros((8000, 5), np.float32)
+    rois[:, 0], rois[:, 3:] = rng.integers(0, 50, len(rois)), 2
+    rois[:, 0] = np.sort(rois[:, 0]) if is_sorted else rois[:, 0]
+    np.save("f.npy", rng.standard_normal((50, 1, 4, 4), np.float32))
+    np.save("r.npy", rois)
+    read, examined = [], RoiSource.examined
+
+    def counted(source, start, stop):
+        read.append(stop - start)
+        return examined(source, start, stop)
+
+    monkeypatch.setattr(RoiSource, "examined", counted)
+    for number in (1, 2, 3, 4):
+        read.clear()
+        lucid.extract("f.npy", "r.npy", "c.npy", output_size=1, shard=(number, 4))
+        own = len(rois) / 4 + 1024 if is_sorted else len(rois)
+        assert sum(read) <= 2 * own + shares.SAMPLES * 10
+    lucid.extract("f.npy", "r.npy", "whole.npy", output_size=1)
+    assert bytes_of("c.npy") == bytes_of("whole.npy")
 
 
 def test_more_shards_than_images_or_rows(files, whole):

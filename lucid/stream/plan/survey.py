@@ -24,20 +24,6 @@ class TableSlice(NamedTuple):
     last_image: int
 
 
-class Share(NamedTuple):
-    """The RoIs of a shard: those of some rows that are of some images."""
-
-    rows: range
-    images: range
-
-    def holds(self, start: int, table: RoiTable) -> Bools:
-        """Return which rows of a slice of the table belong to it."""
-        rows = np.arange(start, start + len(table))
-        mine: Bools = (rows >= self.rows.start) & (rows < self.rows.stop)
-        mine &= (table.batch_index >= self.images.start) & (table.batch_index < self.images.stop)
-        return mine
-
-
 @dataclass(slots=True)
 class Survey:
     """What one reading of a table tells: enough to plan a run, whatever its length."""
@@ -50,13 +36,13 @@ class Survey:
     slices: list[TableSlice] = field(default_factory=list)  # that have some of those
     out_of_order: int | None = None  # the first valid row whose image is before that of one above
     latest_image: int = 0  # of the last valid row so far
-    share: Share | None = None  # of a shard; the others are done elsewhere
+    images: range | None = None  # of a shard, if it has not all of them
     elsewhere: int = 0  # RoIs that other shards do
 
     def add(self, start: int, table: RoiTable) -> None:
         """Take in a slice of the table, whose coverage is known."""
         index = table.batch_index[table.valid]
-        _count(self.valid, index)
+        np.add.at(self.valid, index, 1)
         back = np.flatnonzero(np.diff(index, prepend=self.latest_image) < 0)
         if self.out_of_order is None and len(back):
             self.out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
@@ -68,7 +54,7 @@ class Survey:
         stop = start + len(table.valid)
         index = table.batch_index[self.pending(start, table)]
         if len(index):
-            _count(self.counts, index)
+            np.add.at(self.counts, index, 1)
             first, last = int(index.min()), int(index.max())
             self.slices.append(
                 TableSlice(start=start, stop=stop, first_image=first, last_image=last)
@@ -77,7 +63,7 @@ class Survey:
     def pending(self, start: int, table: RoiTable) -> Bools:
         """Return which rows of a slice are to be done."""
         mine: Bools = table.valid & ~self.done[start : start + len(table)]
-        return mine if self.share is None else mine & self.share.holds(start, table)
+        return mine if self.images is None else mine & _within(self.images, table)
 
 
 class Selection(NamedTuple):
@@ -93,13 +79,21 @@ class Selection(NamedTuple):
 
 
 def survey(
-    source: RoiSource, done: RowSet, coverage: Coverage, zeros: RowSet | None = None
+    source: RoiSource,
+    done: RowSet,
+    coverage: Coverage,
+    zeros: RowSet | None = None,
+    among: range | None = None,
 ) -> Survey:
-    """Read the table once and return what it holds; rows that stay zeros are added to `zeros`."""
+    """Read the table, or some of its rows, once and return what it holds.
+
+    Rows that stay zeros are added to `zeros`.
+    """
     valid, counts = np.zeros((2, source.maps), np.int64)
     found = Survey(coverage=coverage, done=done, valid=valid, counts=counts)
-    for start in range(0, source.rois, tuning.current.slice_rows):
-        stop = min(start + tuning.current.slice_rows, source.rois)
+    among = range(source.rois) if among is None else among
+    for start in among[:: tuning.current.slice_rows]:
+        stop = min(start + tuning.current.slice_rows, among.stop)
         rows, table, report = source.examined(start, stop)
         found.report.add(report)
         coverage.add(table, rows)
@@ -109,11 +103,11 @@ def survey(
     return found
 
 
-def _count(counts: NDArray[np.int64], index: NDArray[np.int64]) -> None:
-    """Add how often each image occurs."""
-    if len(index):
-        first, last = int(index.min()), int(index.max())
-        counts[first : last + 1] += np.bincount(index - first)
+def _within(images: range, table: RoiTable) -> Bools:
+    """Return which rows are of some images."""
+    index = table.batch_index
+    mine: Bools = (index >= images.start) & (index < images.stop)
+    return mine
 
 
 def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
@@ -132,8 +126,7 @@ def select(source: RoiSource, survey: Survey, images: range, most: int) -> Itera
         if part.last_image < images.start or part.first_image >= images.stop:
             continue
         table = pending(source, survey, part)
-        index = table.batch_index
-        mine = np.flatnonzero(table.valid & (index >= images.start) & (index < images.stop))
+        mine = np.flatnonzero(table.valid & _within(images, table))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:
             yield from _in_order(held)
             held = []

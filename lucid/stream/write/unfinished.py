@@ -85,7 +85,7 @@ def _shard_state(
             return None
     else:
         _require_same_run(common, job, inputs, path)
-    _require_space(output)
+    require_space(output)
     nothing = RowSet(output.layout.shape[0])
     fresh = JournalState(job=job, replaces=False, done=nothing)
     if common is None:
@@ -124,7 +124,7 @@ def _resume_state(
         require_idle(path)
         nothing, seen = RowSet(output.layout.shape[0]), b"" if state is None else state.seen
         state = JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
-    _require_space(output)
+    require_space(output)
     return state
 
 
@@ -217,11 +217,11 @@ def _has_rows(output: Path) -> bool:
     return names.rows.exists() or names.part.exists()
 
 
-def _require_space(output: Output) -> None:
-    """Raise unless the disk has room for what is not there yet."""
+def require_space(output: Output, more: int = 0) -> None:
+    """Raise unless the disk has room for what is not there yet, and for so many bytes more."""
     layout, names = output.layout, sidecar_paths(output.layout.path)
     rows = names.rows if output.packs else names.part
-    needed = layout.nbytes * (1 + output.packs) + output.companion_bytes
+    needed = layout.nbytes * (1 + output.packs) + output.companion_bytes + more
     with suppress(FileNotFoundError):
         needed -= disk.held_bytes(rows)
     free = shutil.disk_usage(names.part.parent).free
