@@ -144,13 +144,13 @@ def _odd(table: RoiTable, placement: Placement) -> dict[str, Floats]:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sides = high - low
         within = np.clip(np.minimum(high, limits) - np.maximum(low, 0), 0, None)
-        share = np.where(sides > 0, within / sides, (low >= 0) & (high <= limits)).prod(axis=1)
-        longest = sides.max(axis=1)
+        share = np.where(sides > 0, within / sides, (low >= 0) & (high <= limits)).prod(axis=0)
+        longest = sides.max(axis=0)
         odd = {
             "outside": 1 - share,
             "tiny": np.where(longest < TINY_CELLS, 1 / longest, 0),
-            "thin": np.where(longest >= TINY_CELLS, longest / sides.min(axis=1), 0),
-            "largest": sides.prod(axis=1),
+            "thin": np.where(longest >= TINY_CELLS, longest / sides.min(axis=0), 0),
+            "largest": sides.prod(axis=0),
         }
     odd["thin"][odd["thin"] < THIN] = 0
     odd = {kind: np.where(table.valid, np.nan_to_num(scores), 0) for kind, scores in odd.items()}

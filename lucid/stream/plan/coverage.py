@@ -54,18 +54,21 @@ class Placement:
     ratios: Floats | None = None  # (N,) of a pyramid: by how much boxes are scaled before this
 
     def limits(self, images: NDArray[np.int64]) -> Floats:
-        """Return width and height of the maps of images, (k, A), x first."""
-        return self.sizes[np.minimum(images, len(self.sizes) - 1)][:, ::-1].astype(np.float64)
+        """Return widths and heights of the maps of images, (A, k)."""
+        sizes = self.sizes[np.minimum(images, len(self.sizes) - 1)]
+        return np.ascontiguousarray(sizes.T[::-1], np.float64)
 
     def in_input(self, boxes: Floats, images: NDArray[np.int64]) -> Floats:
         """Return boxes in input coordinates."""
         return boxes if self.ratios is None else boxes / self.ratios[images, None]
 
     def cells(self, boxes: Floats) -> tuple[Floats, Floats]:
-        """Return the lower and the upper ends of boxes in cells, (k, A) x first."""
+        """Return the lower and the upper ends of boxes in cells, (A, k) x first."""
+        scale = np.array(self.scale[::-1])[:, None]
+        columns = np.ascontiguousarray(boxes.T)  # which NumPy is faster at than at short rows
         with np.errstate(over="ignore"):
-            ends = boxes.reshape(len(boxes), 2, -1) * self.scale[::-1] - self.offset
-        return ends.min(axis=1), ends.max(axis=1)
+            one, other = columns.reshape(2, len(scale), -1) * scale - self.offset
+        return np.minimum(one, other), np.maximum(one, other)
 
     def size_warnings(self) -> Iterator[str]:
         """Yield a warning if maps have not the sizes that those of their inputs would have."""
@@ -116,7 +119,8 @@ class Placement:
                 yield f"with {{boxes}} {other}", reading(boxes), limits
         if self.other_layout is not None:
             layout, height, width = self.other_layout
-            yield f"with {{layout}} {layout}", boxes, np.broadcast_to([width, height], limits.shape)
+            other_limits = np.broadcast_to([[width], [height]], limits.shape)
+            yield f"with {{layout}} {layout}", boxes, other_limits
 
 
 @dataclass(slots=True)
@@ -147,9 +151,9 @@ class Coverage:
         self.rois += len(rows)
         boxes, around = table.boxes[table.valid], self.placement.upright
         if around is None:
-            low, high = np.split(rows[:, 1:], 2, axis=1)
+            low, high = np.split(rows.T[1:], 2)
             with np.errstate(invalid="ignore"):
-                swapped = (high < low).any(axis=1) & (high >= 0).all(axis=1)
+                swapped = (high < low).any(axis=0) & (high >= 0).all(axis=0)
             self.misordered += int(swapped.sum())
         self.zero_area += int((self.placement.form.sides(boxes) == 0).any(axis=0).sum())
         if len(boxes):
@@ -159,15 +163,14 @@ class Coverage:
     def _add_valid(self, boxes: Floats, images: NDArray[np.int64]) -> None:
         limits = self.placement.limits(images)
         low, high = self.placement.cells(boxes)
-        over = ((low < -SLACK) | (high > limits + SLACK)).any(axis=1)
-        outside = ((high < 0) | (low > limits)).any(axis=1)
+        over = ((low < -SLACK) | (high > limits + SLACK)).any(axis=0)
+        outside = ((high < 0) | (low > limits)).any(axis=0)
         self.boxes += len(boxes)
         self.outside += int(outside.sum())
         self.partly_outside += int((over & ~outside).sum())
-        given = self.placement.in_input(boxes, images)
-        in_unit = (given >= 0) & (given <= LARGEST_FRACTION)
-        self.fractions += int(in_unit.all(axis=1).sum())
-        _widen(self.spans, *np.split(given, 2, axis=1))
+        given = np.ascontiguousarray(self.placement.in_input(boxes, images).T)
+        self.fractions += int(((given >= 0) & (given <= LARGEST_FRACTION)).all(axis=0).sum())
+        _widen(self.spans, *np.split(given, 2))
         _widen(self.cell_spans, low, high)
         self.beyond += _mostly_beyond(low, high, limits)
         for options, others, other_limits in self.placement.alternatives(boxes, images):
@@ -251,9 +254,9 @@ class Coverage:
 
 
 def _widen(spans: Floats, low: Floats, high: Floats) -> None:
-    """Have spans (A, 2) hold what lies from low to high (k, A)."""
-    spans[:, 0] = np.minimum(spans[:, 0], low.min(axis=0))
-    spans[:, 1] = np.maximum(spans[:, 1], high.max(axis=0))
+    """Have spans (A, 2) hold what lies from low to high (A, k)."""
+    spans[:, 0] = np.minimum(spans[:, 0], low.min(axis=1))
+    spans[:, 1] = np.maximum(spans[:, 1], high.max(axis=1))
 
 
 def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int64]:
@@ -261,7 +264,7 @@ def _mostly_beyond(low: Floats, high: Floats, limits: Floats) -> NDArray[np.int6
     with np.errstate(over="ignore", invalid="ignore"):
         inside = np.minimum(high, limits) - np.maximum(low, 0)
         apart = (high < 0) | (low > limits)
-        beyond: NDArray[np.int64] = (apart | (inside * 2 < high - low)).sum(axis=0)
+        beyond: NDArray[np.int64] = (apart | (inside * 2 < high - low)).sum(axis=1)
     return beyond
 
 
