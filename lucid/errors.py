@@ -123,6 +123,10 @@ class MissingFileError(_FileError, SourceError, FileNotFoundError):
     code = errno.ENOENT
 
 
+class MissingArrayError(SourceError):
+    """A file has no array of the name that is asked for."""
+
+
 class OutputExistsError(_FileError, SinkError, FileExistsError):
     """A file that should be written is there already."""
 

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lucid.stream.extract import prepare
-    from lucid.stream.extraction import Extraction
     from lucid.stream.read.arrays import list_arrays
     from lucid.stream.read.contents import Content
     from lucid.stream.read.described import TextInfo, describe, first_of
-    from lucid.stream.read.source import ArrayInfo
     from lucid.stream.report import ExtractReport
     from lucid.stream.settings import Settings
     from lucid.stream.write.made import Made, made_by
@@ -17,10 +15,8 @@ if TYPE_CHECKING:
 
 # Fetched when first used, so that the table of options can be read without NumPy.
 _HOMES = {
-    "ArrayInfo": "read.source",
     "Content": "read.contents",
     "ExtractReport": "report",
-    "Extraction": "extraction",
     "Made": "write.made",
     "Settings": "settings",
     "TextInfo": "read.described",
@@ -33,10 +29,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "ArrayInfo",
     "Content",
     "ExtractReport",
-    "Extraction",
     "Made",
     "Settings",
     "TextInfo",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lucid.errors import LucidError
+from lucid.errors import LucidError, MissingArrayError
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.arrays import open_source
@@ -41,14 +41,12 @@ def beside_states(path: Any, job: Job, rows: Rows, covers: bool) -> Iterator[Bes
 
 def _state(path: Any, name: str, first_other: Any) -> BesideState:
     try:
-        source = open_source(f"{path}::{name}", (name,), lambda *about: None)
-    except LucidError:
-        return BesideState(name, "missing")
-    with source:
-        try:
+        with open_source(f"{path}::{name}", (name,), lambda *about: None) as source:
             row = first_other(source)
-        except LucidError as error:
-            return BesideState(name, "unreadable", str(error))
+    except MissingArrayError:
+        return BesideState(name, "missing")
+    except LucidError as error:
+        return BesideState(name, "unreadable", str(error))
     return BesideState(name, "same") if row is None else BesideState(name, "differs", f"row {row}")
 
 

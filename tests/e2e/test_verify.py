@@ -133,6 +133,18 @@ def test_arrays_of_another_kind_or_shape_differ(files, name, array):
     assert lucid.verify("c.h5", rows="0:9").as_dict()["faults"] == [f"{name} differs"]
 
 
+def test_what_stands_beside_and_cannot_be_opened_is_not_taken_for_missing(files):
+    made()
+    with h5py.File("c.h5", "a") as file:
+        del file["rois"]
+    assert {one.name: one.state for one in lucid.verify("c.h5").beside}["rois"] == "missing"
+    with h5py.File("c.h5", "a") as file:
+        file["rois"] = h5py.ExternalLink("elsewhere.h5", "rois")
+    report = lucid.verify("c.h5")
+    assert report.as_dict()["faults"] == ["rois unreadable"]
+    assert "a link to another file" in str(report)
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from lucid.errors import LucidError, SourceError
+from lucid.errors import LucidError, MissingArrayError, SourceError
 from lucid.stream.checks import OUTPUT_SUFFIXES, Held, PathLike, is_url
 from lucid.stream.read.bfloat16 import HALVES
 from lucid.stream.read.held import HeldArray
@@ -124,7 +124,7 @@ def open_array(container: Container, path: Path, name: str | None) -> Source:
     """Open an array of a file by its name; raise if there is none."""
     source = container.open(name)
     if source is None:
-        raise SourceError(f"{path} has no dataset {name!r}; {offer(container.infos(), path)}")
+        raise MissingArrayError(f"{path} has no dataset {name!r}; {offer(container.infos(), path)}")
     return source
 
 
