@@ -16,6 +16,7 @@ from lucid.stream.wording import COLUMNS, in_units, shown, wrapped
 
 from . import contents
 from .interrupts import Interrupted
+from .options import flag_of
 
 if TYPE_CHECKING:
     from lucid.fitter.report import FrameReport
@@ -103,7 +104,7 @@ def show_origins(origins: Mapping[str, Sequence[str]], to_stderr: bool) -> None:
 
 def show_inputs(report: ExtractReport, to_stderr: bool) -> None:
     """Print what a run works on, before it does."""
-    for line in report.input_lines(_columns(to_stderr)):
+    for line in report.input_lines(_columns(to_stderr), flag_of):
         _say(shown(line), to_stderr)
 
 
@@ -190,12 +191,21 @@ def show_drawn(scene: Scene) -> None:
             _say(shown(f"{kind:<10}{path}  {what}, {in_units(path.stat().st_size)}"))
 
 
-def show_report(report: VerifyReport | FrameReport, as_json: bool) -> None:
-    """Print what was found."""
+def show_verified(report: VerifyReport, as_json: bool) -> None:
+    """Print what was found of crops."""
     if as_json:
         _print_json(report.as_dict())
         return
     for line in report.lines(_columns()):
+        _say(line)
+
+
+def show_frames(report: FrameReport, as_json: bool) -> None:
+    """Print which frames fit."""
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    for line in report.lines(_columns(), flag_of):
         _say(line)
 
 

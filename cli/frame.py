@@ -29,4 +29,4 @@ def frame(as_json: bool, **arguments: Any) -> None:
     request = options.checked(Request, arguments)
     report = find_frames(request)
     draw(report, request)
-    console.show_report(report, as_json)
+    console.show_frames(report, as_json)

@@ -34,5 +34,5 @@ def verify(crops: str, as_json: bool, quiet: bool, progress: bool | None, **argu
     ):
         report = verification.run(advance)
     if not quiet:
-        console.show_report(report, as_json)
+        console.show_verified(report, as_json)
     return report.good

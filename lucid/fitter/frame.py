@@ -97,7 +97,7 @@ def find_frames(request: Request) -> FrameReport:
             boxes=len(sight.rows),
             reference=None if request.reference is None else printable(str(request.reference)),
             candidates=tuple(found[: request.top]),
-            hints=tuple(_hints(found, sight, request)),
+            facts=tuple(_hints(found, sight, request)),
         )
 
 
@@ -239,12 +239,12 @@ def _about(match: Match) -> str:
     if maker.moved == (0.0, 1.0):
         return "with boxes one longer: x2 + 1, y2 + 1"
     if any(maker.moved):
-        return "with boxes moved by half a pixel: --frame with a row 1, 1, 0.5, 0.5"
+        return "with boxes moved by half a pixel, as by a frame of 1, 1, 0.5, 0.5"
     return ""
 
 
 def _hints(found: list[Candidate], sight: Sight, request: Request) -> Iterator[str]:
-    """Say what would tell candidates apart that fit alike."""
+    """Yield what would tell candidates apart that fit alike, to be `spelled`."""
     if not found:
         return
     best = [one for one in found if one.rank == 1]
@@ -257,9 +257,9 @@ def _hints(found: list[Candidate], sight: Sight, request: Request) -> Iterator[s
         elif len(best) > 1:
             yield f"The {len(best)} of rank 1 do so alike; other boxes may tell them apart."
         return
-    ways = [] if sight.pictures is not None else ["--image-size, the sizes of the pictures"]
-    ways += [] if request.pictures else ["--pictures 'frame-{n}.png', to look at them"]
-    ways += ["--reference, crops that were made elsewhere"]
+    ways = [] if sight.pictures is not None else ["{image_size}, the sizes of the pictures"]
+    ways += [] if request.pictures else ["{pictures}, such as 'frame-{{n}}.png', to look at them"]
+    ways += ["{reference}, crops that were made elsewhere"]
     if len(best) > 1:
         furthest = max(one.apart for one in best)
         yield (
@@ -267,4 +267,4 @@ def _hints(found: list[Candidate], sight: Sight, request: Request) -> Iterator[s
             f"apart: {'; '.join(ways)}; or how the network's input was made."
         )
     if "aligned" not in request.given:
-        yield "--aligned moves all by half a cell, which no fit shows; --reference does."
+        yield "{aligned} moves all by half a cell, which no fit shows; {reference} does."

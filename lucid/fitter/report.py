@@ -8,8 +8,10 @@ from shlex import quote
 from textwrap import wrap
 from typing import Any
 
+from lucid.errors import Spell, spelled
 from lucid.stream.wording import COLUMNS, shown
 
+NOTHING = "(none: as it is)"
 LEAST_ROOM = 40  # of options and notes, columns
 HEADS = {"fit": "rank   fit  inside  fills  apart  ", "match": "rank    error  equal in  "}
 
@@ -69,13 +71,18 @@ class FrameReport:
     boxes: int  # that candidates were tried on
     reference: str | None
     candidates: tuple[Candidate, ...]
-    hints: tuple[str, ...]  # what would tell apart those that fit alike
+    facts: tuple[str, ...]  # the hints, to be `spelled`
 
-    def lines(self, columns: int = COLUMNS) -> Iterator[str]:
-        """Yield what the command prints."""
-        return map(shown, self._lines(columns))
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What would tell apart candidates that fit alike."""
+        return tuple(map(spelled, self.facts))
 
-    def _lines(self, columns: int) -> Iterator[str]:
+    def lines(self, columns: int = COLUMNS, spell: Spell = str) -> Iterator[str]:
+        """Yield what the command prints, with options as keywords or as `spell` writes them."""
+        return map(shown, self._lines(columns, spell))
+
+    def _lines(self, columns: int, spell: Spell) -> Iterator[str]:
         yield f"features  {self.features}  {self.features_shape}"
         yield f"rois      {self.rois}, tried on {self.boxes} boxes"
         if self.reference is not None:
@@ -86,10 +93,10 @@ class FrameReport:
         yield f"{head}options"
         for one in self.candidates:
             row = _match_row(one) if is_match else _fit_row(one)
-            yield from _beside(row, len(head), columns, _said(one), _notes(one))
+            yield from _beside(row, len(head), columns, _said(one, spell), _notes(one))
         yield ""
-        for hint in self.hints:
-            yield from wrap(hint, columns)
+        for fact in self.facts:
+            yield from wrap(spelled(fact, spell), columns)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -117,8 +124,18 @@ def _match_row(one: Candidate) -> str:
     return f"{one.rank:4}  {error:>7}  {one.reproduces or '-':<8}  "
 
 
-def _said(one: Candidate) -> str:
-    return " ".join(map(quote, one.own)) or "(none: as it is)"
+def _said(one: Candidate, spell: Spell) -> Sequence[str]:
+    """Return a candidate's own options, as flags or as keywords, none of which is to be cut."""
+    if spell is str:
+        said = [f"{name}={value!r}," for name, value in one.arguments.items()]
+        return [*said[:-1], *(last.removesuffix(",") for last in said[-1:])] or [NOTHING]
+    said = []
+    for word in map(quote, one.own):
+        if word.startswith("--"):
+            said.append(word)
+        else:
+            said[-1] += f" {word}"
+    return said or [NOTHING]
 
 
 def _notes(one: Candidate) -> Sequence[str]:
@@ -133,21 +150,20 @@ def _beside(row: str, indent: int, columns: int, *texts: Any) -> Iterator[str]:
     """Yield a row with its texts to the right of it."""
     options, notes = texts
     room = max(columns - indent, LEAST_ROOM)
-    lines = [*_lines_of_words(options.split(" "), room)]
+    lines = [*_filled(options, room)]
     for note in notes:
         lines += wrap(note, room, initial_indent="  ", subsequent_indent="  ")
     for k, line in enumerate(lines):
         yield f"{'' if k else row:<{indent}}{line}".rstrip()
 
 
-def _lines_of_words(words: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines of an option and its value each or more, which stay whole to be pasted."""
-    line = ""
-    for word in words:
-        starts = word.startswith("--")
-        if line and starts and len(line) + len(word) + 12 > width:
+def _filled(options: Sequence[str], width: int) -> Iterator[str]:
+    """Yield lines of an option with its value or more, which stay whole to be pasted."""
+    line, *others = options
+    for option in others:
+        if len(line) + 1 + len(option) > width:
             yield line
-            line = word
+            line = option
         else:
-            line = f"{line} {word}".lstrip()
+            line = f"{line} {option}"
     yield line

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from lucid.errors import LucidError, spelled
+from lucid.errors import LucidError, Spell, spelled
 from lucid.roi.forms import UPRIGHT
 from lucid.stream.options import OPTIONS, Recorded
 from lucid.stream.options.option import OPERATOR
@@ -150,9 +150,9 @@ class ExtractReport:
             jobs=plan.jobs,
         )
 
-    def input_lines(self, columns: int = COLUMNS) -> Iterator[str]:
-        """Yield what the command prints about the inputs."""
-        return wrapped(map(shown, input_lines(self)), columns)
+    def input_lines(self, columns: int = COLUMNS, spell: Spell = str) -> Iterator[str]:
+        """Yield what the command prints about the inputs, options as `spell` writes them."""
+        return wrapped(map(shown, input_lines(self, spell)), columns)
 
     def output_lines(self, dry_run: bool = False, columns: int = COLUMNS) -> Iterator[str]:
         """Yield what the command prints about the output."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lucid.errors import Spell
 from lucid.stream.wording import in_units
 
 ExtractReport = Any  # see `lucid.stream.report`, which imports this
 
 
-def input_lines(report: ExtractReport) -> Iterator[str]:
-    """Say what a run works on."""
+def input_lines(report: ExtractReport, spell: Spell) -> Iterator[str]:
+    """Say what a run works on; `spell` writes the names of options."""
     yield from _feature_lines(report)
     if report.spooled_bytes:
         yield f"          unpacked to a temporary file of {in_units(report.spooled_bytes)}"
     if report.missing_chunks:
         yield f"          {report.missing_chunks} chunks were never written and read as fill values"
     bad = f"{report.invalid_rois} invalid" if report.invalid_rois else "all valid"
-    yield f"ids       {_ids(report)}"
+    yield f"ids       {_ids(report, spell)}"
     yield f"rois      {report.rois}  {report.rois_shape} on {_images(report)}, {bad}"
     if report.without_boxes:
         images = f"{report.without_boxes} image{'s' * (report.without_boxes != 1)}"
@@ -80,12 +81,12 @@ def _by(sizes: Iterable[object]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _ids(report: ExtractReport) -> str:
+def _ids(report: ExtractReport, spell: Spell) -> str:
     """Say what images are called, and how that was found."""
     if not report.ids:
         return f"not known; images are numbered from 0 to {report.features_shape[0] - 1}"
     found = {
-        "argument": "as --ids says",
+        "argument": f"as {spell('ids')} says",
         "names": "names that match, in natural order",
         "files": "names of the files",
     }.get(report.ids_from, f"{report.ids_from!s} beside the features")

@@ -161,7 +161,9 @@ def test_those_that_fit_alike_share_a_rank_and_a_hint_says_what_tells_them_apart
     assert {"letterbox", "stretch", "long"} <= rules
     assert {one.rank for one in report.candidates[:3]} == {1}
     assert report.candidates[1].apart > 1
-    assert "--reference" in report.hints[0]
+    assert "; reference, crops that" in report.hints[0]
+    assert "--" not in str(report)
+    assert " --reference, crops that" in " ".join(report.lines(60, "--{}".format))
 
 
 # What made crops.
