@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from lucid.fitter.fit import Fit, apart, distinct, fits_of
 from lucid.fitter.guesses import guesses_for
+from lucid.fitter.makers import TOLD_APART_BY
 from lucid.fitter.options import FRAME, FrameOptions
 from lucid.fitter.reference import Match, matches
 from lucid.fitter.report import Candidate, FrameReport
@@ -243,6 +244,15 @@ def _about(match: Match) -> str:
     return ""
 
 
+def _about_frameworks(one: Candidate) -> Iterator[str]:
+    """Say what would tell apart the frameworks that make the same crops."""
+    named = tuple(name for name in one.frameworks if name != LOOPS)
+    if len(named) > 1:
+        way = TOLD_APART_BY.get(named)
+        more = f"; what tells them apart: {way}" if way else ", as of any, but for last digits"
+        yield f"{len(named)} frameworks make the same of these RoIs{more}."
+
+
 def _hints(found: list[Candidate], sight: Sight, request: Request) -> Iterator[str]:
     """Yield what would tell candidates apart that fit alike, to be `spelled`."""
     if not found:
@@ -255,7 +265,12 @@ def _hints(found: list[Candidate], sight: Sight, request: Request) -> Iterator[s
                 "operator that is not tried."
             )
         elif len(best) > 1:
-            yield f"The {len(best)} of rank 1 do so alike; other boxes may tell them apart."
+            yield (
+                f"The {len(best)} of rank 1 do so alike; crops of boxes of other sizes, and across "
+                "borders, may tell them apart."
+            )
+        else:
+            yield from _about_frameworks(best[0])
         return
     ways = [] if sight.pictures is not None else ["{image_size}, the sizes of the pictures"]
     ways += [] if request.pictures else ["{pictures}, such as 'frame-{{n}}.png', to look at them"]

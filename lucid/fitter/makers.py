@@ -41,6 +41,12 @@ OTHERS = {
     "ps-roi-pool": ("R-FCN PSROIPooling", "MXNet PSROIPooling", "OpenVINO PSROIPooling (average)"),
 }
 RESIZED = ("TensorFlow crop_and_resize", "onnxruntime CropAndResize")
+TOLD_APART_BY = {  # what frameworks that make the same of all other RoIs differ in
+    ALIGNED: "boxes without area, of which OpenVINO makes NaN and the others 0",
+    MAX: "bins without samples, which are huge negative numbers, and of two kinds",
+    OTHERS["roi-pool"]: "NaN on the maps, which is never the largest to torchvision",
+    OTHERS["ps-roi-align"]: "boxes without area, of which torchvision makes NaN",
+}
 
 
 class Maker(NamedTuple):

@@ -112,7 +112,7 @@ class Comparison:
             for row in rows[part.among].tolist():
                 self.tally.add(Found(row, "unreadable", fact=part.fact))
             return
-        made = np.ascontiguousarray(crops[part.among])
+        made = crops if len(part.among) == len(crops) else crops[part.among]
         same = (_bits(made) == _bits(part.crops)).all(axis=1)
         self.tally.equal += int(same.sum())
         for k in np.flatnonzero(~same).tolist():

@@ -109,6 +109,7 @@ def _read(source: Source, rows: Rows, among: Rows) -> Part:
         return Part(among, np.empty((0, *source.shape[1:]), source.dtype))
     first, last = int(rows[0]), int(rows[-1]) + 1
     try:
-        return Part(among, np.asarray(source[first:last])[rows - first])
+        crops = np.asarray(source[first:last])
+        return Part(among, crops if len(crops) == len(rows) else crops[rows - first])
     except SourceError as error:
         return Part(among, None, str(error))
