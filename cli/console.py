@@ -16,7 +16,6 @@ from lucid.stream.wording import COLUMNS, in_units, shown, wrapped
 
 from . import contents
 from .interrupts import Interrupted
-from .options import flag_of
 
 if TYPE_CHECKING:
     from lucid.fitter.report import FrameReport
@@ -104,6 +103,8 @@ def show_origins(origins: Mapping[str, Sequence[str]], to_stderr: bool) -> None:
 
 def show_inputs(report: ExtractReport, to_stderr: bool) -> None:
     """Print what a run works on, before it does."""
+    from .options import flag_of  # here, for that loads the options of commands
+
     for line in report.input_lines(_columns(to_stderr), flag_of):
         _say(shown(line), to_stderr)
 
@@ -205,6 +206,8 @@ def show_frames(report: FrameReport, as_json: bool) -> None:
     if as_json:
         _print_json(report.as_dict())
         return
+    from .options import flag_of
+
     for line in report.lines(_columns(), flag_of):
         _say(line)
 
