@@ -5,8 +5,6 @@ from typing import cast
 
 import click
 
-from . import console
-
 ABOUT = {
     "extract": "Write the crops of RoIs on feature maps.",
     "frame": "Try in which coordinates boxes are.",
@@ -42,6 +40,8 @@ class Commands(click.Group):
 def _show_schema(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     """Print the schema instead of running a command."""
     if wanted and not ctx.resilient_parsing:
+        from . import console  # which asks for the commands
+
         console.show_schema()
         ctx.exit()
 
