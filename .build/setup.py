@@ -16,7 +16,7 @@ EXACT = ["-O3", "-g0", "-ffp-contract=off", "-fno-fast-math", "-fno-lto"]
 COMPILE = {"msvc": ["/O2", "/fp:precise", "/std:c11"], "unix": ["-std=c11", *EXACT]}
 LINK = {"msvc": [], "unix": EXACT}
 MANUAL = "share/man/man1"
-KERNEL = "lists", "vectors", "planes", "maxima", "own", "passes"  # headers of its own
+KERNEL = "lists", "vectors", "planes", "maxima", "own", "layout", "passes"  # headers of its own
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no stable ABI
 
 

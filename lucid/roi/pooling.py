@@ -11,6 +11,7 @@ from lucid.roi.compound import engine_for
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
+from lucid.roi.memory import in_lines
 from lucid.roi.operator import compute_dtype, crop_dtype
 from lucid.roi.operators import crop_channels
 from lucid.roi.table import RoiTable
@@ -51,7 +52,7 @@ def pool(features: Array, rois: RoiTable, operator: Operator) -> Array:
 def empty_crops(features: Array, rois: RoiTable, operator: Operator) -> Array:
     """Return an array for the crops of RoIs, in which those of invalid ones are zeros."""
     shape = (len(rois), crop_channels(operator, features.shape[1]), *operator.output_size)
-    crops = np.empty(shape, crop_dtype(features.dtype))
+    crops = in_lines(shape, crop_dtype(features.dtype))
     crops[~rois.valid] = 0
     return crops
 
@@ -130,7 +131,7 @@ def pool_adjoint(gradient: Array, features: Array, rois: RoiTable, operator: Ope
     The exact adjoint of `pool`: for all x and g, <g, pool(x)> == <pool_adjoint(g), x>.
     """
     _require_gradient(gradient, features, rois, operator)
-    result = np.empty(features.shape, compute_dtype(features.dtype))
+    result = in_lines(features.shape, compute_dtype(features.dtype))
     result[np.setdiff1d(np.arange(len(features)), rois.batch_index[rois.valid])] = 0
     engine = engine_for(operator, current_engine())
     with working_threads() as workers:

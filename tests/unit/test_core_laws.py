@@ -14,6 +14,7 @@ MODULES = {
 # Each may import those before it, and what is beside it where that is one room.
 FLOORS = (
     ("types",),
+    ("memory",),
     ("forms", "operator", "taps"),
     ("geometry", "table", "workers"),
     ("turned_samples",),

@@ -13,6 +13,7 @@ from lucid.errors import DTypeError
 from lucid.roi.compound import engine_for
 from lucid.roi.engines import PlacedRois, Region
 from lucid.roi.engines.selection import engine_named
+from lucid.roi.memory import in_lines
 from lucid.roi.reduction import mean_of_bins
 from lucid.roi.threads import working_threads
 from lucid.roi.workers import Workers
@@ -31,8 +32,8 @@ def crops_of(
     job = plan.job
     most = min(plan.crops, job.crops_shape[0])
     reader = Reader(job.features, plan.images)
-    buffers = cycle([np.empty((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
-    bins = np.empty((most, *job.bins_shape[1:]), job.compute_dtype) if job.reduce else None
+    buffers = cycle([in_lines((most, *job.crops_shape[1:]), job.dtype) for _ in range(2)])
+    bins = in_lines((most, *job.bins_shape[1:]), job.compute_dtype) if job.reduce else None
     with working_threads(1) as workers:
         for batch in batches_of(plan, selections, most):
             rows, crops = batch.rows, next(buffers)

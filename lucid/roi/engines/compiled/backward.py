@@ -11,16 +11,17 @@ from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.door import (
     FOR_BOXES,
     FOR_FEATURES,
+    NO_ROWS,
     STEP,
     Cells,
     Listed,
     Work,
     bins_of,
     cells_of,
-    empty_cells,
     is_small,
     listed,
     place_of,
+    room_for,
     works,
 )
 from lucid.roi.engines.numpy.workspace import Workspace
@@ -40,21 +41,24 @@ def pool_adjoint(rois: PlacedRois, gradient: Array, workers: Workers[Workspace])
 
 def _write_features(listed: Listed, gradient: Array, space: Workspace, work: Work) -> None:
     """Write the gradient of some channels, to all of them."""
-    cells = empty_cells(listed, work, space)
-    cells.values[...] = 0
-    listed.apply(kernel.features, work.some, cells, *_bins(listed, gradient, work))
-    _write_back(cells, listed, work)
+    cells = room_for(listed, work, space.sums)
+    try:
+        listed.apply(kernel.features, work.some, cells, *_bins(listed, gradient, work))
+        _write_back(cells, listed, work)
+    except BaseException:
+        space.sums.free()
+        raise
 
 
 def _write_back(cells: Cells, listed: Listed, work: Work) -> None:
-    """Write cells to their place in the region, and zeros around them."""
+    """Write cells to their place in the region, and zeros around them; leave zeros."""
     place, own = place_of(cells, listed, work), listed.rois.regions[work.region]
     part, (down, across) = own.features[work.channels], work.window
     part[:, : down.start - own.origin[0]] = part[:, down.stop - own.origin[0] :] = 0
     part[..., : across.start - own.origin[1]] = part[..., across.stop - own.origin[1] :] = 0
     fits = listed.fits(place) and place.strides[2] == place.itemsize
     out = place if fits else np.empty(place.shape, listed.rois.dtype)
-    listed.apply(kernel.lay_back, work.some, cells, out)
+    kernel.lay_back(listed.parts[0].taps, 0, 0, *cells, out, NO_ROWS, out.itemsize)
     if not fits:
         place[...] = out
 

@@ -11,7 +11,7 @@ import numpy as np
 import lucid.roi.engines.compiled._kernel as kernel
 from lucid.roi.engines import PlacedRois
 from lucid.roi.engines.compiled.stacked import stacked
-from lucid.roi.engines.numpy.workspace import Workspace
+from lucid.roi.engines.numpy.workspace import Scratch, Workspace
 from lucid.roi.geometry import Geometry
 from lucid.roi.taps import Grids
 from lucid.roi.types import Array, Indices, Ints
@@ -181,7 +181,7 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
     own = features[work.channels]
     if listed.fits(own) and (len(own) == 1 or own.strides[0] == own.itemsize):
         return Cells(own.transpose(1, 2, 0), y, x)
-    cells = empty_cells(listed, work, space)
+    cells = room_for(listed, work, space.table)
     part = place_of(cells, listed, work)
     if listed.fits(part):
         listed.apply(kernel.lay_out, work.some, cells, part)
@@ -192,11 +192,11 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
     return cells
 
 
-def empty_cells(listed: Listed, work: Work, space: Workspace) -> Cells:
+def room_for(listed: Listed, work: Work, memory: Scratch) -> Cells:
     """Return room for the cells of a window."""
     down, across = work.window
     shape = [each.stop - each.start for each in (down, across, work.channels)]
-    return Cells(space.table.array(tuple(shape), listed.rois.dtype), down.start, across.start)
+    return Cells(memory.array(tuple(shape), listed.rois.dtype), down.start, across.start)
 
 
 def place_of(cells: Cells, listed: Listed, work: Work) -> Array:

@@ -29,7 +29,8 @@ enum {
     CELLS = 64, /* whose channels are turned at once */
     LINE_BYTES = 16 << 10,  /* of lines that are worked on at once */
     STAGED_BYTES = 8 << 10, /* of a crop that are turned at once */
-    PAST_BYTES = 1 << 20,   /* of crops that are written past the cache */
+    TURNED_BYTES = 32 << 10, /* of cells that are turned back at once */
+    PAST_BYTES = 1 << 20,   /* of what is written past the cache */
 };
 #ifdef __GNUC__
 #define WHOLE STEP /* channels that are summed in registers */

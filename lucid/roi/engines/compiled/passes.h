@@ -35,7 +35,8 @@ struct TYPED(scratch) {
     REAL *map;                  /* row 0 and column 0, where they would be */
 };
 
-/* Make room in one piece of memory, which `rows` begins; return -1 if there is none. */
+/* Make room in one piece of memory, which `rows` begins, lines of cells where those of the cache begin;
+   return -1 if there is none. */
 static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work) {
     const struct lists *lists = work->lists;
     Py_ssize_t width = work->cells.size[2], area = work->other.size[2] * work->other.size[3];
@@ -43,16 +44,16 @@ static int TYPED(make_scratch)(struct TYPED(scratch) *s, const struct work *work
     if (width && 2 * (lists->most_cells[1] + area) > PY_SSIZE_T_MAX / 64 / width) return -1;
     Py_ssize_t line = larger_of(lists->most_cells[1] * width, LINE_BYTES / BYTES);
     s->width = width;
-    s->rows = malloc(taps * (sizeof *s->rows + LANES * BYTES) + 2 * (line + area * width) * BYTES + 1);
+    s->rows = malloc(taps * (sizeof *s->rows + LANES * BYTES) + 2 * (line + area * width) * BYTES + 64);
     if (!s->rows) return -1;
     s->columns = s->rows + row;
     s->readers = s->columns + column;
-    s->row_sums = (REAL *)(s->readers + column);
-    s->column_sums = s->row_sums + row * LANES;
-    s->line = s->column_sums + column * LANES;
+    s->line = (REAL *)((uintptr_t)(s->readers + column + 64 / sizeof *s->rows - 1) / 64 * 64);
     s->back = s->line + line;
     s->bins = s->back + line;
     s->again = s->bins + area * width;
+    s->row_sums = s->again + area * width;
+    s->column_sums = s->row_sums + row * LANES;
     return 0;
 }
 
@@ -254,52 +255,12 @@ static TARGET int TYPED(work_on_rois)(const struct work *work, enum pass pass, d
         for (int side = 0; pass == BOXES && side < 4; side++)
             *gradient++ = ends[1 - side % 2][side / 2];
     }
-#if WIDE
-    _mm_sfence(); /* let what was written past the cache be seen by others */
-#endif
+    TYPED(finish)();
     free(s.rows);
     return 0;
 }
 
-/* Write the cells that RoIs touch, of each row from the first to the last. */
-static TARGET int TYPED(lay_out)(const struct work *work) {
-    const Py_ssize_t *stride = work->other.stride, *wide = work->cells.stride;
-    Py_ssize_t channels = work->cells.size[2];
-    int32_t(*spans)[2] = malloc(work->cells.size[0] * sizeof *spans + 1);
-    if (!spans) return -1;
-    spans_of(spans, work);
-    for (Py_ssize_t y = 0; y < work->cells.size[0]; y++) {
-        Py_ssize_t begin = spans[y][0] - work->left, count = spans[y][1] - spans[y][0];
-        if (count <= 0) continue;
-        REAL *to = (REAL *)work->cells.buffer.buf + y * wide[0] + begin * wide[1];
-        const REAL *from = (const REAL *)work->other.buffer.buf + y * stride[1] + begin * stride[2];
-        for (Py_ssize_t x = 0; stride[2] == 1 && x < count; x += CELLS)
-            TYPED(turn)(to + x * wide[1], wide[1], from + x, stride[0], channels,
-                        count - x < CELLS ? count - x : CELLS);
-        if (stride[2] != 1)
-            for (Py_ssize_t i = 0; i < count; i++)
-                for (Py_ssize_t c = 0; c < channels; c++)
-                    to[i * wide[1] + c] = from[c * stride[0] + i * stride[2]];
-    }
-    free(spans);
-    return 0;
-}
-
-/* Write cells back to their planes. */
-static TARGET int TYPED(lay_back)(const struct work *work) {
-    const Py_ssize_t *size = work->cells.size, *wide = work->cells.stride, *stride = work->other.stride;
-    for (Py_ssize_t y = 0; y < size[0]; y++)
-        for (Py_ssize_t x = 0, n; x < size[1]; x += n) { /* few, which the cache holds */
-            n = size[1] - x < CELLS ? size[1] - x : CELLS;
-            REAL *cells = (REAL *)work->cells.buffer.buf + y * wide[0] + x * wide[1];
-            REAL *planes = (REAL *)work->other.buffer.buf + y * stride[1] + x;
-            for (Py_ssize_t i = 0; i < n; i++) TYPED(make_canonical)(cells + i * wide[1], size[2]);
-            for (Py_ssize_t c = 0; c < size[2]; c += SIDE)
-                TYPED(turn)(planes + c * stride[0], stride[0], cells + c, wide[1], n,
-                            size[2] - c < SIDE ? size[2] - c : SIDE);
-        }
-    return 0;
-}
+#include "layout.h"
 
 static const struct passes TYPED(passes) = {TYPED(work_on_rois), TYPED(write_own), TYPED(lay_out),
                                             TYPED(lay_back)};

@@ -46,17 +46,27 @@ INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const REAL *in, Py_ss
 #endif
 }
 
-/* Write `rows` of `count` values as their columns. */
-INLINE void TYPED(turn)(REAL *restrict out, Py_ssize_t step, const REAL *restrict in,
-                        Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t count) {
+/* Write `rows` of `count` values as their columns; fetch those that lie so far `ahead` meanwhile, of
+   rows that are too many for the processor to foresee. */
+INLINE void TYPED(turn_ahead)(REAL *restrict out, Py_ssize_t step, const REAL *restrict in,
+                              Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t count,
+                              Py_ssize_t ahead) {
     Py_ssize_t r = 0;
     for (; r + SIDE <= rows; r += SIDE) {
         Py_ssize_t i = 0;
-        for (; i + SIDE <= count; i += SIDE)
+        for (; i + SIDE <= count; i += SIDE) {
+            for (int k = 0; ahead && i % (Py_ssize_t)(64 / sizeof(REAL)) == 0 && k < SIDE; k++)
+                PREFETCH(in + (r + k) * pitch + i + ahead);
             TYPED(turn_square)(out + i * step + r, step, in + r * pitch + i, pitch);
+        }
         for (; i < count; i++)
             for (Py_ssize_t k = r; k < r + SIDE; k++) out[i * step + k] = in[k * pitch + i];
     }
     for (; r < rows; r++)
         for (Py_ssize_t i = 0; i < count; i++) out[i * step + r] = in[r * pitch + i];
+}
+
+INLINE void TYPED(turn)(REAL *restrict out, Py_ssize_t step, const REAL *restrict in,
+                        Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t count) {
+    TYPED(turn_ahead)(out, step, in, pitch, rows, count, 0);
 }

@@ -228,7 +228,7 @@ INLINE REAL TYPED(canonical)(REAL value) {
 }
 
 /* Copy values, `past` the cache if nobody reads them soon, so that it need not fetch what is written
-   over; return whether all are finite. */
+   over: only whole lines of it, as parts would wait for the rest. Return whether all are finite. */
 INLINE int TYPED(copy)(REAL *to, const REAL *from, Py_ssize_t count, int past) {
     Py_ssize_t i = 0;
     REAL rest = 0; /* as long as all are finite */
@@ -236,15 +236,16 @@ INLINE int TYPED(copy)(REAL *to, const REAL *from, Py_ssize_t count, int past) {
 #ifdef __GNUC__
     TYPED(Lane) rests = {0};
 #if WIDE
-    for (; past && i < count && (uintptr_t)(to + i) % 32; i++) to[i] = from[i], rest += from[i] - from[i];
+    for (; past && i < count && (uintptr_t)(to + i) % 64; i++) to[i] = from[i], rest += from[i] - from[i];
+    Py_ssize_t lines = past ? count - (count - i) % (64 / BYTES) : 0;
 #endif
     for (; i + LANES <= count; i += LANES) {
         TYPED(Lane) values = LANE(from + i, 0);
         rests += values - values;
 #if WIDE
-        for (int j = 0; past && j < (int)sizeof values; j += 32)
+        for (int j = 0; i < lines && j < (int)sizeof values; j += 32)
             _mm256_stream_ps((float *)((char *)(to + i) + j), _mm256_loadu_ps((const float *)((const char *)(from + i) + j)));
-        if (past) continue;
+        if (i < lines) continue;
 #endif
         LANE(to + i, 0) = values;
     }
@@ -254,15 +255,23 @@ INLINE int TYPED(copy)(REAL *to, const REAL *from, Py_ssize_t count, int past) {
     return rest == 0;
 }
 
+/* Let what was written past the cache be seen by others. */
+INLINE void TYPED(finish)(void) {
+#if WIDE
+    _mm_sfence();
+#endif
+}
+
 /* Make every value that is not a number the same one. */
 INLINE void TYPED(make_canonical)(REAL *values, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count; i++) values[i] = TYPED(canonical)(values[i]);
+}
+
+/* Write zeros; `memset` is made for more of them. */
+INLINE void TYPED(clear)(REAL *values, Py_ssize_t count) {
     Py_ssize_t i = 0;
 #ifdef __GNUC__
-    TYPED(Lane) rests = {0};
-    for (; i + LANES <= count; i += LANES) rests += LANE(values + i, 0) - LANE(values + i, 0);
-    REAL rest = 0;
-    for (int j = 0; j < LANES; j++) rest += rests[j];
-    if (rest != 0) i = 0;
+    for (; i + LANES <= count; i += LANES) LANE(values + i, 0) = (TYPED(Lane)){0};
 #endif
-    for (; i < count; i++) values[i] = TYPED(canonical)(values[i]);
+    for (; i < count; i++) values[i] = 0;
 }
