@@ -12,14 +12,15 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from lucid.errors import LucidError, Spell, spelled
-from lucid.roi.forms import UPRIGHT
 from lucid.stream.options import OPTIONS, Recorded
 from lucid.stream.options.option import OPERATOR
+from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.plan import Plan, maps_bytes
 from lucid.stream.plan.survey import Survey
 from lucid.stream.read.maps import Features
 from lucid.stream.read.pyramid import Pyramid
+from lucid.stream.read.rois import RoiSource
 from lucid.stream.report_lines import input_lines, output_lines
 from lucid.stream.settings import Settings
 from lucid.stream.wording import COLUMNS, shown, wrapped
@@ -94,53 +95,25 @@ class ExtractReport:
     @classmethod
     def of(cls, plan: Plan, settings: Settings, scale_from: str) -> ExtractReport:
         """Return the report on a planned run."""
-        job, survey, coverage = plan.job, plan.survey, plan.survey.coverage
+        job, survey = plan.job, plan.survey
         known: dict[str, Any] = dict.fromkeys(PARAMETERS)
         known["spatial_scale"] = job.operator.spatial_scale
         known |= options_of(job, settings, Recorded.ALWAYS)
-        names, form = {field.name for field in fields(cls)}, job.rois.box_form.columns
-        is_named = form == UPRIGHT.columns or job.rois.form == "corners8"
-        maps = job.features.levels[0] if isinstance(job.features, Pyramid) else job.features
+        names = {field.name for field in fields(cls)}
         return cls(
             **{name: value for name, value in known.items() if name in names},
+            **_of_features(job.features, survey),
+            **_of_rois(job.rois, survey),
+            **_of_coverage(survey.coverage),
             operator=settings.operator,
             parameters=_parameters(job, settings),
-            features=printable(job.features.name),
-            features_shape=maps.shape,
-            features_smallest=maps.smallest,
-            levels=_levels(job.features, survey),
-            features_dtype=job.features.kind,
-            rois=printable(job.rois.name),
-            rois_shape=job.rois.shape,
-            rois_dtype=str(job.rois.dtype),
             output=settings.output_name,
             apart=job.features.images if settings.is_per_image else 0,
             shape=job.crops_shape,
             reduce=job.reduce,
             nbytes=job.crops_shape[0] * job.row_bytes,
             spatial_scale_from=scale_from,
-            invalid_rois=survey.report.invalid,
-            invalid_kinds=tuple(
-                {"kind": kind, "count": defect.count, "rows": defect.rows, "first": defect.fact}
-                for kind, defect in survey.report.defects.items()
-            ),
-            zero_area=coverage.zero_area,
-            partly_outside=coverage.partly_outside,
-            outside=coverage.outside,
-            frame=coverage.in_words(),
-            extents=tuple(coverage.extents()),
-            boxes=job.rois.form if is_named else ", ".join(form),
-            coordinates=job.rois.coordinates,
-            ids=_ends(job.features.ids or []),
-            ids_from=job.features.ids_from,
-            ids_read=job.rois.reading,
-            without_boxes=job.rois.missing,
             unmatched=settings.unmatched,
-            unmatched_rois=job.rois.named.unmatched,
-            warnings=tuple(spelled(fact) for fact in coverage.warnings()),
-            images=int(survey.valid.reshape(-1, maps.images).any(axis=0).sum()),
-            spooled_bytes=job.features.spooled_bytes,
-            missing_chunks=job.features.missing_chunks,
             resumed=int(survey.valid.sum() - survey.counts.sum()) - survey.elsewhere,
             shard=settings.shard,
             memory=settings.memory,
@@ -168,6 +141,55 @@ class ExtractReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, in numbers where there is a text of these as well."""
         return {name: value for name, value in asdict(self).items() if name != "frame"}
+
+
+def _of_features(features: Features, survey: Survey) -> dict[str, Any]:
+    """Return what is reported of the maps, by field."""
+    maps = features.levels[0] if isinstance(features, Pyramid) else features
+    return {
+        "features": printable(features.name),
+        "features_shape": maps.shape,
+        "features_smallest": maps.smallest,
+        "features_dtype": features.kind,
+        "levels": _levels(features, survey),
+        "ids": _ends(features.ids or []),
+        "ids_from": features.ids_from,
+        "images": int(survey.valid.reshape(-1, maps.images).any(axis=0).sum()),
+        "spooled_bytes": features.spooled_bytes,
+        "missing_chunks": features.missing_chunks,
+    }
+
+
+def _of_rois(rois: RoiSource, survey: Survey) -> dict[str, Any]:
+    """Return what is reported of the RoIs, by field."""
+    is_named = rois.box_form.is_upright or rois.form == "corners8"
+    return {
+        "rois": printable(rois.name),
+        "rois_shape": rois.shape,
+        "rois_dtype": str(rois.dtype),
+        "boxes": rois.form if is_named else ", ".join(rois.box_form.columns),
+        "coordinates": rois.coordinates,
+        "ids_read": rois.reading,
+        "without_boxes": rois.missing,
+        "unmatched_rois": rois.named.unmatched,
+        "invalid_rois": survey.report.invalid,
+        "invalid_kinds": tuple(
+            {"kind": kind, "count": defect.count, "rows": defect.rows, "first": defect.fact}
+            for kind, defect in survey.report.defects.items()
+        ),
+    }
+
+
+def _of_coverage(coverage: Coverage) -> dict[str, Any]:
+    """Return what is reported of where boxes lie, by field."""
+    return {
+        "zero_area": coverage.zero_area,
+        "partly_outside": coverage.partly_outside,
+        "outside": coverage.outside,
+        "frame": coverage.in_words(),
+        "extents": tuple(coverage.extents()),
+        "warnings": tuple(spelled(fact) for fact in coverage.warnings()),
+    }
 
 
 def _parameters(job: Job, settings: Settings) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -71,24 +74,25 @@ class PlacedSource(Source):
         if self._place.fortran or not self._is_small:
             super().read_to(values)
             return
-        try:
+        with self._named():
             self._read(values.reshape(-1))
-        except Exception as error:
-            raise self._unreadable(error) from error
 
     @property
     def _array(self) -> Any:
         if self._values is None:
-            try:
+            with self._named():
                 self._values = self._whole() if self._is_small else self._mapped()
-            except Exception as error:
-                raise self._unreadable(error) from error
         return self._values
 
-    def _unreadable(self, error: Exception) -> SourceError:
-        if isinstance(error, OSError) and not isinstance(error, SourceError):
-            return not_opened(self.name, error)
-        return SourceError(f"{self.name} cannot be read: {error}")
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Have an error about the file or its bytes say which array cannot be read."""
+        try:
+            yield
+        except (SourceError, ValueError, zlib.error) as error:
+            raise SourceError(f"{self.name} cannot be read: {error}") from error
+        except OSError as error:
+            raise not_opened(self.name, error) from error
 
     def _whole(self) -> Array:
         _, shape, dtype, fortran, _ = self._place
