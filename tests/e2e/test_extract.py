@@ -233,6 +233,13 @@ def test_a_dry_run_reads_no_pixel_and_writes_nothing(files, monkeypatch):
         ),
         ({"memory": "lots"}, ValueError, "memory must be a size such as 512M or 2G, got lots"),
         ({"memory": 0}, ValueError, "memory must be a size"),
+        ({"patience": "x"}, ValueError, "patience must be a number of seconds > 0, got x"),
+        (
+            {"image_size": "3x"},
+            ValueError,
+            "image_size must be HxW, one number for both, or a path",
+        ),
+        ({"ids": ""}, ValueError, "a path was expected, got an empty text"),
         ({"dtype": "int8"}, ValueError, "dtype must be one of float16, float32, float64"),
         ({"dtype": "rubbish"}, ValueError, "dtype must be one of"),
         ({"spatial_scale": 0}, ValueError, "spatial_scale must be finite and > 0"),

@@ -110,6 +110,11 @@ def pictures(files, rng):
     ("mistake", "options", "message"),
     [
         (lambda boxes: boxes, {"spatial_scale": 1 / 4}, "their map; .* spatial_scale 1/16"),
+        (
+            lambda boxes: np.r_[boxes, [[0, 400, 300, 600, 500]]],  # one lies far outside
+            {"spatial_scale": 1 / 4},
+            "their map; .* spatial_scale 1/16",
+        ),
         (lambda boxes: boxes / [1, 272, 192, 272, 192], {}, "pass normalized and image_size"),
         (
             lambda boxes: boxes,

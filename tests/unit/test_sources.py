@@ -94,9 +94,16 @@ def npy_header(shape, descr="'<f4'"):
 
 REFUSED = {
     "missing.npy": (lambda path: path, "missing.npy cannot be opened: No such file"),
+    "void": (lambda path: Path(path).mkdir() or path, "void is an empty folder"),
     "folder": (
-        lambda path: Path(path).mkdir() or path,
-        "folder is a folder; if it has a file for each image",
+        lambda path: Path(path).mkdir() or Path(path, "a.npz").touch() or path,
+        "folder is a folder; if it has a file for each image, pass folder/{id}.npz",
+    ),
+    "f.jpg": (lambda path: write(path, b"\xff\xd8\xff\xe0.."), "it is a JPEG picture"),
+    "f.npy.gz": (lambda path: write(path, b"\x1f\x8b\x08.."), "unpack it with gunzip"),
+    "lfs.npy": (
+        lambda path: write(path, b"version https://git-lfs.github.com/spec/v1\n"),
+        "fetch that with git lfs pull",
     ),
     "empty.npy": (lambda path: write(path, b""), "must be a .npy, .* file; it is empty"),
     "text.npy": (
@@ -161,6 +168,10 @@ def test_several_candidates_are_listed(files):
 def test_a_file_without_candidates_says_what_it_holds(files):
     with h5py.File("few.h5", "w") as file:
         file["labels"] = np.arange(5)
+    with pytest.raises(ShapeError, match=r"few.h5::labels must have shape \(K, 5\)"):
+        open_source("few.h5", "rois")
+    with h5py.File("few.h5", "a") as file:
+        file["more"] = np.arange(5)
     with pytest.raises(SourceError, match=r"no dataset usable as rois; it holds 'labels' \(5,"):
         open_source("few.h5", "rois")
     h5py.File("bare.h5", "w").close()

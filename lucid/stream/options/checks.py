@@ -84,6 +84,8 @@ def _is_array(value: Any) -> bool:
 def as_source(value: Any) -> str | Held:
     """Return the path of an array, or an array itself; sequences become arrays."""
     if isinstance(value, (str, bytes, os.PathLike)):
+        if not os.fspath(value):
+            raise ValueError("a path was expected, got an empty text")
         return os.fsdecode(value)
     if isinstance(value, (list, tuple)) or _is_array(value):
         return Held(value)
@@ -116,6 +118,8 @@ def as_image_size(value: Any, name: str = "image_size") -> tuple[int, int] | str
         return Held(value)
     if isinstance(value, str):
         pair = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        if not pair and re.fullmatch(r"[\d.x, ]*", value):
+            raise ValueError(f"{name} must be HxW, one number for both, or a path, got {value}")
         if not pair:
             return value
         value = int(pair[1]), int(pair[2] or pair[1])
@@ -222,7 +226,10 @@ def as_jobs(value: SupportsIndex | str) -> int | str:
 
 def as_patience(value: float | str) -> float:
     """Return a number of seconds to wait."""
-    seconds = float(value)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise ValueError(f"patience must be a number of seconds > 0, got {value}")
     return seconds

@@ -19,8 +19,10 @@ from lucid.roi.table import RoiTable
 Floats = NDArray[np.float64]
 
 SLACK = 1e-3  # of a cell, by which rounding may carry a box over the border
+MOST_BEYOND = 10  # one box in so many may lie beyond its map, and a stride still fits
 FEW_BOXES = 8  # fewer say little about a frame
 LARGEST_STRIDE = 128  # that is advised
+SAMPLE = 1000  # boxes that are kept, to be tried with other strides
 LINES = "columns", "rows", "planes"  # that x, y and z number
 BESIDE = "right or left of", "above or below", "before or behind"
 FEWEST_FRACTIONS, LARGEST_FRACTION, SMALL_MAP_CELLS = 3, 1.5, 4
@@ -139,6 +141,7 @@ class Coverage:
     beyond: NDArray[np.int64] = field(init=False)  # along x, y, and z of volumes
     beyond_otherwise: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     spans: Floats = field(init=False)  # lowest and highest x, then y, in input coordinates
+    sample: tuple[Floats, Floats] | None = None  # some boxes (2A, k), and limits (A, k)
     cell_spans: Floats = field(init=False)  # and in cells
 
     def __post_init__(self) -> None:
@@ -172,6 +175,7 @@ class Coverage:
         self.fractions += int(((given >= 0) & (given <= LARGEST_FRACTION)).all(axis=0).sum())
         _widen(self.spans, *np.split(given, 2))
         _widen(self.cell_spans, low, high)
+        self.sample = self.sample or (given[:, :SAMPLE].copy(), limits[:, :SAMPLE].copy())
         self.beyond += _mostly_beyond(low, high, limits)
         for options, others, other_limits in self.placement.alternatives(boxes, images):
             count = _mostly_beyond(*self.placement.cells(others), other_limits)
@@ -239,10 +243,7 @@ class Coverage:
             options for options, counts in self.beyond_otherwise.items()
             if not self._are_beyond(counts) and counts.sum() * 4 < self.beyond.sum()
         ]  # fmt: skip
-        sizes = self.placement.sizes.max(axis=0)[::-1]
-        fitting = float((sizes / np.maximum(self.spans[:, 1], 1e-9)).min())
-        if 1 / LARGEST_STRIDE <= fitting < min(self.placement.scale):
-            stride = 2 ** max(int(np.ceil(np.log2(1 / fitting) - 0.2)), 0)
+        if stride := self._fitting_stride():
             ways.append(f"with {{spatial_scale}} 1/{stride}")
         if not ways:
             way = "are they in other coordinates than those that {spatial_scale} is for?"
@@ -251,6 +252,18 @@ class Coverage:
         if self.placement.of_pictures:
             way += ", and, if the network saw the pictures resized, {resize}"
         return way
+
+    def _fitting_stride(self) -> int | None:
+        """Return the least stride, a power of two, with which few boxes lie beyond their map."""
+        if self.sample is None:
+            return None
+        boxes, limits = self.sample
+        for stride in (1 << k for k in range(LARGEST_STRIDE.bit_length())):
+            low, high = np.split(boxes / stride, 2)
+            beyond = _mostly_beyond(low, high, limits).max()
+            if 1 / stride < min(self.placement.scale) and beyond * MOST_BEYOND <= boxes.shape[1]:
+                return stride
+        return None
 
 
 def _widen(spans: Floats, low: Floats, high: Floats) -> None:

@@ -35,7 +35,13 @@ FORMATS: dict[str, str | tuple[str, ...]] = {
 }
 
 # How files begin that are often taken for arrays.
-LOOKS = {b"\x80": "; it looks like a pickle"}
+LOOKS = {
+    b"\x80": "; it looks like a pickle, which can run code: save its arrays with np.save",
+    b"\xff\xd8\xff": "; it is a JPEG picture, and features are what a network made of it",
+    b"\x89PNG": "; it is a PNG picture, and features are what a network made of it",
+    b"\x1f\x8b": "; it is packed by gzip: unpack it with gunzip",
+    b"version https://git-lfs": "; it points to a file in Git LFS: fetch that with git lfs pull",
+}
 TEXTS = "; as rois also .csv, .tsv, .txt or COCO's .json"  # where no byte is zero
 START = 512  # bytes by which formats know their files
 
@@ -180,6 +186,8 @@ def _format_of(path: Path) -> type[Container]:
             return found
         if path.is_dir():
             there = {each.suffix for each in path.iterdir()}
+            if not there:
+                raise SourceError(f"{path} is an empty folder")
             suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
             raise SourceError(
                 f"{path} is a folder; if it has a file for each image, pass {path}/{{id}}{suffix}"
@@ -229,7 +237,7 @@ def _choose(infos: list[ArrayInfo], names: Sequence[str], check: Check, path: Pa
     passing = [info for info in infos if info.passes(check) and info.shape != (0,)]
     lacking = [
         info for info in infos if info.dtype.names or info.dtype == HALVES or names[0] in info.roles
-    ]
+    ] or infos
     if not passing and len(lacking) == 1:  # the check says what it lacks
         return lacking[0].dataset
     named = [info for name in names for info in passing if info.dataset == name]

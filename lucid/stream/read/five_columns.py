@@ -53,6 +53,8 @@ def _way(last: str, source: RoiSource) -> str:
             f"; if they are x1, y1, x2, y2 and {last}, pass {{columns:x1,y1,x2,y2}} and the image "
             "of each box by {batch_index}, or put the image first"
         )
+    if source.images == 0:
+        return "; the features have no image at all"
     if source.images == 1:
         return "; there is one map, which is image 0: images are numbered from 0"
     return "; if images are named by ids, pass these as {ids}, one per image in its order"

@@ -113,7 +113,10 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     if header.dtype.itemsize == 0:
         raise SourceError(f"{name} has no valid .npy header: values of {header.dtype} have no size")
     if header.dtype.hasobject:
-        raise SourceError(f"{name} holds pickled Python objects, which are never loaded")
+        raise SourceError(
+            f"{name} holds pickled Python objects, which are never loaded; save numbers, as "
+            "array.astype(float) has, and of arrays of several shapes each to its own file"
+        )
     return header
 
 

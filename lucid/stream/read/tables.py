@@ -49,7 +49,8 @@ def require_rois(
         raise ShapeError.advising(
             f"{name} must have shape (K, 5) with columns ({', '.join(COLUMNS)}), got {shape}",
             "say which of its columns are what, as {columns:image,-,x1,y1,x2,y2}"
-            + _or_operator(shape[1]),
+            + _or_operator(shape[1])
+            + ", or save its transpose" * (shape[0] == 5),
         )
     else:
         require_table(shape, dtype, name, form)
