@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch_files
@@ -45,7 +46,13 @@ def safetensors(stem, array):
     return f"{stem}.safetensors"
 
 
-SAVES = [npz, several, torch, alone, safetensors]
+def hdf5(stem, array):
+    with h5py.File(f"{stem}.h5", "w") as file:
+        file["features"] = array
+    return f"{stem}.h5"
+
+
+SAVES = [npz, several, torch, alone, safetensors, hdf5]
 
 
 @pytest.fixture
@@ -95,14 +102,15 @@ def test_the_third_file_takes_no_closer_look(arrays, save, monkeypatch):
         np.testing.assert_array_equal(room, array[:, : room.shape[1]])
 
 
-@pytest.mark.parametrize("save", [npz, torch, safetensors])
+@pytest.mark.parametrize("save", [npz, torch, safetensors, hdf5])
 def test_a_byte_that_matters_takes_a_closer_look(arrays, save):
     first, second, third, *_ = (save(f"{k:03}", array) for k, array in enumerate(arrays))
     alike, whole = learned([first, second]), Path(third).read_bytes()
     place = alike.placed(third, "", FilesSeen().look(third)).place
     assert place == closer_look(third)
     values = range(place.begin, place.begin + place.nbytes)
-    for at in sorted(set(range(len(whole))) - set(values))[::3]:
+    others = sorted(set(range(len(whole))) - set(values))
+    for at in others[:: 3 if save is not hdf5 else 13]:
         Path(third).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         found = alike.placed(third, "", FilesSeen().look(third))
         assert found is None or closer_look(third) == place
@@ -134,3 +142,40 @@ def test_what_is_not_known_from_such_bytes_takes_a_closer_look(arrays, what):
         npz("002", arrays[2][..., :4])
     dataset = "boxes" * (what == "other dataset")
     assert alike.placed(third, dataset, FilesSeen().look(third)) is None
+
+
+def test_a_file_that_is_being_written_takes_a_closer_look(arrays):
+    first, second, third, *_ = (hdf5(f"{k:03}", array) for k, array in enumerate(arrays))
+    alike, ends = learned([first, second]), FilesSeen().look(third)
+    assert alike.placed(third, "", ends).place == closer_look(third)
+    with h5py.File(third, "r+"):
+        assert alike.placed(third, "", ends) is None
+
+
+def test_a_packed_array_alone_in_its_file_takes_no_closer_look(arrays):
+    """Also where the first one differs in shape and dtype."""
+    alike = Alike(trust=False)
+    for k, array in enumerate([arrays[0], arrays[1, ..., :4], arrays[2].astype(np.float16)]):
+        np.savez_compressed(f"{k}.npz", x=array)
+        found = alike.placed(f"{k}.npz", "", FilesSeen().look(f"{k}.npz"))
+        assert found.name == f"{k}.npz::x"
+        assert found.place == closer_look(f"{k}.npz")
+        np.testing.assert_array_equal(found[:], array)
+
+
+def test_a_packed_file_with_a_damaged_byte_takes_a_closer_look_or_is_as_that_says(arrays):
+    np.savez_compressed("0.npz", x=arrays[0])
+    whole = Path("0.npz").read_bytes()
+    header, directory = 200, whole.index(b"PK\1\2")
+    for at in [*range(header), *range(directory, len(whole))][::2]:
+        Path("0.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 5]) + whole[at + 1 :])
+        ends = FilesSeen().look("0.npz")
+        found = Alike(trust=False).placed("0.npz", "", ends) if ends.start[:2] == b"PK" else None
+        assert found is None or found.place == closer_look("0.npz")
+
+
+def test_packed_arrays_beside_others_take_a_closer_look(arrays):
+    np.savez_compressed("0.npz", x=arrays[0], boxes=arrays[0, 0])
+    np.savez_compressed("1.npz", features=np.zeros((1, 4, 600, 600), np.float32))  # large
+    for name in ("0.npz", "1.npz"):
+        assert Alike(trust=False).placed(name, "", FilesSeen().look(name)) is None

@@ -7,15 +7,29 @@ look had to read.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from lucid.stream.read.arrays import open_container
-from lucid.stream.read.flat import Flat
 from lucid.stream.read.npy import place_in_npy
 from lucid.stream.read.place import Ends, Place, Span
 from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import Source
 from lucid.stream.read.url import as_path
+from lucid.stream.read.words import NOTHING
+
+PACKED, ZIP_METHOD = b"\x08\0", 8  # and where it stands in zip files
+
+
+@runtime_checkable
+class Legible(Protocol):
+    """A container that knows which of its bytes say where an array lies."""
+
+    locked: bool  # whether programs lock such a file while they write it
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return all that was read to know where an array lies, none if that is not known."""
 
 
 class Alike:
@@ -31,6 +45,8 @@ class Alike:
         """Return the array of a file, None if that takes a closer look."""
         if not dataset and (place := place_in_npy(ends.start, ends.size)) is not None:
             return PlacedSource(path, place)
+        if ends.start.startswith(PACKED, ZIP_METHOD) and ends.start.startswith(b"PK"):
+            return _packed(path, dataset, ends)
         layout = self._layout
         if layout is None or self._last != _about(path, dataset, ends):
             return None
@@ -60,10 +76,14 @@ class Layout:
         The bytes.
     stem : bytes
         What the file is called, which may stand in them.
+    locked : bool
+        Whether one that is being written is locked, and takes a closer look.
     """
 
-    def __init__(self, name: str, place: Place, spans: Sequence[Span], stem: bytes) -> None:
-        self.name, self.place = name, place
+    def __init__(
+        self, name: str, place: Place, spans: Sequence[Span], stem: bytes, locked: bool
+    ) -> None:
+        self.name, self.place, self._locked = name, place, locked
         self._spans = [(one.begin, one.end, *_fixed(one, len(stem))) for one in spans]
         self._stems = [at for one in spans for at in one.stems]
         self._stem_length = len(stem)
@@ -73,12 +93,22 @@ class Layout:
         for begin, end, mask, value in self._spans:
             if int.from_bytes(ends.between(begin, end), "big") & mask != value:
                 return False
-        if not self._stems:
-            return True
-        stem = _stem(path)
+        if self._stems and not self._is_called_alike(_stem(path), ends):
+            return False
+        return not (self._locked and _is_locked(path))
+
+    def _is_called_alike(self, stem: bytes, ends: Ends) -> bool:
         return len(stem) == self._stem_length and all(
             ends.between(at, at + len(stem)) == stem for at in self._stems
         )
+
+
+def _packed(path: str, dataset: str, ends: Ends) -> PlacedSource | None:
+    """Return the only array of a .npz file if it is packed; what it is stands in its header."""
+    from lucid.stream.read.npz import placed_in_npz
+
+    found = placed_in_npz(ends, dataset)
+    return PlacedSource(f"{path}::{found[0]}", found[1], path) if found else None
 
 
 def _about(path: str, dataset: str, ends: Ends) -> tuple[str, int, str]:
@@ -90,14 +120,25 @@ def _layout_of(path: str, source: PlacedSource, trust: bool) -> Layout | None:
     """Return which bytes of a file say where an array lies, None if that is not known."""
     container, name = open_container(as_path(path), trust), source.name[len(path) + 2 :]
     try:
-        if not isinstance(container, Flat) or container.said:
+        if not isinstance(container, Legible) or source.said() != NOTHING:
             return None
-        stem = _stem(path)
+        stem, again = _stem(path), container.look(name)
         spans = container.spans(name, stem)
-        is_same = container.place(name) == source.place
-        return Layout(name, source.place, spans, stem) if spans and is_same else None
+        if not spans or again is None or again.place != source.place:
+            return None
+        return Layout(name, source.place, spans, stem, container.locked)
     finally:
         container.close()
+
+
+def _is_locked(path: str) -> bool:
+    """Return whether a program writes a file, as far as locks tell."""
+    try:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def _fixed(span: Span, stem: int) -> tuple[int, int]:

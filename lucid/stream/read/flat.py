@@ -40,6 +40,7 @@ class Flat(ABC):
 
     kind: str
     separator = "/"
+    locked = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -18,11 +18,16 @@ import h5py
 from lucid.errors import SourceError
 from lucid.stream.read.hdf5_datasets import described, has_values
 from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_id
-from lucid.stream.read.hdf5_plain import place_in_hdf5, says_nothing
+from lucid.stream.read.hdf5_plain import (
+    only_info,
+    place_in_hdf5,
+    says_nothing,
+    spans_around,
+)
 from lucid.stream.read.hdf5_words import said_by, said_by_group
 from lucid.stream.read.ids import id_in
 from lucid.stream.read.pandas_frames import Frame, dataset_of, innards
-from lucid.stream.read.place import Place
+from lucid.stream.read.place import Place, Span
 from lucid.stream.read.placed import PlacedSource
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.unpacked import Unpacked, unpacked
@@ -42,6 +47,7 @@ class Hdf5:
 
     kind = "HDF5"
     separator = "/"
+    locked = True
 
     def __init__(self, path: Path, trust: bool) -> None:
         self._path, self._trust = path, trust
@@ -72,6 +78,8 @@ class Hdf5:
 
         Links count as well, those to other files only if the file is trusted.
         """
+        if (only := only_info(self._id)) is not None:
+            return [only]
         with _told_of(self._path):
             infos = [
                 described(unpacked(item), name, target)
@@ -110,6 +118,11 @@ class Hdf5:
             return self.open(name)
         said = self.said_in(name.rpartition("/")[0])
         return PlacedSource(f"{self._path}::{name}", place, self._path, said)
+
+    def spans(self, name: str, stem: bytes) -> list[Span]:
+        """Return all bytes that may say where a dataset lies, none if they are many."""
+        place = place_in_hdf5(self._id, name)
+        return spans_around(self._path, place) if place else []
 
     def _frame(self, name: str) -> Source | None:
         """Return the table of a frame that pandas wrote, None if it is another group."""

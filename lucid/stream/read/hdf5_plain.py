@@ -8,11 +8,15 @@ takes a small part of the time that h5py's objects take.
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5t
 
-from lucid.stream.read.place import Place
+from lucid.stream.read.fingerprint import SMALL_BLOCK_BYTES
+from lucid.stream.read.place import Place, Span
+from lucid.stream.read.pread import pread, size_of
+from lucid.stream.read.source import ArrayInfo
 
 KINDS = [
     (h5t.py_create(dtype), dtype)
@@ -32,6 +36,30 @@ def place_in_hdf5(file: h5f.FileID, name: str) -> Place | None:
                 held = min(dataset.get_storage_size(), file.get_filesize() - begin)
                 return place if place.nbytes <= held else None
     return None
+
+
+def only_info(file: h5f.FileID) -> ArrayInfo | None:
+    """Return what a file says about its only object, None if that takes a closer look."""
+    with suppress(Exception):
+        root = h5g.open(file, b"/")
+        if root.get_num_objs() == 1:
+            name = root.get_objname_by_idx(0).decode()
+            place = place_in_hdf5(file, name)
+            return place and ArrayInfo(name, place.shape, place.dtype, stored_bytes=place.nbytes)
+    return None
+
+
+def spans_around(path: Path, place: Place) -> list[Span]:
+    """Return all bytes of a file but those of an array, none if they are many.
+
+    Any of them may have been looked at to know where the array lies.
+    """
+    end = place.begin + place.nbytes
+    with path.open("rb") as stream:
+        rest = size_of(stream) - end
+        if max(place.begin, rest) > SMALL_BLOCK_BYTES:
+            return []
+        return [Span(0, pread(stream, place.begin, 0)), Span(end, pread(stream, rest, end))]
 
 
 def says_nothing(file: h5f.FileID, group: str) -> bool:

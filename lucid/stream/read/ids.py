@@ -126,15 +126,16 @@ def _images_of(
     for image, one in enumerate(ids):
         images.setdefault(key(one), []).append(image)
     images.pop(None, None)
-    found = [images.get(key(one), []) for one in wanted]
+    none: list[int] = []
+    found = [images.get(key(one), none) for one in wanted]
     if key is _text:
         return found
-    return [
-        _closest_of(
-            one, [image for image in some if key is _stem or _is_number(one, ids[image])], ids
-        )
-        for one, some in zip(wanted, found, strict=True)
-    ]
+    if key is _number:
+        found = [
+            some if isinstance(one, int) else [k for k in some if _is_number(one, ids[k])]
+            for one, some in zip(wanted, found, strict=True)
+        ]
+    return [_closest_of(one, some, ids) for one, some in zip(wanted, found, strict=True)]
 
 
 def _closest_of(one: Id, images: list[int], ids: Sequence[Id]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -20,7 +21,7 @@ from lucid.stream.read.inflated import (
     require_room,
 )
 from lucid.stream.read.npy import FileValues, Header, read_header
-from lucid.stream.read.place import Place, Span
+from lucid.stream.read.place import Ends, Place, Span
 from lucid.stream.read.placed import is_small
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.read.zip_file import DEFLATED, STARTS, Member, ZipFile
@@ -82,12 +83,7 @@ class Npz(Flat):
 
     def place(self, name: str) -> Place | None:
         """Return where an array lies; None if it is packed and large."""
-        member, header, skipped, _ = self._described(name)
-        begin, (shape, fortran, dtype) = self._zip.place(member), header
-        if member.method != DEFLATED:
-            return Place(begin + skipped, shape, dtype, fortran)
-        packed = Deflated(member.stored, member.size, member.checksum, skipped)
-        return Place(begin, shape, dtype, fortran, packed) if is_small(header.nbytes) else None
+        return _place(self._zip, self._described(name))
 
     def spans(self, name: str, stem: bytes) -> list[Span]:
         """Return the directory, and the headers of all arrays."""
@@ -109,37 +105,62 @@ class Npz(Flat):
     def _described(self, name: str) -> Described:
         """Return what is known of a member; that of the last one is kept."""
         if self._known is None or self._known.info.dataset != name:
-            self._known = self._read(name)
+            self._known = _described(self._zip, name, self._members[name])
         return self._known
 
-    def _read(self, name: str) -> Described:
-        """Return what is known of a member, which is read up to its values."""
-        member, where = self._members[name], f"{self._path}::{name}"
-        packed = member.method == DEFLATED
-        begin = self._zip.place(member)
-        if packed:
-            require_plausible(member, where)
-            unpacked = Inflating(self._zip.stream, begin, member, HEADER_BYTES)
-            stream = cast(BinaryIO, io.BufferedReader(unpacked, HEADER_BYTES))
-        else:
-            stream = self._zip.stream
-            stream.seek(begin)
-        header = read_header(stream, where)
-        skipped = stream.tell() - (0 if packed else begin)
-        if member.size - skipped != header.nbytes:
-            raise SourceError(
-                f"{where} must have the {skipped + header.nbytes} bytes that its header promises, "
-                f"it has {member.size}"
-            )
-        whole = packed and 0 not in header.shape
-        info = ArrayInfo(
-            dataset=name,
-            shape=header.shape,
-            dtype=header.dtype,
-            chunks=header.shape if whole else None,
-            compression="deflate" if packed else None,
+
+def placed_in_npz(ends: Ends, dataset: str) -> tuple[str, Place] | None:
+    """Return the name of a packed array that is alone in its file, and where it lies.
+
+    None if that takes a closer look, as `Npz` does.
+    """
+    with suppress(SourceError, ValueError):
+        file = ZipFile(Path(), ends)
+        (member,) = file.members.values()
+        name = member.name.removesuffix(ENDING)
+        if member.method == DEFLATED and name != member.name and dataset in {"", name}:
+            place = _place(file, _described(file, name, member))
+            return place and (name, place)
+    return None
+
+
+def _place(file: ZipFile, described: Described) -> Place | None:
+    """Return where an array lies; None if it is packed and large."""
+    member, header, skipped, _ = described
+    begin, (shape, fortran, dtype) = file.place(member), header
+    if member.method != DEFLATED:
+        return Place(begin + skipped, shape, dtype, fortran)
+    packed = Deflated(member.stored, member.size, member.checksum, skipped)
+    return Place(begin, shape, dtype, fortran, packed) if is_small(header.nbytes) else None
+
+
+def _described(file: ZipFile, name: str, member: Member) -> Described:
+    """Return what is known of a member, which is read up to its values."""
+    where, packed = f"{file.path}::{name}", member.method == DEFLATED
+    begin = file.place(member)
+    if packed:
+        require_plausible(member, where)
+        unpacked = Inflating(file.stream, begin, member, HEADER_BYTES)
+        stream = cast(BinaryIO, io.BufferedReader(unpacked, HEADER_BYTES))
+    else:
+        stream = file.stream
+        stream.seek(begin)
+    header = read_header(stream, where)
+    skipped = stream.tell() - (0 if packed else begin)
+    if member.size - skipped != header.nbytes:
+        raise SourceError(
+            f"{where} must have the {skipped + header.nbytes} bytes that its header promises, "
+            f"it has {member.size}"
         )
-        return Described(member, header, skipped, info)
+    whole = packed and 0 not in header.shape
+    info = ArrayInfo(
+        dataset=name,
+        shape=header.shape,
+        dtype=header.dtype,
+        chunks=header.shape if whole else None,
+        compression="deflate" if packed else None,
+    )
+    return Described(member, header, skipped, info)
 
 
 class SpooledSource(FlatSource):

@@ -257,12 +257,12 @@ def files_of(pattern: str) -> list[str]:
     level = next(k for k, part in enumerate(path.parts) if PLACE in part)
     folder, below = type(path)(*path.parts[:level]), Path(*path.parts[level + 1 :])
     parts, names = path.parts, _names_in(folder)
-    ids = {name: id_in(name, parts[level], PLACE) for name in names}
+    rest = str(below) if below.parts else ""
     found = [
         one
-        for name, one in ids.items()
-        if one is not None
-        and (below == Path() or (folder / name / str(below).replace(PLACE, one)).exists())
+        for name in names
+        if (one := id_in(name, parts[level], PLACE)) is not None
+        and (not rest or (folder / name / rest.replace(PLACE, one)).exists())
     ]
     if not found:
         hint = "; wildcards beside {id} mean themselves" if set("*?") & set(pattern) else ""

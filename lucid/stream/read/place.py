@@ -46,6 +46,17 @@ class Ends(NamedTuple):
         known = self.size - len(self.end)
         return self.end[begin - known : end - known] if begin >= known else b""
 
+    def pread(self, count: int, position: int) -> bytes:
+        """Return bytes as a file does; raise a ValueError if they are not known."""
+        end = min(position + count, self.size)
+        found = self.between(position, end)
+        if len(found) < end - position:
+            raise ValueError(f"bytes {position} to {end} are not known")
+        return found
+
+    def close(self) -> None:
+        """Do nothing: the file is not open."""
+
 
 class Span(NamedTuple):
     """Bytes of a file, by their position in it."""

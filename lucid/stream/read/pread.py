@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lucid.errors import SourceError
+from lucid.stream.read.place import Ends
 from lucid.stream.read.url import UrlStream
 from lucid.stream.types import Array
 
@@ -126,14 +127,16 @@ def _close(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
             begin = k
 
 
-def size_of(stream: BinaryIO | UrlStream) -> int:
+def size_of(stream: BinaryIO | UrlStream | Ends) -> int:
     """Return the size of an open file."""
-    return stream.size if isinstance(stream, UrlStream) else os.fstat(stream.fileno()).st_size
+    return (
+        stream.size if isinstance(stream, UrlStream | Ends) else os.fstat(stream.fileno()).st_size
+    )
 
 
-def pread(stream: BinaryIO | UrlStream, count: int, position: int) -> bytes:
+def pread(stream: BinaryIO | UrlStream | Ends, count: int, position: int) -> bytes:
     """Return bytes of an open file from a position on, fewer where it ends."""
-    if isinstance(stream, UrlStream):
+    if isinstance(stream, UrlStream | Ends):
         return stream.pread(count, position)
     return os.pread(stream.fileno(), count, position)
 

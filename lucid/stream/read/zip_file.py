@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - as all errors are called
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from lucid.errors import SourceError
-from lucid.stream.read.place import Span
+from lucid.stream.read.place import Ends, Span
 from lucid.stream.read.pread import pread, size_of
 
 STARTS = b"PK\x03\x04", b"PK\x05\x06"  # of files with members, and without
@@ -45,11 +45,11 @@ class Member(NamedTuple):
 
 
 class ZipFile:
-    """A zip file, open."""
+    """A zip file, open; or what is known of one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: Ends | None = None) -> None:
         self.path = path
-        self.stream = path.open("rb")
+        self.stream = path.open("rb") if known is None else cast(BinaryIO, known)
         try:
             self.members = {member.name: member for member in _directory(self.stream, path)}
         except (StructError, ValueError) as error:
