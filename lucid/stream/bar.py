@@ -27,7 +27,8 @@ def drawn(
         Where to; else where it is seen, which may be a notebook.
     """
     tqdm = import_module("tqdm.auto" if stream is None else "tqdm").tqdm
-    with tqdm(total=total, initial=done, unit=unit, unit_scale=True, file=stream) as bar:
+    are_whole = total < 1000 and unit == " crops"  # others have three digits, and k or M
+    with tqdm(total=total, initial=done, unit=unit, unit_scale=not are_whole, file=stream) as bar:
         yield lambda now_done: _advance(bar, now_done, last)
 
 

@@ -42,6 +42,7 @@ def test_the_script_makes_the_files_that_are_there(make):
 @pytest.mark.slow
 def test_the_picture_of_operators_can_be_drawn(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(SAMPLE)  # as of a script
     spec = importlib.util.spec_from_file_location("draw", SAMPLE / "draw.py")
     draw = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(draw)

@@ -144,7 +144,7 @@ def test_memory_is_shared_where_it_can_be(maps):
 def test_a_bar_is_drawn_if_it_is_asked_for(files, capsys):
     seen = []
     lucid.extract("f.npy", "r.npy", "a.npy", progress=True, on_progress=seen.append)
-    assert "60.0/60.0" in capsys.readouterr().err
+    assert "60/60" in capsys.readouterr().err
     assert seen[-1] == 60
     lucid.extract("f.npy", "r.npy", "b.npy", on_progress=seen.append)
     assert capsys.readouterr().err == ""
