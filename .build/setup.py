@@ -80,6 +80,7 @@ setup(
     ext_modules=[
         extension("kernel", "common.h", *(f"{name}.h" for name in KERNEL)),
         extension("largest", "common.h", "largest.h", "planes.h"),
+        extension("solid", "common.h", "solid.h"),
         extension("turned", "common.h", "turned.h", "turned_maxima.h", "planes.h"),
     ],
     cmdclass={"build_ext": BuildExact, "install_data": InstallPages},

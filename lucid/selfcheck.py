@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
-from lucid.roi.forms import UPRIGHT
+from lucid.roi.forms import UPRIGHT, VOLUME
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import RoiAlignRotated, RoiPool, crop_channels, ps_roi_align_of
+from lucid.roi.operators import RoiAlign3D, RoiAlignRotated, RoiPool, crop_channels, ps_roi_align_of
 from lucid.roi.types import Array, Floats
 
 
@@ -22,7 +22,7 @@ class Case(NamedTuple):
     """Maps and an operator; the rest follows from the seed."""
 
     dtype: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     operator: Operator
     values: str = "plain"
 
@@ -32,6 +32,7 @@ ALIGNED = RoiAlign((7, 7), (0.25, 0.5), 2, True)
 APART = ps_roi_align_of((3, 4), (0.5, 0.5))
 LARGEST = RoiPool((3, 4), (0.5, 0.5))
 TURNED = RoiAlignRotated((3, 4), (0.5, 0.5), -1, True, "degrees", False)
+SOLID_MAX = RoiAlign3D.checked((2, 3, 4), 0.5, max_samples=9, mode="max")
 TURNED_MAX = RoiAlignRotated.checked((3, 4), 0.5, mode="max")
 CASES = {
     "float16": Case("f2", (2, 9, 14, 11), ADAPTIVE),
@@ -54,6 +55,8 @@ CASES = {
     "roi_pool": Case("f4", (2, 75, 30, 26), LARGEST, "holes"),
     "roi_pool float64": Case("f8", (1, 41, 30, 26), LARGEST),
     "ps_roi_align": Case("f4", (2, 36, 90, 78), APART, "holes"),
+    "3-D max": Case("f4", (2, 5, 6, 30, 26), SOLID_MAX, "holes"),
+    "3-D max float64": Case("f8", (1, 3, 6, 30, 26), SOLID_MAX),
     "ps_roi_align limit": Case("f8", (1, 24, 30, 26), APART, "limit"),
 }
 HASHES = {
@@ -78,6 +81,8 @@ HASHES = {
     "ps_roi_align limit": "0ce45f03a4bd6bb2 c2444fd3915f89c9 b560097a8051f697",
     "rotated max": "19aeccf1507e1a47 5b98274868783a97 f916f42df051069c",
     "rotated max float64": "08efcafdee917c79 5e5eec9754d5aa26 2b4e53e6548146bf",
+    "3-D max": "30653ff5e2c34b65 caf7ef5f774d547f 054fb0bd137629c7",
+    "3-D max float64": "1e2ab2b6df8486f5 fb69eda6b092e619 754d8e57d5a116c3",
 }
 
 
@@ -109,14 +114,17 @@ def made(case: Case) -> tuple[Array, Floats, Array]:
 
 def table(case: Case) -> Floats:
     """Return RoIs inside, across the edges and around maps, off them, and of no or any size."""
-    images, _, height, width = case.shape
+    images, height, width = case.shape[0], *case.shape[-2:]
     centre, side = (numbers(seed, 120).reshape(60, 2) for seed in (4, 5))
-    centre = (centre * 0.6 + 0.5) * (width, height) / case.operator.spatial_scale[::-1]
+    centre = (centre * 0.6 + 0.5) * (width, height) / case.operator.spatial_scale[:-3:-1]
     half = side**4 * (width, height) * 2
     rois = np.column_stack([np.arange(60) % images, centre - half, centre + half])
     rois[:3, 1:] = (3, 3, 3, 3), (-1e9, -1e9, 1e9, 1e9), (1e9, 0, 2e9, 5)
     if case.operator.form == UPRIGHT:
         return rois
+    if case.operator.form == VOLUME:
+        low, high = np.sort(numbers(7, 120).reshape(2, 60) * 15 + 5, axis=0)
+        return np.column_stack([rois[:, :3], low, rois[:, 3:], high])
     return np.column_stack([rois[:, 0], centre, 2 * half, 360 * numbers(6, 60)])
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lucid.roi import RoiAlign, as_rois, box_gradient, pool, pool_adjoint, set_engine
-from lucid.roi.engines.compiled import _kernel, _largest, _turned
+from lucid.roi.engines.compiled import _kernel, _largest, _solid, _turned
 from lucid.roi.operators import RoiAlignRotated
 
 pytestmark = pytest.mark.fuzz
@@ -238,3 +238,27 @@ def test_no_cell_beyond_the_map_is_the_largest(rows, cols, height, width, channe
     except ValueError:
         return
     assert crops.sum() <= 6 * channels
+
+
+LINES = st.tuples(
+    hnp.arrays(np.int64, (2, 2), elements=st.integers(-1, 4)),
+    hnp.arrays(np.float64, st.sampled_from([(2, 2), (2, 1)]), elements=st.floats(0, 1)),
+    hnp.arrays(np.int64, 2, elements=st.integers(-1, 2)),
+)
+
+
+@settings(max_examples=1000)
+@given(
+    st.tuples(LINES, LINES, LINES), st.tuples(*[st.integers(-1, 3)] * 3), st.booleans(),
+    hnp.array_shapes(min_dims=4, max_dims=4, max_side=4),
+    hnp.array_shapes(min_dims=4, max_dims=4, max_side=3), st.sampled_from([4, 8, 3]),
+)  # fmt: skip
+def test_samples_of_volumes_read_no_cell_beyond_them(
+    lines, per_bin, renormalize, cells, crop, size
+):
+    found = np.full(crop, np.nan)
+    try:
+        _solid.crop(*lines, per_bin, renormalize, np.ones(cells), found, size)
+    except (ValueError, TypeError):
+        return
+    assert found.max(initial=0) <= 2**3

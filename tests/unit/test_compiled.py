@@ -30,7 +30,10 @@ from lucid.roi.engines import selection
 
 compiled = pytest.importorskip("lucid.roi.engines.compiled")
 ROOT = Path(__file__).parents[2]
-SOURCES = [f"lucid/roi/engines/compiled/{name}.c" for name in ("kernel", "turned", "largest")]
+FILES = "kernel", "turned", "largest", "solid"
+SOURCES = [
+    f"lucid/roi/engines/compiled/{name}.c" for name in ("kernel", "turned", "largest", "solid")
+]
 FLAGS = ["-std=c11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-fast-math"]
 
 

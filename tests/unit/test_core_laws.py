@@ -17,7 +17,7 @@ FLOORS = (
     ("memory",),
     ("forms", "operator", "taps"),
     ("geometry", "table", "workers"),
-    ("turned_samples",),
+    ("solid_samples", "turned_samples"),
     ("engines", "operators"),
     ("compound", "threads"),
     ("pooling",),

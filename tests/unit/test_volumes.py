@@ -5,6 +5,7 @@ import pytest
 
 from lucid import RoiError, ShapeError, Tensor
 from lucid.models.utils import ROIAlign3D, roi_align, roi_align_3d
+from lucid.roi import set_engine
 from lucid.roi.compound import volumes
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -88,3 +89,22 @@ def test_volumes_may_be_given_with_boxes_of_each(rng):
     rows = np.column_stack([[0, 1, 1], np.concatenate(boxes)])
     expected = ROIAlign3D(2, aligned=True)(features, rows)
     np.testing.assert_array_equal(roi_align_3d(features, boxes, 2, aligned=True), expected)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "f8", "u1"])
+def test_largest_samples_have_the_same_bits_on_both_engines(rng, dtype):
+    """Whatever maps and crops lie like; some boxes are nowhere, some beyond the volume."""
+    pytest.importorskip("lucid.roi.engines.compiled._solid")
+    features = (50 * rng.standard_normal((2, 5, 9, 15, 17))).astype(dtype)
+    if dtype != "u1":
+        features[0, ::3, 3, 7:9, 9] = np.nan
+        features[1, 1::3, 4:6, 11, 12:15] = -np.inf
+    corner = rng.uniform(-5, 15, (9, 3))
+    rois = np.column_stack([np.arange(9) % 2, corner, corner + rng.uniform(0, 20, (9, 3))])
+    for maps in (features, np.asfortranarray(features)[..., ::-1]):
+        for options in ({}, {"sampling_ratio": 2, "outside": "renormalize"}):
+            found = []
+            for engine in ("numpy", "compiled"):
+                set_engine(engine)
+                found.append(roi_align_3d(maps, rois, (3, 2, 4), 0.8, mode="max", **options))
+            np.testing.assert_array_equal(*found)

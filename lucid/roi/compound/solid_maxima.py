@@ -1,4 +1,4 @@
-"""The largest samples in volumes: those of a RoI are read along one axis after the other.
+"""The largest samples in volumes, and their gradient.
 
 A gradient goes to the sample that won. One out of range is 0 and takes part, unless it is said
 not to; of equal ones the first wins, plane by plane and row by row.
@@ -6,35 +6,19 @@ not to; of equal ones the first wins, plane by plane and row by row.
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lucid.roi.engines import Engine, PlacedRois, WorkingBytes
+from lucid.roi.engines import PlacedRois, WorkingBytes
 from lucid.roi.geometry import Geometry
 from lucid.roi.operators import RoiAlign, VolumeMax
+from lucid.roi.solid_samples import READ_BYTES, Line, Solid
 from lucid.roi.types import Array, Floats, Ints
 from lucid.roi.workers import Workers
 
-READ_BYTES = 2 << 20  # of the samples of a RoI at once, or those of a channel
 Place = tuple[Ints, ...]  # of samples, along each axis
-
-
-class Line(NamedTuple):
-    """The samples of a RoI along one axis that are in range, (n,) each."""
-
-    cells: Ints  # (2, n) first and second that is read
-    weights: Floats  # (2, n)
-    gains: Floats  # (2, n) of the second weight, by the start of the box and by its end
-    bin: Ints
-    number: Ints  # of the bin's samples
-    per_bin: int  # samples of a bin, in range or not
-
-    def runs(self) -> tuple[Ints, Ints, Ints]:
-        """Return the bins that have samples, the first of each and how many they are."""
-        return np.unique(self.bin, return_index=True, return_counts=True)
 
 
 class Bin(NamedTuple):
@@ -45,92 +29,15 @@ class Bin(NamedTuple):
     takes_zeros: bool  # whether one that is out of range takes part
 
 
-class Solid(NamedTuple):
-    """A RoI on a region."""
-
-    features: Array  # (C, d, h, w)
-    lines: tuple[Line, Line, Line]
-    renormalize: bool
-    dtype: np.dtype[Any]
-
-    @property
-    def is_read(self) -> bool:
-        """Whether any sample is in range."""
-        return all(len(line.bin) for line in self.lines)
-
-    def channels(self) -> Iterator[slice]:
-        """Yield channels, as many as their samples may take."""
-        cells = math.prod(max(len(line.bin), int(np.ptp(line.cells)) + 1) for line in self.lines)
-        step = max(READ_BYTES // (cells * self.dtype.itemsize), 1)
-        for start in range(0, len(self.features), step):
-            yield slice(start, min(start + step, len(self.features)))
-
-    def read(self, channels: slice) -> Array:
-        """Return the values of all samples, (C, nz, ny, nx)."""
-        firsts = [int(line.cells.min()) for line in self.lines]
-        ends = [int(line.cells.max()) + 1 for line in self.lines]
-        window = self.features[(channels, *map(slice, firsts, ends))]
-        values: Array = window.astype(self.dtype)
-        for axis, (line, first) in enumerate(zip(self.lines, firsts, strict=True), 1):
-            shape = [-1 if each == axis else 1 for each in range(4)]
-            one, other = line.weights.astype(self.dtype).reshape(2, *shape)
-            near, far = (values.take(cells - first, axis) for cells in line.cells)
-            with np.errstate(over="ignore", invalid="ignore"):
-                values = near * one + far * other
-        return values
-
-    def largest(self, channels: slice) -> Array:
-        """Return the largest samples of the bins that have any, (C, bz, by, bx)."""
-        values = self.read(channels)
-        for axis, line in enumerate(self.lines, 1):
-            values = np.maximum.reduceat(values, line.runs()[1], axis=axis)
-        return np.where(self.takes_zeros(), np.maximum(values, 0), values)
-
-    def counts(self) -> Array:
-        """Return how many samples in range each bin has that has any."""
-        z, y, x = (line.runs()[2] for line in self.lines)
-        counts: Array = z[:, None, None] * y[:, None] * x
-        return counts
-
-    def takes_zeros(self) -> Array:
-        """Return for which of these bins a sample that is out of range takes part."""
-        every = math.prod(line.per_bin for line in self.lines)
-        takes: Array = (self.counts() < every) & (not self.renormalize)
-        return takes
-
-    def bins(self) -> Iterator[Bin]:
-        """Yield bins that have samples."""
-        runs = [np.transpose(line.runs()).tolist() for line in self.lines]
-        for place, takes_zeros in np.ndenumerate(self.takes_zeros()):
-            own = [run[at] for run, at in zip(runs, place, strict=True)]
-            samples = tuple(slice(first, first + count) for _, first, count in own)
-            yield Bin(tuple(number for number, _, _ in own), samples, bool(takes_zeros))
-
-    def gap(self, samples: tuple[slice, ...]) -> int:
-        """Return how many samples of a bin are before the first that is out of range."""
-        each = [
-            (line.number[some], line.per_bin)
-            for line, some in zip(self.lines, samples, strict=True)
-        ]
-        if any(number[0] for number, _ in each):
-            return 0
-        before = 1
-        for number, per_bin in each[::-1]:
-            if len(number) < per_bin:
-                return before * len(number)
-            before *= per_bin
-        return before
-
-
 class SolidMaxima:
-    """An engine for maxima in volumes; an engine for weights is not asked for any."""
+    """An engine for maxima in volumes; crops are made by a part of each engine."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Any) -> None:
+        self._pool = engine.solid_maxima.pool
 
     def pool(self, rois: PlacedRois, crops: Array, workers: Workers[Any]) -> None:
         """Write crops into their rows."""
-        workers.each(partial(_write_crop, crops), solids(rois))
+        self._pool(solids(rois), crops, workers)
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:
         """Write the gradient of features to all of the only region."""
@@ -144,9 +51,11 @@ class SolidMaxima:
     def box_gradient(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> Floats:
         """Return the gradient of boxes, (K, 6)."""
         result = np.zeros((len(rois.rows), 6))
-        for k, (row, solid) in enumerate(solids(rois)):
-            for won in winners(solid, gradient[row]):
-                result[k] += _slopes(solid, *won)
+        with np.errstate(invalid="ignore"):
+            for k, (row, solid) in enumerate(solids(rois)):
+                for won in winners(solid, gradient[row]):
+                    result[k] += _slopes(solid, *won)
+        result[np.isnan(result)] = np.nan  # one of them
         return result
 
     def working_bytes(
@@ -208,25 +117,38 @@ def _along(operator: RoiAlign, geometry: Geometry, origin: Sequence[int]) -> lis
     ]
 
 
-def _write_crop(crops: Array, _: Any, item: tuple[int, Solid]) -> None:
-    """Write the crop of a RoI."""
-    row, solid = item
-    crop = np.zeros(crops.shape[1:], solid.dtype)
-    for channels in solid.channels() if solid.is_read else ():
-        numbers = np.arange(len(crop))[channels]
-        crop[np.ix_(numbers, *(line.runs()[0] for line in solid.lines))] = solid.largest(channels)
-    with np.errstate(over="raise", invalid="ignore"):  # of the thread that it runs on
-        crops[row] = crop
-
-
 def winners(solid: Solid, gradient: Array) -> Iterator[tuple[Ints, Place, Floats]]:
     """Yield channels, the samples that have won a bin, and the gradient (C,) of that."""
     for channels in solid.channels() if solid.is_read else ():
         values, own = solid.read(channels), gradient[channels].astype(np.float64)
-        for one in solid.bins():
+        for one in _bins(solid):
             won, at = _won(solid, values, one)
             key: Any = won, *one.place
             yield won + channels.start, at, own[key]
+
+
+def _bins(solid: Solid) -> Iterator[Bin]:
+    """Yield bins that have samples."""
+    runs = [np.transpose(line.runs()).tolist() for line in solid.lines]
+    for place, takes_zeros in np.ndenumerate(solid.takes_zeros()):
+        own = [run[at] for run, at in zip(runs, place, strict=True)]
+        samples = tuple(slice(first, first + count) for _, first, count in own)
+        yield Bin(tuple(number for number, _, _ in own), samples, bool(takes_zeros))
+
+
+def _gap(solid: Solid, samples: tuple[slice, ...]) -> int:
+    """Return how many samples of a bin are before the first that is out of range."""
+    each = [
+        (line.number[some], line.per_bin) for line, some in zip(solid.lines, samples, strict=True)
+    ]
+    if any(number[0] for number, _ in each):
+        return 0
+    before = 1
+    for number, per_bin in each[::-1]:
+        if len(number) < per_bin:
+            return before * len(number)
+        before *= per_bin
+    return before
 
 
 def _won(solid: Solid, values: Array, one: Bin) -> tuple[Ints, Place]:
@@ -236,7 +158,7 @@ def _won(solid: Solid, values: Array, one: Bin) -> tuple[Ints, Place]:
     which = block.argmax(axis=1)
     best = block[np.arange(len(block)), which]
     with np.errstate(invalid="ignore"):
-        is_zero = (best < 0) | ((best == 0) & (which >= solid.gap(one.samples)))
+        is_zero = (best < 0) | ((best == 0) & (which >= _gap(solid, one.samples)))
     won = np.flatnonzero(~(is_zero & one.takes_zeros))
     at = np.unravel_index(which[won], values[key].shape[1:])
     return won, tuple(each + some.start for each, some in zip(at, one.samples, strict=True))
@@ -260,8 +182,7 @@ def _slopes(solid: Solid, channels: Ints, at: Place, own: Floats) -> Floats:
     """Return the gradient of a box, x1, y1, z1, x2, y2, z2, from that of samples."""
     result = np.zeros((2, 3))
     for cells, weights, corner in _corners(solid, at):
-        with np.errstate(invalid="ignore"):
-            values = solid.features[(channels, *cells)].astype(np.float64) * own
+        values = solid.features[(channels, *cells)].astype(np.float64) * own
         for axis, (line, end) in enumerate(zip(solid.lines, corner, strict=True)):
             others = np.prod([one for k, one in enumerate(weights) if k != axis], axis=0)
             rise = (values * others * (1 if end else -1))[None] * line.gains[:, at[axis]]

@@ -1,6 +1,6 @@
 """The engine in C: the same bits on any machine. Importing it fails where it was not built."""
 
-from lucid.roi.engines.compiled import largest, turned, turned_maxima
+from lucid.roi.engines.compiled import largest, solid_maxima, turned, turned_maxima
 from lucid.roi.engines.compiled.backward import box_gradient, pool_adjoint
 from lucid.roi.engines.compiled.forward import pool
 from lucid.roi.engines.compiled.memory import working_bytes
@@ -10,6 +10,7 @@ __all__ = [
     "largest",
     "pool",
     "pool_adjoint",
+    "solid_maxima",
     "turned",
     "turned_maxima",
     "working_bytes",

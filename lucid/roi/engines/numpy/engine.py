@@ -1,6 +1,6 @@
 """What the engine offers; see `lucid.roi.engines.Engine`."""
 
-from lucid.roi.engines.numpy import largest, turned, turned_maxima
+from lucid.roi.engines.numpy import largest, solid_maxima, turned, turned_maxima
 from lucid.roi.engines.numpy.backward import box_gradient, pool_adjoint
 from lucid.roi.engines.numpy.forward import pool
 from lucid.roi.engines.numpy.memory import working_bytes
@@ -10,6 +10,7 @@ __all__ = [
     "largest",
     "pool",
     "pool_adjoint",
+    "solid_maxima",
     "turned",
     "turned_maxima",
     "working_bytes",
