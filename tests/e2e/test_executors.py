@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -300,7 +301,7 @@ def changed(call, setup, task):
 def other_version(call, setup, task):
     maker = setup.maker._replace(version="0")
     run_task.kept.close(setup.run.number)
-    return call(setup._replace(maker=maker), task)
+    return call(replace(setup, maker=maker), task)
 
 
 @pytest.mark.parametrize(

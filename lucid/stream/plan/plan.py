@@ -248,12 +248,12 @@ def _whole_maps(job: Job, together: int) -> int:
 
 
 def _largest_window(job: Job, survey: Survey) -> int:
-    """Return the bytes that the RoI with the largest window takes."""
+    """Return the bytes that the largest window takes, of the widest and so on of many RoIs."""
     largest = 0
     for part in survey.slices:
         table = pending(job.rois, survey, part)
-        for image, rows in table.by_image():
-            geometry = job.lay_out(table.boxes[rows], image)
-            k = int(geometry.touched().argmax())
-            largest = max(largest, region_bytes(job, tuple(geometry.count[:, k].tolist())))
+        table = table[np.flatnonzero(table.valid)]
+        count = job.lay_out(table.boxes, table.batch_index).count
+        for k in {*count.argmax(axis=1).tolist(), int(count.prod(axis=0).argmax())}:
+            largest = max(largest, region_bytes(job, tuple(count[:, k].tolist())))
     return largest

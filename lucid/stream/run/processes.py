@@ -19,8 +19,8 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Collection, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Self
 
@@ -48,32 +48,30 @@ def rows_written(plan: Plan, settings: Settings, sink: FileSink) -> Generator[Do
     SinkError
         If one of them was ended or stopped.
     """
-    with (
-        handed_out(plan, settings, sink) as (setup, tasks),
-        closing(_answers(setup, iter(tasks), plan.jobs, settings.patience)) as answers,
-    ):
-        for done in answers:
-            sink.mark(done.rows)
-            yield done
+    with ExitStack() as ended:
+        # They load what they need while the RoIs are put together.
+        started = [ended.enter_context(Process()) for _ in range(plan.jobs)]
+        with handed_out(plan, settings, sink) as (setup, tasks):
+            for done in _answers(started, setup, iter(tasks), settings.patience):
+                sink.mark(done.rows)
+                yield done
 
 
 def _answers(
-    setup: Setup, work: Iterator[Task], jobs: int, patience: float
-) -> Generator[Done, None, None]:
-    """Start processes, give each a task whenever it asks, and yield what they have written."""
-    with ExitStack() as ended:
-        started = [ended.enter_context(Process(setup)) for _ in range(jobs)]
-        waiting = {process.channel: process for process in started}
-        silence = 0.0
-        while waiting:
-            ready = wait(waiting, tuning.current.look_seconds)
-            silence = 0.0 if ready else _look_after(waiting.values(), silence, patience)
-            for channel, process in [item for item in waiting.items() if item[0] in ready]:
-                done = process.hear()
-                if done is not None:
-                    yield done
-                elif not process.tell(work):
-                    del waiting[channel]
+    started: Sequence[Process], setup: Setup, work: Iterator[Task], patience: float
+) -> Iterator[Done]:
+    """Give each process a task whenever it asks, and yield what they have written."""
+    waiting = {process.channel: process for process in started}
+    silence = 0.0
+    while waiting:
+        ready = wait(waiting, tuning.current.look_seconds)
+        silence = 0.0 if ready else _look_after(waiting.values(), silence, patience)
+        for channel, process in [item for item in waiting.items() if item[0] in ready]:
+            done = process.hear()
+            if done is not None:
+                yield done
+            elif not process.tell(setup, work):
+                del waiting[channel]
 
 
 def _look_after(waiting: Collection[Process], silence: float, patience: float) -> float:
@@ -93,9 +91,8 @@ def _look_after(waiting: Collection[Process], silence: float, patience: float) -
 class Process:
     """A process of the run, as the calling one sees it."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup: list[Setup | Task] = [setup]  # until it asks for it: it is then ready to read
-        self._stopped = 0
+    def __init__(self) -> None:
+        self._is_new, self._stopped = True, 0
         self.channel, theirs = _connected()
         try:
             with theirs, _interrupts_blocked():
@@ -122,12 +119,16 @@ class Process:
         done: Done | None = answer
         return done
 
-    def tell(self, work: Iterator[Task]) -> bool:
-        """Give it the next of what is to be done, and return whether there was any."""
-        for task in self._setup or work:
-            self._setup = []
+    def tell(self, setup: Setup, work: Iterator[Task]) -> bool:
+        """Give it the setup, or then the next of what is to be done; return whether there was any.
+
+        It has asked for it, and so is ready to read.
+        """
+        told = [setup] if self._is_new else work
+        self._is_new = False
+        for each in told:
             try:
-                self.channel.send(task)
+                self.channel.send(each)
             except OSError:
                 raise self._ended() from None
             return True

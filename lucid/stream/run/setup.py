@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from lucid import __version__
 from lucid.errors import SinkError, SourceError
@@ -76,8 +78,13 @@ class Maker(NamedTuple):
             )
 
 
-class Setup(NamedTuple):
-    """All that a worker needs to know to do tasks of a run; it can be sent anywhere."""
+@dataclass(frozen=True)
+class Setup:
+    """All that a worker needs to know to do tasks of a run; it can be sent anywhere.
+
+    It is pickled once and, where tasks follow each other, unpickled once. As it is no tuple, no
+    engine looks for calls of its own in it.
+    """
 
     run: RunMark
     place: Place
@@ -105,6 +112,13 @@ class Setup(NamedTuple):
             seen=[Seen.of(one) for one in job.features.inputs],
         )
 
+    @cached_property
+    def _pickled(self) -> bytes:
+        return pickle.dumps([getattr(self, field.name) for field in fields(self)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._pickled,)
+
     def opened(self, stack: ExitStack) -> Plan:
         """Open the maps, and return the plan for them; raise if they or this are not the same."""
         self.maker.require(Maker.of(self.job.engine))
@@ -119,6 +133,11 @@ class Setup(NamedTuple):
         for done, crops in crops_of(plan, self.rois.selections(task, plan.selected)):
             file.write(done.rows, crops)
             yield done
+
+
+@lru_cache(maxsize=1)
+def _unpickled(setup: bytes) -> Setup:
+    return Setup(*pickle.loads(setup))
 
 
 @contextmanager
