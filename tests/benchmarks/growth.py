@@ -31,7 +31,7 @@ if __name__ == '__main__':
     with ProcessPoolExecutor(jobs) if way == 'executor' else nullcontext() as executor:
         before, used, start = peak(), cpu(), time.perf_counter()
         lucid.extract('f.h5', 'f.h5', 'c.npy', output_size=1, overwrite=True, jobs=jobs,
-                      memory='128M', executor=executor)
+                      memory='512M', executor=executor)
         spent = time.perf_counter() - start
     print(spent, cpu() - used, peak() - before)
 """
