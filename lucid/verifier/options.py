@@ -1,55 +1,21 @@
 """What can be asked about a file of crops, beside how its inputs are understood."""
 
-from collections.abc import Sequence
-from typing import Annotated, TypedDict
+from typing import Annotated
 
-from lucid.stream.checks import as_flag, optional
-from lucid.stream.choices import as_count, as_rows
+from lucid.stream.checks import as_flag
 from lucid.stream.options import OPTIONS, Option
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
 from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
-from lucid.stream.options.readers import read_int
+from lucid.stream.options.sample import CHOICE, SampleOptions
 
-CHOICE = "Choice of rows"
 DEFAULT_ROWS = 1000
 
 
-class ChoiceOptions(TypedDict, total=False):
+class ChoiceOptions(SampleOptions, total=False):
     """Which rows are made anew."""
 
-    rows: Annotated[
-        str | int | slice | Sequence[int] | None,
-        Option(
-            group=CHOICE,
-            help="Rows: numbers and ranges with an exclusive end, as 3,17,100:200.",
-            check=optional(as_rows),
-            metavar="ROWS",
-        ),
-    ]
-    random: Annotated[
-        int | None,
-        Option(
-            group=CHOICE,
-            help="So many rows at random, of all or of {rows}.",
-            check=optional(as_count("random")),
-            unset=f"{DEFAULT_ROWS}, unless rows are chosen otherwise",
-            metavar="N",
-            read=read_int,
-        ),
-    ]
-    seed: Annotated[
-        int,
-        Option(
-            group=CHOICE,
-            help="Seed of {random}.",
-            check=as_count("seed"),
-            default=0,
-            metavar="S",
-            read=read_int,
-        ),
-    ]
     all: Annotated[
         bool,
         Option(
@@ -89,6 +55,9 @@ class VerifyOptions(InputOptions, BoxOptions, OperatorOptions, ChoiceOptions, to
 
 OF_RUN = ("dtype", "reduce", "memory", "engine")
 CHOSEN = options_in(ChoiceOptions)
+CHOSEN["random"] = CHOSEN["random"]._replace(
+    unset=f"{DEFAULT_ROWS}, unless rows are chosen otherwise"
+)
 UNDERSTOOD: dict[str, Option] = {  # what files of crops say is not for the environment to replace
     name: option._replace(of_environment=False)
     for name, option in OPTIONS.items()

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from lucid.stream.checks import PathLike, as_flag, one_of, optional
-from lucid.stream.choices import as_count, as_rows
 from lucid.stream.options import OPTIONS, Option
 from lucid.stream.options.boxes import BoxOptions
 from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
 from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
-from lucid.stream.options.readers import read_int
 from lucid.stream.options.run import RunOptions
+from lucid.stream.options.sample import CHOICE, SampleOptions
 from lucid.viewer.checks import (
     as_images,
     as_page,
@@ -20,23 +19,13 @@ from lucid.viewer.checks import (
     as_shown,
 )
 
-CHOICE, PICTURE = "Choice of RoIs", "Picture"
+PICTURE = "Picture"
+UNCHOSEN = "12 RoIs each of the first 4 images that have any"
 
 
-class ChoiceOptions(TypedDict, total=False):
+class ChoiceOptions(SampleOptions, total=False):
     """Which RoIs are drawn."""
 
-    rows: Annotated[
-        str | int | slice | Sequence[int] | None,
-        Option(
-            group=CHOICE,
-            help="Rows of the table of RoIs: numbers and ranges with an exclusive end, as "
-            "3,17,100:200.",
-            check=optional(as_rows),
-            unset="12 RoIs each of the first 4 images that have any",
-            metavar="ROWS",
-        ),
-    ]
     image: Annotated[
         str | int | Sequence[str | int] | None,
         Option(
@@ -45,27 +34,6 @@ class ChoiceOptions(TypedDict, total=False):
             check=optional(as_images),
             metavar="ID",
             several=True,
-        ),
-    ]
-    random: Annotated[
-        int | None,
-        Option(
-            group=CHOICE,
-            help="So many RoIs at random.",
-            check=optional(as_count("random")),
-            metavar="N",
-            read=read_int,
-        ),
-    ]
-    seed: Annotated[
-        int,
-        Option(
-            group=CHOICE,
-            help="Seed of {random}.",
-            check=as_count("seed"),
-            default=0,
-            metavar="S",
-            read=read_int,
         ),
     ]
     worst: Annotated[
@@ -204,4 +172,5 @@ UNDERSTOOD = {
     if option.group in {INPUTS, BOXES, OPERATOR} or name in OF_RUN
 }
 SEEN = options_in(ChoiceOptions, PictureOptions, OutputOptions)
+SEEN["rows"] = SEEN["rows"]._replace(unset=UNCHOSEN)
 PREVIEW = {"crops": CROPS, **UNDERSTOOD, **SEEN}
