@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from lucid.errors import Spell, spelled
+from lucid.stream.report import as_html
 from lucid.stream.wording import COLUMNS, shown
 
 NOTHING = "(none: as it is)"
@@ -100,6 +101,9 @@ class FrameReport:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return as_html(str(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, all of which JSON has."""

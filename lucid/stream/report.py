@@ -136,7 +136,7 @@ class ExtractReport:
 
     def _repr_html_(self) -> str:
         """Return the text and, of a file of crops that can be drawn, its preview."""
-        return f"<pre>{escape(str(self))}</pre>{_picture_of(self.output)}"
+        return as_html(str(self)) + _picture_of(self.output)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, in numbers where there is a text of these as well."""
@@ -216,6 +216,11 @@ def _levels(maps: Features, survey: Survey) -> tuple[dict[str, Any], ...]:
 def _ends(ids: list[str]) -> tuple[str, ...]:
     """Return the first id and the last."""
     return (printable(ids[0]), printable(ids[-1])) if ids else ()
+
+
+def as_html(text: str) -> str:
+    """Return a text as a notebook shows it."""
+    return f"<pre>{escape(text)}</pre>"
 
 
 def _picture_of(output: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lucid.stream.report import as_html
 from lucid.stream.wording import COLUMNS, shown, wrapped
 from lucid.verifier.beside import BesideState
 from lucid.verifier.inputs import InputState
@@ -121,6 +122,9 @@ class VerifyReport:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return as_html(str(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, all of which JSON has."""

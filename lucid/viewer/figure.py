@@ -47,6 +47,7 @@ def make_figure(scene: Scene) -> Figure:
     """Return a picture of a scene."""
     with rc_context(RC):
         lines, size = about(scene), scene.report.output_size
+        own_scales = scene.wishes.colors == "own" and scene.wishes.show != "pca"
         views = map(view_of, scene.images)
         page = lay_out(
             [
@@ -54,7 +55,7 @@ def make_figure(scene: Scene) -> Figure:
                     view.height / view.width,
                     len(image.rois),
                     size[0] / size[1],
-                    2 + any(roi.kinds for roi in image.rois),
+                    2 + own_scales + any(roi.kinds for roi in image.rois),
                 )
                 for image, view in zip(scene.images, views, strict=True)
             ],
@@ -126,7 +127,7 @@ class Sheet:
             spine.set(edgecolor=color if color != "#ffffff" else HATCH, linewidth=2)
         first, *others = caption(roi, narrow=tile.width < NARROW)
         if scene.wishes.colors == "own" and roi.crop is not None:
-            others = _span_in_words(span, narrow=tile.width < NARROW)
+            others += _span_in_words(span, narrow=tile.width < NARROW)
         below = tile.top + tile.height + 0.05
         self.write(tile.left, below, first, SMALL, weight="bold")
         for k, line in enumerate(others, 1):
@@ -157,5 +158,6 @@ def _span_in_words(span: Range | None, narrow: bool) -> list[str]:
     """Return the lines that say which values a crop's own scale of colours spans."""
     if span is None or span.low.size > 1:
         return []
-    low, high = (f"{float(end[0]):.3g}" for end in (span.low, span.high))
-    return [f"{low} –", high] if narrow else [f"{low} – {high}"]
+    digits = 2 if narrow else 3
+    low, high = (f"{float(end[0]):.{digits}g}" for end in (span.low, span.high))
+    return [f"{low} … {high}"]
