@@ -10,7 +10,7 @@ from lucid.stream.options.inputs import InputOptions
 from lucid.stream.options.operator import OperatorOptions
 from lucid.stream.options.option import BOXES, INPUTS, OPERATOR, options_in
 from lucid.stream.options.run import RunOptions
-from lucid.stream.options.sample import CHOICE, SampleOptions
+from lucid.stream.sample import CHOICE, SampleOptions
 from lucid.viewer.checks import (
     as_images,
     as_page,
