@@ -81,6 +81,11 @@ class Deflated(NamedTuple):
     checksum: int
     skipped: int  # bytes before the values
 
+    @property
+    def stored_as(self) -> str:
+        """The kind of the values in the file, which is that they have."""
+        return ""
+
     def unpack(self, stream: BinaryIO, begin: int, values: Array) -> None:
         """Fill values (n,) with those of the array, of which the member begins at a byte."""
         bytes_ = Inflating(stream, begin, self)

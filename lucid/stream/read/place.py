@@ -13,6 +13,10 @@ from lucid.stream.types import Array
 class Packed(Protocol):
     """How the values of an array are packed."""
 
+    @property
+    def stored_as(self) -> str:
+        """What `ArrayInfo` has of the same name."""
+
     def unpack(self, stream: BinaryIO, begin: int, values: Array) -> None:
         """Fill values (n,) with what begins at a byte of an open file."""
 

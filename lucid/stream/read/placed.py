@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -42,8 +43,8 @@ class PlacedSource(Source):
     @cached_property
     def info(self) -> ArrayInfo:
         """What is known of the array."""
-        chunks = self.shape if self._place.packed else None
-        return ArrayInfo(dataset=None, shape=self.shape, dtype=self.dtype, chunks=chunks)
+        info, packed = ArrayInfo(None, self.shape, self.dtype), self._place.packed
+        return replace(info, chunks=self.shape, stored_as=packed.stored_as) if packed else info
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from lucid.errors import SourceError
-from lucid.stream.read.bfloat16 import BFLOAT16, Widened
+from lucid.stream.read.bfloat16 import BFLOAT16, Widened, place_of_halves
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.npy import FileValues, Header
 from lucid.stream.read.place import Place, Span
@@ -85,11 +85,10 @@ class Safetensors(Flat):
         return FlatSource(self._path, info, Widened(array) if info.stored_as else array, self)
 
     def place(self, name: str) -> Place | None:
-        """Return where an array lies; None if its values are not those of NumPy."""
+        """Return where an array lies; None if it is large and of bfloat16."""
         kind, shape, begin, _ = self._tensors[name]
-        if self.info(name).stored_as:
-            return None
-        return Place(self._begin + begin, shape, np.dtype(DTYPES[kind]))
+        place = place_of_halves if self.info(name).stored_as else Place
+        return place(self._begin + begin, shape, np.dtype(DTYPES[kind]))
 
     def spans(self, name: str, stem: bytes) -> list[Span]:
         """Return the header."""

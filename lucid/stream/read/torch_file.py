@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lucid.errors import SourceError
-from lucid.stream.read.bfloat16 import BFLOAT16, Widened
+from lucid.stream.read.bfloat16 import BFLOAT16, Widened, place_of_halves
 from lucid.stream.read.flat import Flat, FlatSource
 from lucid.stream.read.ids import ID_NAMES, id_in
 from lucid.stream.read.npy import FileValues, Header
@@ -106,12 +106,12 @@ class Torch(Flat):
         if list_in(self._found(name)) is not None:
             return None
         tensor, member = self._tensor(name)
-        is_plain = tensor.kind != BFLOAT16 and not tensor.negative
-        if not is_plain or tensor.strides != contiguous(tensor.shape):
+        if tensor.negative or tensor.strides != contiguous(tensor.shape):
             return None
         dtype = self._dtype(tensor)
         begin = self._zip.place(member) + tensor.offset * dtype.itemsize
-        return Place(begin, tensor.shape, dtype)
+        place = place_of_halves if tensor.kind == BFLOAT16 else Place
+        return place(begin, tensor.shape, dtype)
 
     def spans(self, name: str, stem: bytes) -> list[Span]:
         """Return the directory, the pickle, and the header of the storage."""
