@@ -30,6 +30,7 @@ FORMATS: dict[str, str | tuple[str, ...]] = {
     "torch_file.Torch": ("PK", "\x80"),
     "zarr_file.Zarr": "PK",
     "npz.Npz": "PK",
+    "voc.Voc": ("<", "\xef"),
     "hdf5.Hdf5": "",
     "safetensors.Safetensors": "",
 }
