@@ -187,7 +187,8 @@ class Settings:
         yield PIPE in several, "{features} are several files or piped in, not both"
 
     def _of_frames(self) -> Iterator[tuple[bool, str]]:
-        has_sizes = self.image_size is not None or self._is_json
+        may_say_sizes = str(self.rois).endswith((".json", ".tsv"))
+        has_sizes = self.image_size is not None or may_say_sizes
         yield (
             self.normalized and self.image_size is None,
             "{normalized} needs {image_size}: HxW, or an array of a height and width per image",

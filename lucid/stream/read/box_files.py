@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lucid.stream.read.attention_tsv import is_attention_tsv, read_attention_tsv
 from lucid.stream.read.box_rows import BoxRows, Room
 from lucid.stream.read.coco import read_coco
 from lucid.stream.read.columns import forms_of
@@ -29,4 +30,7 @@ def read_box_file(path: Path, settings: Settings, memory: int | None = None) -> 
     room = Room(memory, str(path))
     if path.suffix == ".json":
         return read_coco(path, settings.category, keep_crowd=not settings.no_crowd, room=room)
+    is_upright = settings.entry.form.is_upright and settings.columns is None
+    if is_upright and is_attention_tsv(path):
+        return read_attention_tsv(path, room)
     return read_text_table(path, settings.columns, room, forms_of(settings))

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from lucid.errors import LucidError, ShapeError, SourceError
 from lucid.stream.checks import PLACE, PathLike
+from lucid.stream.read.attention_tsv import is_attention_tsv, read_attention_tsv
 from lucid.stream.read.box_files import is_box_file
+from lucid.stream.read.box_rows import Room
 from lucid.stream.read.columns import FORMS, UPRIGHT_FORMS, Columns, by_header
 from lucid.stream.read.contents import Content, contents_of
 from lucid.stream.read.features import files_matching
@@ -89,6 +91,9 @@ def first_of(path: PathLike) -> tuple[str, int]:
 
 def _table(path: Path) -> TextInfo:
     """Return what is in a table, or in a list of ids."""
+    if is_attention_tsv(path):
+        found = read_attention_tsv(path, Room())
+        return TextInfo("boxes in base64", len(found.boxes), {}, len(found.keys.names), ["rois"])
     lines = lines_of_fields(path)
     first = next(lines, None)
     if first is None:
