@@ -14,7 +14,11 @@ import numpy as np
 
 from tests import torch_files
 
-SHAPE = (1, 256, 7, 7)
+WORKLOADS = {
+    "256 x 7 x 7": ((256, 7, 7), (5_000, 20_000), 1),
+    "2048 x 7 x 7": ((2048, 7, 7), (1_000,), 36),
+    "1024 x 38 x 50": ((1024, 38, 50), (60,), 36),
+}  # channels and cells of a map, how many maps there are, and RoIs on each
 FORMS = {
     "one .npy": "all.npy",
     ".npy each": "npy/{id}.npy",
@@ -33,6 +37,8 @@ FORMS = {
 BASES = {
     ".npz each": ".npy each",
     "safetensors each": ".npy each",
+    "HDF5 each": "one HDF5",
+    "dataset each": "one HDF5",
     ".pt each": ".npy each",
     "packed each": "np.load + one",
     "zarr": "zarr + one",
@@ -46,7 +52,7 @@ LOOPS = {
 EXTRACT = """
 import sys, lucid, lucid.stream.extract
 run = lambda rois, **options: lucid.extract(
-    sys.argv[1], rois, "c.npy", overwrite=True, jobs=1, **options)
+    sys.argv[1], rois, "c.npy", overwrite=True, jobs=1, reduce=sys.argv[2], **options)
 run("one.npy", dry_run=True)
 work = lambda: run("r.npy")
 """
@@ -62,12 +68,12 @@ print(perf_counter() - wall, used() - cpu, peak)
 """
 
 
-def write_inputs(images):
-    """Write the same maps in each form, and a RoI on each."""
+def write_inputs(images, shape, rois):
+    """Write the same maps in each form, and RoIs on each."""
     rng = np.random.default_rng(2017)
     for folder in ("npy", "h5", "npz", "packed", "safetensors", "pt"):
         Path(folder).mkdir()
-    maps = rng.standard_normal((images, *SHAPE[1:]), np.float32)
+    maps = np.maximum(rng.standard_normal((images, *shape), np.float32), 0)
     np.save("all.npy", maps)
     np.savez("all.npz", features=maps)
     save_safetensors("all.safetensors", maps)
@@ -80,9 +86,13 @@ def write_inputs(images):
     if find_spec("zarr"):
         import zarr
 
-        chunks = (64, *SHAPE[1:])
+        chunks = (max((3 << 20) // maps[0].nbytes, 1), *shape)
         zarr.open_group("all.zarr", mode="w").create_array("features", data=maps, chunks=chunks)
-    np.save("r.npy", np.array([[k, 0, 0, 6, 6] for k in range(images)], np.float32))
+    _, height, width = shape
+    box = rng.uniform(0, 1, (images * rois, 2, 2)) * (width - 1, height - 1)
+    corners = np.sort(box, axis=1).reshape(-1, 4)
+    table = np.column_stack([np.repeat(np.arange(images), rois), corners])
+    np.save("r.npy", table.astype(np.float32))
     np.save("one.npy", np.array([[0, 0, 0, 6, 6]], np.float32))
 
 
@@ -114,26 +124,27 @@ def measured(setup, *arguments):
     return tuple(map(float, done.stdout.split()))
 
 
-def compare(rounds, images=(5_000, 20_000)):
+def compare(rounds, workloads=WORKLOADS):
     """Print what runs take on the same maps in each form."""
     head = f"{'maps':>7}  {'form':17}{'wall s':>8}{'CPU s':>8}{'ratio':>7}"
-    print(f"{head}  {'to':16}{'peak MiB':>10}")
-    for count in images:
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            write_inputs(count)
-            _compare(count, max(rounds // 3, 1))
-            os.chdir("/")
+    for name, (shape, counts, rois) in workloads.items():
+        print(f"{name}, RoIs on each: {rois}\n{head}  {'to':16}{'peak MiB':>10}")
+        for count in counts:
+            with tempfile.TemporaryDirectory() as folder:
+                os.chdir(folder)
+                write_inputs(count, shape, rois)
+                _compare(count, max(rounds // 3, 1), "none" if rois == 1 else "mean")
+                os.chdir("/")
 
 
-def _compare(count, rounds):
+def _compare(count, rounds, reduce):
     """Print medians of interleaved rounds; ratios are those of CPU time."""
     forms = {name: spec for name, spec in FORMS.items() if name != "zarr" or find_spec("zarr")}
     loops = {name: loop for name, loop in LOOPS.items() if name != "zarr" or find_spec("zarr")}
     times = {name: [] for name in [*forms, *loops]}
     for _ in range(rounds):
         for name, spec in forms.items():
-            times[name].append(measured(EXTRACT, spec))
+            times[name].append(measured(EXTRACT, spec, reduce))
         for name, loop in loops.items():
             times[name].append(measured(loop))
     medians = {name: [median(part) for part in zip(*runs, strict=True)]

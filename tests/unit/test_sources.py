@@ -110,6 +110,10 @@ REFUSED = {
         lambda path: write(path, b"1,2,3"),
         "text.npy must be a .npy, .* file; as rois also .csv",
     ),
+    "x.mdb": (
+        lambda path: write(path, bytes(10) + b"\x08" + bytes(5) + b"\xde\xc0\xef\xbe\1\0\0\0"),
+        "it is an LMDB database",
+    ),
     "p.pkl": (lambda path: write(path, pickle.dumps([1])), "looks like a pickle"),
     "cut.h5": (
         lambda path: write(path, Path("f.h5").read_bytes()[:3000]),

@@ -35,12 +35,15 @@ FORMATS: dict[str, str | tuple[str, ...]] = {
     "safetensors.Safetensors": "",
 }
 
+LMDB = bytes(10) + b"\x08" + bytes(5) + b"\xde\xc0\xef\xbe"
 # How files begin that are often taken for arrays.
 LOOKS = {
     b"\x80": "; it looks like a pickle, which can run code: save its arrays with np.save",
     b"\xff\xd8\xff": "; it is a JPEG picture, and features are what a network made of it",
     b"\x89PNG": "; it is a PNG picture, and features are what a network made of it",
     b"\x1f\x8b": "; it is packed by gzip: unpack it with gunzip",
+    LMDB: "; it is an LMDB database, whose values are packed as its author chose: write each to a "
+    "file of its own, np.save('features/' + key.decode() + '.npy', array)",
     b"version https://git-lfs": "; it points to a file in Git LFS: fetch that with git lfs pull",
 }
 TEXTS = "; as rois also .csv, .tsv, .txt or COCO's .json"  # where no byte is zero
@@ -189,6 +192,8 @@ def _format_of(path: Path) -> type[Container]:
             there = {each.suffix for each in path.iterdir()}
             if not there:
                 raise SourceError(f"{path} is an empty folder")
+            if (path / "data.mdb").is_file():
+                return _format_of(path / "data.mdb")
             suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
             raise SourceError(
                 f"{path} is a folder; if it has a file for each image, pass {path}/{{id}}{suffix}"
