@@ -52,7 +52,7 @@ LOOPS = {
 EXTRACT = """
 import sys, lucid, lucid.stream.extract
 run = lambda rois, **options: lucid.extract(
-    sys.argv[1], rois, "c.npy", overwrite=True, jobs=1, reduce=sys.argv[2], **options)
+    sys.argv[1], rois, "c.npy", overwrite=True, jobs=1, reduce=sys.argv[2] or None, **options)
 run("one.npy", dry_run=True)
 work = lambda: run("r.npy")
 """
@@ -133,7 +133,7 @@ def compare(rounds, workloads=WORKLOADS):
             with tempfile.TemporaryDirectory() as folder:
                 os.chdir(folder)
                 write_inputs(count, shape, rois)
-                _compare(count, max(rounds // 3, 1), "none" if rois == 1 else "mean")
+                _compare(count, max(rounds // 3, 1), "" if rois == 1 else "mean")
                 os.chdir("/")
 
 
