@@ -121,6 +121,35 @@ def test_rows_of_the_run_before_are_lost_where_the_first_sync_of_the_next_fails(
     assert Path(output).read_bytes() == whole
 
 
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_rows_are_kept_where_a_signal_ends_the_wait_for_a_sync_that_has_not_failed(
+    files, tuned, expected, monkeypatch, has_failed
+):
+    whole = expected("c.npy", {})
+    tuned(mark_seconds=0.0)
+
+    def sync(file):
+        if has_failed:
+            try:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            finally:
+                raise KeyboardInterrupt
+        raise KeyboardInterrupt
+
+    def tell(rows_done):
+        if rows_done >= 30:
+            tuned(sync_seconds=0.0)
+            patch.setattr(os, "fsync", sync)
+            patch.setattr(os, "fdatasync", sync)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        lucid.extract("f.npy", "r.npy", "c.npy", on_progress=tell)
+    tuned(sync_seconds=30.0)
+    report = lucid.extract("f.npy", "r.npy", "c.npy", resume=True)
+    assert (report.resumed >= 30) is not has_failed
+    assert Path("c.npy").read_bytes() == whole
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # pytest may have threads
 @pytest.mark.parametrize("keeps", [0, 30])
