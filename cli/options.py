@@ -1,7 +1,8 @@
 """The options of the command, made from the library's table."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -108,12 +109,19 @@ def checked(make: Callable[..., Made], arguments: Mapping[str, Any]) -> Made:
     UsageError
         If they contradict each other.
     """
-    try:
+    with contradictions():
         made = make(**given(arguments))
-    except ArgumentError as error:
-        raise click.UsageError(spelled(error.fact, flag_of)) from error
     config.save()
     return made
+
+
+@contextmanager
+def contradictions() -> Iterator[None]:
+    """Raise as a usage error what arguments contradict, be it with those that a file records."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise click.UsageError(spelled(error.fact, flag_of)) from error
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def preview(as_json: bool, quiet: bool, **arguments: Any) -> None:
         raise click.UsageError("--json and --output - both write to standard output")
     way = _way() if to_stdout else None
     require_outputs(wishes)
-    scene = make_scene(wishes)
+    with options.contradictions():
+        scene = make_scene(wishes)
     for fact in scene.warnings:
         console.warn(spelled(fact, options.flag_of))
     if not (quiet or as_json):

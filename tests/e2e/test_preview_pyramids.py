@@ -102,6 +102,15 @@ def test_the_command_is_that_of_extract(levels):
     assert "Image 0, level 1" in [text.get_text() for text in figure.texts]
 
 
+def test_levels_take_the_place_of_what_a_file_of_crops_records(levels):
+    lucid.extract("p0.npy", "r.npy", "c.h5", spatial_scale=1 / 4, invalid="zero")
+    scene = make_scene(Wishes(crops="c.h5", level=WISHES["level"], canonical=CANONICAL, rows="0:5"))
+    assert {image.level for image in scene.images} == {0, 1, 2}
+    done = run_here("preview", "--crops", "c.h5", "--normalized", "--html", "p.html", text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 4)
+    assert "--normalized needs --image-size" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_page_pools_from_the_map_of_the_level(levels, tmp_path):
     page = written(tmp_path / "p.html", **WISHES, rows="0:5", aligned=True)

@@ -95,7 +95,7 @@ def _recorded_arguments(
         if name in said and (option.recorded in _OF_INPUTS or name in REQUIRED)
     }
     found.update(_inputs_of(said, path, given))
-    if "level_scales" in said:  # levels have the scales
+    if "level_scales" in said or "level" in given:  # levels have the scales
         found = {name: found[name] for name in found if name not in {"features", "spatial_scale"}}
     if found.get("features_dtype") != "bfloat16":  # the name is also that of what was found
         found.pop("features_dtype", None)
