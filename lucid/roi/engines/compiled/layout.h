@@ -3,7 +3,7 @@
 /* Write the cells that RoIs touch, of each row from the first to the last. */
 static TARGET int TYPED(lay_out)(const struct work *work) {
     const Py_ssize_t *stride = work->other.stride, *wide = work->cells.stride;
-    Py_ssize_t channels = work->cells.size[2];
+    Py_ssize_t channels = work->cells.size[2], ahead = channels * CELLS * BYTES <= LINE_BYTES ? CELLS : 0;
     int32_t(*spans)[2] = malloc(work->cells.size[0] * sizeof *spans + 1);
     if (!spans) return -1;
     spans_of(spans, work);
@@ -14,7 +14,7 @@ static TARGET int TYPED(lay_out)(const struct work *work) {
         const REAL *from = (const REAL *)work->other.buffer.buf + y * stride[1] + begin * stride[2];
         for (Py_ssize_t x = 0; stride[2] == 1 && x < count; x += CELLS)
             TYPED(turn_ahead)(to + x * wide[1], wide[1], from + x, stride[0], channels,
-                              count - x < CELLS ? count - x : CELLS, CELLS);
+                              count - x < CELLS ? count - x : CELLS, ahead);
         if (stride[2] != 1)
             for (Py_ssize_t i = 0; i < count; i++)
                 for (Py_ssize_t c = 0; c < channels; c++)
