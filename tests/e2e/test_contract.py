@@ -53,6 +53,13 @@ def file_per_image(maps):
     return "in{id}.npz"
 
 
+def hdf5_per_image(maps):
+    for image, alone in enumerate(maps):
+        hdf5(alone)
+        Path("in.h5").rename(f"in{image}.h5")
+    return "in{id}.h5"
+
+
 def safetensors(maps):
     data = f'{{"x":{{"dtype":"F32","shape":{list(maps.shape)},"data_offsets":[0,{maps.nbytes}]}}}}'
     Path("in.safetensors").write_bytes(
@@ -91,18 +98,19 @@ CONTAINERS = {
         lambda maps: hdf5(maps, chunks=(2, 3, 12, 17), compression="gzip"),
         "is HDF5, which must be a file",
     ),
-    "HDF5, a dataset per image": (dataset_per_image, "is HDF5, which must be a file"),
+    "HDF5, a dataset of each image": (dataset_per_image, "is HDF5, which must be a file"),
     "npz": (npz, IN_ZIP),
     "npz, deflated": (lambda maps: npz(maps, np.savez_compressed), IN_ZIP),
     "npz in Fortran order": (lambda maps: npz(np.asfortranarray(maps)), IN_ZIP),
-    "npz, a member per image": (lambda maps: member_per_image(maps, np.savez), IN_ZIP),
+    "npz, a member of each image": (lambda maps: member_per_image(maps, np.savez), IN_ZIP),
     "npz, a deflated one": (lambda maps: member_per_image(maps, np.savez_compressed), IN_ZIP),
     "npz per image": (file_per_image, None),
+    "HDF5 per image": (hdf5_per_image, None),
     "safetensors": (safetensors, "is safetensors, which must be a file"),
     "torch": (lambda maps: torch_files.save("in.pt", {"maps": maps}), IN_ZIP),
     "zarr": (lambda maps: zarr(maps, chunks=(2, 3, 12, 17)), IN_ZIP),
     "torch, other strides": (torch_strides, IN_ZIP),
-    "torch, a key per image": (torch_per_image, IN_ZIP),
+    "torch, a key of each image": (torch_per_image, IN_ZIP),
 }
 # The output's name and options; how these are refused on standard output, if they are.
 OUTPUTS = {
@@ -220,7 +228,7 @@ def test_bytes_do_not_depend_on_the_number_of_those_at_work(contract):
     assert contract.bytes_of(jobs=3) == contract.bytes_of(jobs=1)
 
 
-@pytest.mark.parametrize("container", [one for one in CONTAINERS if one != "npz per image"])
+@pytest.mark.parametrize("container", [one for one in CONTAINERS if not one.endswith(" per image")])
 def test_a_container_can_be_piped_in_or_says_why_not(files, container):
     write, refusal = CONTAINERS[container]
     path = write(files.features).partition("::")[0]

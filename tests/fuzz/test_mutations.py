@@ -1,5 +1,6 @@
 """Files with any bytes in them: a clear error or crops, in little time, and no other file read."""
 
+import base64
 import contextlib
 import signal
 import subprocess
@@ -171,7 +172,7 @@ def refuses_or_works_as_rois(path):
 
 
 @settings(max_examples=150)
-@given(st.data(), st.sampled_from(["fuzz.npy", "fuzz.csv", "fuzz.txt"]))
+@given(st.data(), st.sampled_from([f"fuzz.{one}" for one in ("npy", "csv", "txt", "tsv", "xml")]))
 def test_mutated_tables_of_rois(files, data, name):
     rows = files.rois[:20]
     records = np.zeros(
@@ -183,6 +184,13 @@ def test_mutated_tables_of_rois(files, data, name):
     lines = ["image_index,id,x1,y1,x2,y2", *(f"{int(row[0])},7,1,2,30,{row[4]}" for row in rows)]
     Path("whole.csv").write_text("\n".join(lines))
     Path("whole.txt").write_text("\n".join(lines).replace(",", " "))
+    boxes = base64.b64encode(np.ones((3, 4), np.float32)).decode()
+    Path("whole.tsv").write_text(f"1\t9\t9\t3\t{boxes}\tAAAA\n" * 3)
+    box = "".join(f"<{one}>1</{one}>" for one in ("xmin", "ymin", "xmax", "ymax"))
+    Path("whole.xml").write_text(
+        "<annotation><size><width>9</width><height>9</height></size>"
+        f"<object><name>a</name><bndbox>{box}</bndbox></object></annotation>"
+    )
     whole = Path(name.replace("fuzz", "whole")).read_bytes()
     Path(name).write_bytes(mutated(whole, data.draw))
     refuses_or_works_as_rois(name)

@@ -110,6 +110,7 @@ REFUSED = {
         lambda path: write(path, b"1,2,3"),
         "text.npy must be a .npy, .* file; as rois also .csv",
     ),
+    "f.tif": (lambda path: write(path, b"II*\0.."), "it is a TIFF: np.save"),
     "x.mdb": (
         lambda path: write(path, bytes(10) + b"\x08" + bytes(5) + b"\xde\xc0\xef\xbe\1\0\0\0"),
         "it is an LMDB database",

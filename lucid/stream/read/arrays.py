@@ -41,6 +41,9 @@ LOOKS = {
     b"\x80": "; it looks like a pickle, which can run code: save its arrays with np.save",
     b"\xff\xd8\xff": "; it is a JPEG picture, and features are what a network made of it",
     b"\x89PNG": "; it is a PNG picture, and features are what a network made of it",
+    **dict.fromkeys(
+        (b"II*\0", b"MM\0*"), "; it is a TIFF: np.save('map.npy', rasterio.open(path).read())"
+    ),
     b"\x1f\x8b": "; it is packed by gzip: unpack it with gunzip",
     LMDB: "; it is an LMDB database, whose values are packed as its author chose: write each to a "
     "file of its own, np.save('features/' + key.decode() + '.npy', array)",
