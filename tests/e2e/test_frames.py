@@ -110,6 +110,14 @@ def test_annotations_of_pictures_of_any_size_in_one_command(pictures):
     draw, index, boxes = pictures
     draw([FRAMEWORKS[7][1](*size) for size in SIZES])
     assert FRAMEWORKS[7][0] == "letterbox:640"
+    write_coco(index, boxes)
+    lucid.extract("maps/{id}.npy", "ann.json", "c.npy", resize="letterbox:640", stride=STRIDE,
+                  aligned=True, output_size=3)  # fmt: skip
+    found = np.load("c.npy").mean(axis=(2, 3))
+    np.testing.assert_allclose(found, middle(boxes), atol=1e-6)
+
+
+def write_coco(index, boxes):
     images = [
         {"id": k, "file_name": f"{one}.jpg", "height": size[0], "width": size[1]}
         for k, (one, size) in enumerate(zip("abc", SIZES, strict=True))
@@ -120,10 +128,18 @@ def test_annotations_of_pictures_of_any_size_in_one_command(pictures):
     ]
     document = {"images": images, "annotations": annotations}
     Path("ann.json").write_text(json.dumps(document))
-    lucid.extract("maps/{id}.npy", "ann.json", "c.npy", resize="letterbox:640", stride=STRIDE,
-                  aligned=True, output_size=3)  # fmt: skip
-    found = np.load("c.npy").mean(axis=(2, 3))
-    np.testing.assert_allclose(found, middle(boxes), atol=1e-6)
+
+
+def test_sizes_in_the_file_of_boxes_show_that_pictures_were_resized(pictures):
+    """Without a rule, boxes of the pictures are not where they belong on larger maps."""
+    draw, index, boxes = pictures
+    draw([(2.0, 2.0, 0, 0) for _ in SIZES])
+    write_coco(index, boxes)
+    how = {"stride": STRIDE, "dry_run": True}
+    with pytest.warns(lucid.FrameWarning, match="480 x 640 would have a map of 30 x 40 cells"):
+        lucid.extract("maps/{id}.npy", "ann.json", "c.npy", **how)
+    for options in ({"frame": "none"}, {"stride": STRIDE / 2}):
+        lucid.extract("maps/{id}.npy", "ann.json", "c.npy", **how | options)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,19 @@ image, or in a frame of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from lucid.errors import LucidError
 from lucid.roi.forms import TURNED
 from lucid.roi.table import RoiReport, RoiTable, examine
 from lucid.stream.read.box_rows import Floats
 from lucid.stream.read.boxes import open_boxes
 from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.frames import find_frames, of_images
+from lucid.stream.read.frames import NO_FRAME, find_frames, of_images
 from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.pictures import sizes_of
@@ -53,6 +55,8 @@ class RoiSource:
         self.form, self.rois, self.named = self._boxes.form, self._boxes.rois, self._boxes.named
         self.roi_ids = self._boxes.roi_ids
         self.reading = self.named.reading
+        are_in_input = settings.normalized or str(settings.frame) == NO_FRAME
+        self._sizes_said = self._sizes if are_in_input else self._said(features)
 
     @property
     def held_bytes(self) -> int:
@@ -69,7 +73,13 @@ class RoiSource:
         """Return the sizes of the network's inputs, where known, and whether they are exact."""
         if self.frames is not None:
             return self.frames.input_sizes, self.frames.is_exact
-        return self._sizes, False
+        return self._sizes_said, False
+
+    def _said(self, features: Features) -> Floats | None:
+        """Return the sizes of pictures, None where it is not clear which maps they are of."""
+        with suppress(LucidError):
+            return self.picture_sizes(features)
+        return None
 
     @property
     def are_of_pictures(self) -> bool:
