@@ -77,7 +77,7 @@ def price_tasks_of_dask(rounds):
     """Print what a task costs on two workers of dask, and what a call that does nothing costs."""
     import distributed
 
-    cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         executor = client.get_executor(pure=False)
 

@@ -2,16 +2,21 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import PATIENCE
 
 import lucid
 from lucid import SinkError
+from lucid.stream.run.scheduler import LOST
 
 pytestmark = pytest.mark.kill
 ROIS = 6000
@@ -94,16 +99,64 @@ def test_loky_gives_the_same_bytes(whole, output, options):
     assert nothing_is_left(output)
 
 
+MPI = """
+import sys, lucid
+from mpi4py.futures import MPIPoolExecutor
+
+if __name__ == "__main__":
+    with MPIPoolExecutor() as executor:
+        lucid.extract("f.npy", "r.npy", sys.argv[1], sampling_ratio=8, executor=executor, jobs=2)
+"""
+
+
+@pytest.mark.parametrize("output", ["c.npy", "c.h5"])
+def test_mpi_gives_the_same_bytes(whole, output):
+    pytest.importorskip("mpi4py")
+    folders = str(Path(sys.executable).parent), os.environ["PATH"]
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join(folders))
+    if mpiexec is None:
+        pytest.skip("there is no mpiexec here")
+    expected = whole(output, {})
+    Path("this.py").write_text(MPI)
+    line = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", "this.py", output]
+    subprocess.run(line, check=True, timeout=PATIENCE)
+    assert Path(output).read_bytes() == expected
+    assert nothing_is_left(output)
+
+
+@pytest.fixture
+def in_time():
+    """Fail a test that takes too long, where a cluster would wait for workers for ever."""
+
+    def fail(number, frame):
+        raise TimeoutError("the cluster does nothing any more")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(3 * PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("in_time")
 @pytest.mark.filterwarnings("ignore")  # of distributed, about workers that are killed
 @pytest.mark.parametrize(("output", "options"), OUTPUTS)
 def test_a_cluster_whose_workers_are_killed_ends_in_the_same_bytes(whole, output, options):
-    """One at a third and another at two thirds; the scheduler gives their tasks to the others."""
+    """One at a third and another at two thirds; the scheduler gives their tasks to the others.
+
+    It gives up workers that are not back in 15 seconds, unless it is told to wait.
+    """
     distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
     expected = whole(output, options)
     with (
-        distributed.LocalCluster(3, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.config.set({LOST: 2 * PATIENCE}),
+        distributed.LocalCluster(
+            n_workers=3, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        client.wait_for_workers(3, timeout=PATIENCE)
         pids = list(client.run(os.getpid).values())
         kills = [
             at(share, lambda pid=pid: os.kill(pid, signal.SIGKILL))
@@ -116,7 +169,8 @@ def test_a_cluster_whose_workers_are_killed_ends_in_the_same_bytes(whole, output
             for kill in kills:
                 kill(rows_done)
 
-        found = extract(output, executor=client.get_executor(), jobs=3, on_progress=tell, **options)
+        options = options | {"jobs": 3, "patience": PATIENCE / 4, "on_progress": tell}
+        found = extract(output, executor=client.get_executor(), **options)
     assert found == expected
     assert told == sorted(set(told))
     assert all(kill.done for kill in kills)

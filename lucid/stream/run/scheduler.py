@@ -15,6 +15,8 @@ from lucid.stream.checks import ArgumentError
 from lucid.stream.settings import Settings
 
 LOCAL = "local"
+# After which a cluster gives up a worker that it starts again: 15 s are few on a busy machine.
+LOST = "distributed.deploy.lost-worker-timeout"
 
 
 @contextmanager
@@ -24,16 +26,21 @@ def scheduled(settings: Settings) -> Iterator[Executor]:
         distributed = import_module("distributed")
     except ImportError as error:
         raise ArgumentError("{scheduler} needs dask: pip install 'lucid-roialign[dask]'") from error
-    try:
-        client = distributed.Client(**_place(settings), set_as_default=False)
-    except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise SinkError(f"{settings.scheduler} is no scheduler that answers: {said}") from error
-    with client:
+    lost = import_module("dask").config.set({LOST: settings.patience})
+    with lost, _client(distributed, settings) as client:
         executor: Executor = client.get_executor(pure=False)
         threads = sum(client.nthreads().values())
         vars(executor).setdefault("_max_workers", max(threads, 1))
         yield executor
+
+
+def _client(distributed: Any, settings: Settings) -> Any:
+    """Return what speaks with the scheduler that a run names."""
+    try:
+        return distributed.Client(**_place(settings), set_as_default=False)
+    except (OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise SinkError(f"{settings.scheduler} is no scheduler that answers: {said}") from error
 
 
 def _place(settings: Settings) -> dict[str, Any]:
