@@ -46,7 +46,7 @@ class CandidateOptions(TypedDict, total=False):
         Option(
             group=CANDIDATES,
             help="How many are told.",
-            check=as_count("top"),
+            check=as_count("top", 1),
             default=TOP,
             metavar="N",
             read=read_int,

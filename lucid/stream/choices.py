@@ -37,13 +37,13 @@ def _range(text: str) -> slice:
     return slice(first, int(match[3]) if match[2] else first + 1)
 
 
-def as_count(name: str) -> Any:
-    """Return a check that a value is a whole number, and not below 0."""
+def as_count(name: str, least: int = 0) -> Any:
+    """Return a check that a value is a whole number, and not below the least."""
 
     def check(value: SupportsIndex) -> int:
         number = index(value)
-        if number < 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
+        if number < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
         return number
 
     return check

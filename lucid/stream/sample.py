@@ -29,7 +29,7 @@ class SampleOptions(TypedDict, total=False):
         Option(
             group=CHOICE,
             help="So many rows at random, of all or of those that are chosen otherwise.",
-            check=optional(as_count("random")),
+            check=optional(as_count("random", 1)),
             metavar="N",
             read=read_int,
         ),

@@ -477,6 +477,7 @@ def test_the_environment_replaces_nothing_that_the_file_says(files, monkeypatch)
     made()
     monkeypatch.setenv("LUCID_ROIALIGN_ALIGNED", "true")
     monkeypatch.setenv("LUCID_ROIALIGN_SEED", "8")
+    assert run_here("verify", "c.h5", "--random", "0").returncode == 2
     done = run_here("verify", "c.h5", "--random", "7", text=True)
     assert "with seed 8" in done.stdout
     assert done.returncode == 0

@@ -60,6 +60,7 @@ def test_texts(tmp_path, name, text, info):
     ("name", "text", "says"),
     [
         ("e.csv", "", "is empty"),
+        ("", None, "is an empty folder"),
         ("x.json", '{"x": {"y": 1}}', "neither annotations nor images"),
         ("x.json", "7", "cannot be read as JSON"),
         ("n.csv", None, "No such file"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -192,12 +193,13 @@ def _format_of(path: Path) -> type[Container]:
         if may_be_folder and (found := _claimed(path, b"")):
             return found
         if path.is_dir():
-            there = {each.suffix for each in path.iterdir()}
+            there = Counter(each.suffix for each in path.iterdir())
             if not there:
                 raise SourceError(f"{path} is an empty folder")
             if (path / "data.mdb").is_file():
                 return _format_of(path / "data.mdb")
-            suffix = next((one for one in OUTPUT_SUFFIXES if one in there), ".npy")
+            ((most, _),) = there.most_common(1)
+            suffix = next((one for one in OUTPUT_SUFFIXES if one in there), most)
             raise SourceError(
                 f"{path} is a folder; if it has a file for each image, pass {path}/{{id}}{suffix}"
             )

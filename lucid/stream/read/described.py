@@ -82,6 +82,8 @@ def describe(path: PathLike, trust: bool = False, stats: bool = False) -> list[C
 def first_of(path: PathLike) -> tuple[str, int]:
     """Return the first file that a path means, and how many it means."""
     text = str(path)
+    if not text:
+        raise SourceError("a path was expected, got an empty text")
     if PLACE in text:
         ids = files_of(text)
         return text.replace(PLACE, ids[0]), len(ids)

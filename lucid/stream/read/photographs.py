@@ -41,11 +41,15 @@ def photograph_paths(spec: str, names: Sequence[str]) -> list[Path]:
     """
     if PLACE in spec:
         return [_there(spec, name) for name in names]
+    if Path(spec).is_dir():
+        raise SourceError(f"{spec} is a folder; pass the picture of each image: {spec}/{PLACE}.jpg")
     found = files_matching(spec) or [spec]
+    if not Path(found[0]).exists():
+        raise not_opened(spec, FileNotFoundError())
     if len(found) != len(names):
         raise SourceError(
-            f"{spec} is {len(found)} pictures of {len(names)} images; with {PLACE} in the path, "
-            "each image finds its own"
+            f"{spec} is {len(found)} picture{'s' * (len(found) != 1)} for {len(names)} images; "
+            f"with {PLACE} in the path, each image finds its own"
         )
     return [Path(one) for one in found]
 
