@@ -18,6 +18,7 @@ COMPILE = {"msvc": ["/O2", "/fp:precise", "/std:c11"], "unix": ["-std=c11", *EXA
 LINK = {"msvc": [], "unix": EXACT}
 MANUAL = "share/man/man1"
 KERNEL = "lists", "vectors", "planes", "maxima", "own", "layout", "passes"  # headers of its own
+TURNED = "turned_samples", "turned", "turned_maxima", "planes"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no stable ABI
 
 
@@ -82,7 +83,7 @@ setup(
         extension("kernel", "common.h", *(f"{name}.h" for name in KERNEL)),
         extension("largest", "common.h", "largest.h", "planes.h"),
         extension("solid", "common.h", "solid.h"),
-        extension("turned", "common.h", "turned.h", "turned_maxima.h", "planes.h"),
+        extension("turned", "common.h", *(f"{name}.h" for name in TURNED)),
     ],
     cmdclass={"build_ext": BuildExact, "install_data": InstallPages},
     data_files=[(MANUAL, [])],
