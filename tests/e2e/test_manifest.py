@@ -70,6 +70,13 @@ def test_each_line_is_the_run_of_its_own_options_and_of_those_for_all(folder, wr
     assert written() == found
 
 
+def test_lists_may_have_the_semicolons_of_spreadsheets(folder):
+    names = ("features", "rois", "output")
+    rows = [names, *([job[name] for name in names] for job in JOBS)]
+    Path("jobs.csv").write_text("".join(f"{';'.join(row)}\n" for row in rows))
+    assert "runs      3 in jobs.csv: 3 planned\n" in extract("jobs.csv", "--dry-run").stdout
+
+
 def test_a_second_run_does_what_is_missing_and_nothing_else(folder):
     jobs = write_csv([*JOBS, JOBS[0] | {"features": "late.npy", "output": "out/d.npy"}])
     first = extract(jobs)

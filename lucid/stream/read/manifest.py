@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 from lucid.errors import SourceError
+from lucid.stream.read.text_tables import delimiter_of
 from lucid.stream.read.texts import opened_text
 
 Cells = dict[str, Any]
@@ -35,7 +37,10 @@ def read_manifest(path: Path) -> list[tuple[int, Cells]]:
 
 
 def _rows_of_table(stream: TextIO) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
-    lines = csv.reader(stream, skipinitialspace=True, strict=True)
+    first = next(stream, "")
+    lines = csv.reader(
+        chain([first], stream), delimiter=delimiter_of(first), skipinitialspace=True, strict=True
+    )
     header = [name.strip() for name in next(lines, [])]
     for name in header:
         if header.count(name) > 1:

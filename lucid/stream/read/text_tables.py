@@ -75,7 +75,7 @@ def lines_of_fields(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
                 return
             csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
             header = next(stream, "")
-            delimiter = _delimiter(header, DELIMITERS[path.suffix])
+            delimiter = delimiter_of(header, DELIMITERS[path.suffix])
             lines = chain([header], stream)
             table = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
             yield from ((table.line_num, row) for row in table if row)
@@ -83,7 +83,7 @@ def lines_of_fields(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
 
 
-def _delimiter(line: str, own: str) -> str:
+def delimiter_of(line: str, own: str = ",") -> str:
     """Return what is between the fields of a line: another than a format's own if that is not."""
     return next((one for one in (own, *OTHERS) if one in line), own)
 

@@ -133,7 +133,7 @@ def _refuse(state: JournalState, path: Path) -> NoReturn:
     if shards := progress_of(path):
         raise SinkError.advising(
             f"{path} is unfinished ({shards})",
-            "run them, or pass {overwrite:True} to start over",
+            "run what is missing, or pass {overwrite:True} to start over",
         )
     share = f"{state.done.count() / max(state.done.total, 1):.0%}"
     raise SinkError.advising(
@@ -227,6 +227,6 @@ def require_space(output: Output, more: int = 0) -> None:
     free = shutil.disk_usage(names.part.parent).free
     if needed > free:
         raise SinkError(
-            f"{layout.path} cannot be written: it needs {needed / 1e9:.3g} GB more, "
-            f"and {free / 1e9:.3g} GB are free"
+            f"{layout.path} cannot be written: it needs {needed / 1e6:.4g} MB more, "
+            f"and {free / 1e6:.4g} MB are free"
         )
