@@ -3,8 +3,8 @@
 #
 # Behaviour: means of float16. `np.mean` adds in float32 and is right. dask.array adds and counts in float16: from
 # 65520 elements on the count is infinite, so that the mean is 0, or NaN once the sum is infinite too. `np.nanmean` adds
-# in float16 as well and gives infinity once the sum is above 65504; `mean` of xarray, which skips NaN by default, does as
-# `np.nanmean` does, and as dask does where the data are chunked.
+# in float16 as well and gives infinity once the sum is above 65504; `mean` of xarray, which skips NaN by default, does
+# as `np.nanmean` does, and as dask does where the data are chunked.
 #
 # Why it surprises: `dask.array` and `nanmean` are taken for `np.mean` in other clothes, the values are far from the
 # limits of float16, and so is the mean itself. A mean of 0 for each channel looks like dead channels. Small tests pass:

@@ -9,7 +9,7 @@
 # Why it surprises: the pixels of a channel depend on how many other channels the array has, and float32 is four orders
 # of magnitude more exact than float64. The upgrade changes results of some arrays and not of others.
 #
-# Whom it bites: crops or warps of feature maps with channels last: a single channel, tested against a reference to 1e-6,
+# Whom it bites: crops or warps of feature maps with channels last: one channel, tested against a reference to 1e-6,
 # agrees; the map of 128 channels is off by up to 1/64 of the step between neighbours along each axis. Whoever cuts the
 # map into groups of channels, as the borders' four values suggest, gets another result by groups of 4 than by groups
 # of 2 or 8. Warp by groups of 4 for exact values.
