@@ -145,3 +145,14 @@ def test_a_pipe_gets_the_picture_and_the_report_goes_elsewhere(tmp_path, monkeyp
 )
 def test_usage_errors_are_of_the_command(line):
     assert run_here("preview", *line).returncode == 2
+
+
+@pytest.mark.usefixtures("_matplotlib")
+@pytest.mark.parametrize("show", [3, "pca"])
+def test_crops_on_scales_of_their_own_keep_their_box_and_say_their_range(show):
+    wishes = {"rows": "0", "colors": "own", "show": show}
+    texts = [text.get_text() for text in lucid.preview(F, R, **wishes).texts]
+    assert "138, 14 – 327, 221" in texts
+    (roi,) = seen(**wishes).rois
+    low, high = np.percentile(roi.crop, [0.5, 99.5])
+    assert (f"{low:.3g} … {high:.3g}" in texts) == (show == 3)
