@@ -26,11 +26,11 @@ journal. Files without a journal, or with one that says nothing, belong to no ru
 
 **How marks become safe.** A failing disk or a full quota is often reported only by a sync. What was
 written since the last one may then be lost, although the next sync succeeds. Therefore the first
-table is set back to the second before each sync, and both say all only after it. If
-the sync fails, or the process is killed during it, the journal is true as it stands; if a signal
-only ends the wait for it, rows are claimed again as the run ends. For the same
-reason the rows of an earlier run count only after a first sync by the run that resumes it, and a
-new run marks nothing until the file that it laid out is on the disk.
+table is set back to the second before each sync, and both say all only after it. If the sync fails,
+or the process is killed during it, the journal is true as it stands; if a signal only ends the wait
+for it, rows are claimed again as the run ends. For the same reason the rows of an earlier run count
+only after a first sync by the run that resumes it, and a new run marks nothing until the file that
+it laid out is on the disk.
 
 **How late writers are kept away.** Others may write rows for a run, and still do so when it has
 ended and another one has begun. Therefore the number of a run stands in its journal before there is
@@ -161,7 +161,7 @@ class Journal:
             disk.write_all(self._file, boot_line(), self._parts.boot)  # true of what is claimed now
             data.sync(self._rows_waiting())
         except KeyboardInterrupt as error:
-            if not isinstance(error.__context__, OSError):  # nothing has failed that was waited for
+            if error.__context__ is None:  # nothing has failed that was waited for
                 self._doubtful = was_doubtful
             raise
         self._write(self._parts.written)
