@@ -13,6 +13,7 @@ from lucid import SinkError
 from lucid.errors import OutputExistsError
 from lucid.stream.plan import shares
 from lucid.stream.read.rois import RoiSource
+from lucid.stream.write import unfinished
 from lucid.stream.write.shards import Progress
 
 
@@ -132,6 +133,22 @@ def test_shards_at_once(whole, tuned):
         list(pool.map(lambda shard: extract("c.h5", shard=shard, compression="lzf"), shards))
     assert bytes_of("c.h5") == expected
     assert left() == ["c.h5"]
+
+
+def test_the_files_of_a_shard_that_began_just_now_are_no_strangers(whole, monkeypatch):
+    expected = whole("c.npy")
+    check = unfinished.require_no_strangers
+
+    def later(output):
+        patch.undo()
+        extract(shard=(2, 2))  # after the first found no run, before it looks for files of none
+        check(output)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "require_no_strangers", later)
+        extract(shard=(1, 2))
+    assert bytes_of("c.npy") == expected
+    assert left() == ["c.npy"]
 
 
 def test_a_shard_that_is_interrupted_is_run_again_by_the_same_line(whole, tuned):

@@ -38,7 +38,7 @@ def started(output, more, number, shards):
 
 
 def ended(process):
-    process.communicate(timeout=PATIENCE)
+    print(process.communicate(timeout=PATIENCE)[1])
     return process.returncode
 
 

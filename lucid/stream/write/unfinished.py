@@ -182,7 +182,9 @@ def _require_folder(output: Output) -> None:
 def require_no_strangers(output: Path) -> None:
     """Raise if files stand where those of an unfinished run would be, but there is none."""
     for path in _beside(output):
-        raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
+        of_a_run = look(sidecar_paths(output).journal) is not None  # that began just now
+        if not of_a_run and os.path.lexists(path):
+            raise SinkError(f"{path} is in the way and not of an unfinished run; move it")
 
 
 def _beside(output: Path) -> list[Path]:
