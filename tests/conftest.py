@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 collect_ignore = ["data"]  # what writes it needs other libraries
 
 WHOLE = 20  # files: of more, a run is one of the whole suite
-FEW = 4  # cases of one test that are quick then
+FEW = 2  # cases of one test that are quick then
 
 # `pytest --hypothesis-profile=ci -m hypothesis` draws more, and the same each time.
 settings.register_profile(
