@@ -47,6 +47,13 @@ def interrupted(report: ExtractReport, rows_done: int, kept: bool, overwrite: bo
     _say(f"Interrupted with {rows_done} of {report.shape[0]} crops done{way}", to_stderr=True)
 
 
+def interrupted_verifying(rows_done: int, rows: int, kept: bool) -> None:
+    """Say after a signal how many rows were looked at and, if that was kept, how to go on."""
+    Interrupted.told = True
+    way = "; the same command with --resume looks at the others" * kept
+    _say(f"Interrupted with {rows_done} of {rows} rows looked at{way}", to_stderr=True)
+
+
 def interrupted_in(number: int, runs: int, overwrite: bool) -> None:
     """Say after a signal in which of many runs it came."""
     Interrupted.told = True

@@ -32,7 +32,12 @@ def verify(crops: str, as_json: bool, quiet: bool, progress: bool | None, **argu
         checking as verification,
         console.bar(verification.rows, verification.rows_done, progress, "") as advance,
     ):
-        report = verification.run(advance)
+        try:
+            report = verification.run(advance)
+        except KeyboardInterrupt:
+            done, rows = verification.rows_done, verification.rows
+            console.interrupted_verifying(done, rows, bool(arguments["all"]))
+            raise
     if not quiet:
         console.show_verified(report, as_json)
     return report.good

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from lucid.roi.types import Bools
 from lucid.stream.read.stored import Part, Stored
 from lucid.stream.types import Array, Rows
 
@@ -49,6 +50,11 @@ class Tally:
     def bad(self) -> int:
         """How many are not as they should be."""
         return self.differing + self.zeros + self.unreadable
+
+    def set_back(self, known: Self) -> None:
+        """Know what was known at another time."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(known, one.name))
 
     def add(self, found: Found) -> None:
         """Take in a row that is not as it should be."""
@@ -96,11 +102,22 @@ class Tolerance(NamedTuple):
 class Comparison:
     """A sink: crops that are made anew are held against those that are stored."""
 
-    def __init__(self, stored: Stored, tally: Tally, tolerance: Tolerance | None) -> None:
-        self._stored, self.tally, self._tolerance = stored, tally, tolerance
+    def __init__(
+        self, stored: Stored, tally: Tally, tolerance: Tolerance | None, done: Bools
+    ) -> None:
+        self._stored, self.tally, self._tolerance, self._done = stored, tally, tolerance, done
 
     def write(self, rows: Rows, crops: Array) -> None:
-        """Take in crops (k, C, PH, PW) of rows, which ascend."""
+        """Take in crops (k, C, PH, PW) of rows, which ascend: all of them, or none at all."""
+        before = replace(self.tally, found=[*self.tally.found])
+        try:
+            self._count(rows, crops)
+        except BaseException:
+            self.tally.set_back(before)
+            raise
+        self._done[rows] = True
+
+    def _count(self, rows: Rows, crops: Array) -> None:
         left = len(rows)
         for part in self._stored.parts(rows):
             left -= len(part.among)

@@ -148,14 +148,13 @@ class Verification:
         """Compare the rows batch by batch; keep what is known if this is interrupted."""
         if not len(self._rows):
             return
-        comparison, kept = Comparison(self._stored, self._tally, tolerance), monotonic()
+        comparison, kept = Comparison(self._stored, self._tally, tolerance, self._done), monotonic()
         plan = self._plan()
         try:
             self._compare_invalid(plan, comparison)
             yield
             with closing(local.rows_written(plan, comparison)) as written:
-                for done in written:
-                    self._done[done.rows] = True
+                for _ in written:
                     yield
                     if self._request.all and monotonic() - kept > SAVE_SECONDS:
                         self._keep()
@@ -184,7 +183,6 @@ class Verification:
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             comparison.write(some, np.zeros((len(some), *job.crops_shape[1:]), job.dtype))
-            self._done[some] = True
 
     def _keep(self) -> None:
         tally = asdict(self._tally)

@@ -15,6 +15,7 @@ from command import bytes_of, run_here
 import lucid
 from lucid.errors import RoiError, SinkError, SourceError
 from lucid.roi.engines.selection import why_not_compiled
+from lucid.verifier import tally
 from lucid.verifier.verification import Verification
 
 OPTIONS = {"stride": 16, "output_size": (3, 4)}
@@ -401,6 +402,25 @@ def test_all_goes_on_where_it_was_interrupted(files, tuned):
     with_rows("c.h5", lambda rows: rows.__setitem__(slice(None), rows - 1))
     with pytest.raises(SinkError, match="drop resume to begin"):
         lucid.verify("c.h5", all=True, resume=True)
+
+
+def test_no_row_is_counted_twice_where_a_signal_comes_within_a_batch(files, tuned, monkeypatch):
+    tuned(crops_bytes=4000)
+    made()
+    take, batches = tally.Comparison._compare, []
+
+    def stop(comparison, *batch):
+        take(comparison, *batch)
+        batches.append(batch)
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tally.Comparison, "_compare", stop)
+        with pytest.raises(KeyboardInterrupt):
+            lucid.verify("c.h5", all=True)
+    report = lucid.verify("c.h5", all=True, resume=True)
+    assert report.tally.rows == report.tally.equal == 60
 
 
 # Other engines, and files that say nothing.
