@@ -209,7 +209,7 @@ def crop_dtype(features: DTypeLike, name: str = "features") -> np.dtype[Any]:
         return np.dtype(np.float32)
     if dtype.kind != "f" or dtype.itemsize > 8:
         raise DTypeError(f"{name} must hold real numbers of at most 64 bits, got {dtype}")
-    return dtype.newbyteorder("=")
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def compute_dtype(features: DTypeLike) -> np.dtype[Any]:

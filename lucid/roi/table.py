@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -42,9 +44,13 @@ class RoiTable:
 
     def by_image(self) -> Iterator[tuple[int, Indices]]:
         """Yield each image that has valid RoIs, with their rows in ascending order."""
-        rows = np.flatnonzero(self.valid)
-        rows = rows[np.argsort(self.batch_index[rows], kind="stable")]
+        (rows,) = self.valid.nonzero()
         images = self.batch_index[rows]
+        if (images == images[:1]).all():
+            yield from [(int(images[0]), rows)] if len(rows) else []
+            return
+        order = np.argsort(images, kind="stable")
+        rows, images = rows[order], images[order]
         starts = np.flatnonzero(images[1:] != images[:-1]) + 1
         for start, stop in pairwise([0, *starts.tolist(), len(rows)]):
             if start < stop:
@@ -174,9 +180,11 @@ def examine(
     if index.dtype.kind == "f":  # a number of images may be more than float16 can hold
         index = index.astype(np.float64)
     masks = _masks(index, boxes, images, form)
-    bad = np.logical_or.reduce(list(masks.values()))
+    bad = reduce(or_, masks.values())
     report = RoiReport(len(rois), int(np.count_nonzero(bad)))
-    for kind, mask in _exclusive(masks.items() if report.invalid else ()):
+    if not report.invalid:
+        return RoiTable(index.astype(np.int64), boxes, ~bad), report
+    for kind, mask in _exclusive(masks.items()):
         if mask.any():
             rows = np.flatnonzero(mask)
             row = rows[0]
@@ -192,7 +200,7 @@ def _masks(index: Array, boxes: Floats, images: int, form: BoxForm) -> dict[str,
     """Return which rows are invalid, by kind."""
     with np.errstate(invalid="ignore"):
         return {
-            "not integral": ~np.isfinite(index) | (index != np.floor(index)),
+            "not integral": np.fmod(index, 1) != 0,  # NaN of what is not finite
             "no such image": (index < 0) | (index >= images),
             **dict(form.defects(boxes)),
         }

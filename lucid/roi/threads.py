@@ -33,9 +33,9 @@ def get_num_threads() -> int:
     >>> get_num_threads() >= 1
     True
     """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
     if _Setting.threads is not None:
         return _Setting.threads
+    asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
@@ -81,39 +81,36 @@ def working_threads(threads: int | None = None) -> Iterator[Workers[Workspace]]:
     A RoI's products are small: threads inside them cost more than they bring, and the last bits
     of a crop would depend on how many there are.
     """
-    with _one_blas_thread():
-        workers = _taken(threads or get_num_threads())
-        try:
-            yield workers
-        finally:
-            workers.keep_at_most(KEPT_BYTES)
-            with _Setting.lock:
-                _Setting.idle = workers
+    workers = _begun(threads or get_num_threads())
+    try:
+        yield workers
+    finally:
+        workers.keep_at_most(KEPT_BYTES)
+        _ended(workers)
 
 
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Keep BLAS at one thread while any call is inside."""
+def _begun(count: int) -> Workers[Workspace]:
+    """Return `count` workers, the idle ones if they are so many; BLAS has one thread from now."""
     get, put = thread_count()
     with _Setting.lock:
+        workers, _Setting.idle = _Setting.idle, None
+        if workers is None or len(workers) != count:
+            workers = Workers(count, Workspace)
         if not _Setting.working:
             _Setting.blas_threads = get()
             put(1)
         _Setting.working += 1
-    try:
-        yield
-    finally:
-        with _Setting.lock:
-            _Setting.working -= 1
-            if not _Setting.working:
-                put(_Setting.blas_threads)
+    return workers
 
 
-def _taken(count: int) -> Workers[Workspace]:
-    """Return `count` workers: the idle ones, if they are so many."""
+def _ended(workers: Workers[Workspace]) -> None:
+    """Leave workers to the next call; BLAS has its threads again once no call is going on."""
+    _, put = thread_count()
     with _Setting.lock:
-        idle, _Setting.idle = _Setting.idle, None
-    return idle if idle and len(idle) == count else Workers(count, Workspace)
+        _Setting.idle = workers
+        _Setting.working -= 1
+        if not _Setting.working:
+            put(_Setting.blas_threads)
 
 
 def free_buffers() -> None:

@@ -68,7 +68,8 @@ def apply(
     boxes = boxes_by_image(rois, len(maps), len(form.columns))
     rows = array_of(rois, "rois") if boxes is None else as_rows(boxes, len(form.columns))
     table = roi.as_rois(rows, len(maps), invalid=invalid, form=form)
-    table = replace(table, boxes=form.expanded(table.boxes, factor))
+    if factor != 1:
+        table = replace(table, boxes=form.expanded(table.boxes, factor))
     crops = roi.pool(maps, table, operator)
     operands = (features, *([rois] if boxes is None else boxes))
     if not any(isinstance(operand, Tensor) for operand in operands):

@@ -65,8 +65,10 @@ class Workspace:
     def keep_at_most(self, size: int) -> None:
         """Free memory, the largest arrays first, until at most `size` bytes are held."""
         self.last = None, None
-        total = 0
-        for scratch in sorted(self.held(), key=lambda scratch: scratch.memory.nbytes):
+        held, total = self.held(), 0
+        if sum(scratch.memory.nbytes for scratch in held) <= size:
+            return
+        for scratch in sorted(held, key=lambda scratch: scratch.memory.nbytes):
             total += scratch.memory.nbytes
             if total > size:
                 scratch.free()
