@@ -8,17 +8,18 @@ import numpy as np
 
 from lucid.errors import ShapeError
 from lucid.roi.compound import engine_for
-from lucid.roi.engines import PlacedRois, Region
+from lucid.roi.engines import Engine, PlacedRois, Region
 from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.memory import in_lines
 from lucid.roi.operator import compute_dtype, crop_dtype
-from lucid.roi.operators import crop_channels
+from lucid.roi.operators import RoiAlign, crop_channels
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
 from lucid.roi.types import Array, Floats, Indices
 
 BATCH_ROIS = 4096  # more on an image repay the array operations made for it
+FEW_VALUES, FEW_IMAGES = 1 << 18, 4  # of crops that are not worth laying RoIs out in arrays
 SMALL_MAPS_VALUES = 1 << 23  # of maps that are worked on together
 COPIED_BYTES = 64 << 20  # of a map that are copied at once, unless a RoI's window is larger
 
@@ -60,16 +61,28 @@ def empty_crops(features: Array, rois: RoiTable, operator: Operator) -> Array:
 def pool_into(crops: Array, features: Array, rois: RoiTable, operator: Operator) -> None:
     """Write the crops of valid RoIs to their rows."""
     engine = engine_for(operator, current_engine())
+    if type(operator) is RoiAlign and _few(features, rois, operator, crops, engine):
+        return
     with working_threads() as workers:
         for placed in _batches(features, rois, operator):
             engine.pool(placed, crops, workers)
+
+
+def _few(features: Array, rois: RoiTable, operator: RoiAlign, crops: Array, engine: Engine) -> bool:
+    """Write crops on each image in one call; return whether all are so few."""
+    images = list(rois.by_image()) if crops.size < FEW_VALUES else []
+    return 0 < len(images) <= FEW_IMAGES and all(
+        engine.pool_few(features[image], rois.boxes[rows], rows, crops, operator.rule)
+        for image, rows in images
+    )
 
 
 def _batches(features: Array, rois: RoiTable, operator: Operator) -> Iterator[PlacedRois]:
     """Yield RoIs that are worked on at once."""
     for images in _images_together(features, rois):
         on = [Region(features=features[image], rois=len(rows)) for image, rows in images]
-        placed = _placed(on, rois, np.concatenate([rows for _, rows in images]), operator)
+        rows = images[0][1] if len(on) == 1 else np.concatenate([rows for _, rows in images])
+        placed = _placed(on, rois, rows, operator)
         # A volume is copied plane by plane.
         yield from [placed] if len(on) > 1 or features.ndim > 4 else _strips(placed)
 

@@ -44,6 +44,16 @@ class Grids(NamedTuple):
     samples: Ints  # per bin
 
 
+class Rule(NamedTuple):
+    """How grids of samples follow from upright boxes, as `RoiAlign.windows` tells step by step."""
+
+    spatial_scale: tuple[float, float]  # y before x
+    offset: float  # in cells
+    least_extent: int  # in cells
+    sampling_ratio: int  # samples per bin; or -1, as many as a bin is long in cells
+    max_samples: int  # of these
+
+
 class TurnedGrids(NamedTuple):
     """Grids of samples that are turned, each about its centre, (2, K): what bins are means of.
 

@@ -262,3 +262,41 @@ def test_samples_of_volumes_read_no_cell_beyond_them(
     except (ValueError, TypeError):
         return
     assert found.max(initial=0) <= 2**3
+
+
+NUMBERS = st.one_of(st.integers(-9, 9).map(float), st.floats())
+
+
+@st.composite
+def few_boxes(draw):
+    """Arrays that mostly belong together."""
+    count, channels, dtype = draw(st.integers(0, 3)), draw(st.integers(0, 40)), draw(DTYPES)
+    size = [draw(st.integers(0, 5)), draw(st.integers(0, 5))]
+    bins = [draw(st.integers(0, 3)), draw(st.integers(1, 3))]
+    features = np.ones((channels, *size), dtype)
+    crops = np.zeros((draw(st.integers(0, 4)), max(channels + draw(EXTRA), 0), *bins), dtype)
+    boxes = draw(hnp.arrays(np.float64, 4 * count, elements=NUMBERS))
+    rows = draw(hnp.arrays(np.int64, count + draw(EXTRA) // 2, elements=st.integers(-1, 4)))
+    return features, crops, boxes, rows
+
+
+DTYPES = st.sampled_from(["f4", "f8"])
+EXTRA = st.sampled_from([0, 0, 0, 0, 1, 2])
+RULES = st.tuples(
+    st.sampled_from([8, 4, 3]), st.tuples(NUMBERS, NUMBERS), NUMBERS, NUMBERS,
+    st.integers(-3, 1 << 44), st.integers(-3, 1 << 44),
+)  # fmt: skip
+
+
+@settings(max_examples=2000)
+@given(few_boxes(), RULES)
+def test_few_boxes_write_nothing_beyond_their_rows(arrays, rule):
+    """Crops of ones are at most 1, but for the rounding of weights."""
+    *_, crops, _, rows = arrays
+    try:
+        _kernel.few_crops(*arrays, *rule)
+    except (ValueError, TypeError, MemoryError):
+        assert not crops.any()
+        return
+    assert not np.delete(crops, rows, axis=0).any()
+    assert np.abs(crops).max(initial=0) < 1 + 1e-5

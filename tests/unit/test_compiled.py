@@ -24,6 +24,7 @@ from lucid.roi import (
     get_engine,
     pool,
     pool_adjoint,
+    pooling,
     set_engine,
 )
 from lucid.roi.engines import selection
@@ -61,6 +62,7 @@ OPERATORS = st.tuples(
     st.tuples(*[st.sampled_from([1.0, 0.25, 0.3, 1e-9, 1e12])] * 2),
     st.sampled_from([-1, 1, 2, 7]),
     st.booleans(),
+    st.sampled_from([3, 1 << 40]),
 )
 
 
@@ -74,6 +76,18 @@ def test_taps_listed_in_c_have_the_bits_of_those_of_the_operator(dtype, corners,
     for compute in (pool, partial(pool_adjoint, g), partial(box_gradient, g)):
         own, listed = (compute(features, table, kind(*arguments)) for kind in (RoiAlign, Listed))
         np.testing.assert_array_equal(own, listed)
+
+
+@given(st.sampled_from(["f4", "f8"]), BOXES, OPERATORS, st.integers(1, 70))
+def test_few_rois_have_the_bits_that_they_have_among_many(dtype, corners, arguments, channels):
+    boxes = np.sort(np.reshape(corners, (-1, 2, 2)), axis=1).reshape(-1, 4)
+    features = np.random.default_rng(3).standard_normal((2, channels, 13, 22)).astype(dtype)
+    table = as_rois(np.insert(boxes, 0, np.arange(len(boxes)) % 2, axis=1), 2)
+    few = pool(features[:, :, ::2], table, RoiAlign(*arguments))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pooling, "FEW_VALUES", 0)
+        many = pool(features[:, :, ::2], table, RoiAlign(*arguments))
+    np.testing.assert_array_equal(few, many)
 
 
 def test_this_build_gives_the_bits_that_every_build_must_give():

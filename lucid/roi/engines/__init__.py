@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from lucid.roi.geometry import Geometry
+from lucid.roi.taps import Rule
 from lucid.roi.types import Array, Floats, Indices, Ints
 from lucid.roi.workers import Workers
 
@@ -85,6 +86,14 @@ class Engine(Protocol):
         ------
         FloatingPointError
             If `crops` are of a dtype that cannot hold a value.
+        """
+
+    def pool_few(
+        self, features: Array, boxes: Floats, rows: Indices, crops: Array, rule: Rule
+    ) -> bool:
+        """Write the crops of boxes on one map into their rows, all in one call, if that is quicker.
+
+        Return whether they are written.
         """
 
     def pool_adjoint(self, rois: PlacedRois, gradient: Array, workers: Workers[Any]) -> None:

@@ -16,7 +16,7 @@ from lucid.roi.operator import (
     as_sampling_ratio,
     as_spatial_scale,
 )
-from lucid.roi.taps import Grids, Taps
+from lucid.roi.taps import Grids, Rule, Taps
 from lucid.roi.types import Array, Bools, Floats, Ints
 
 FLOAT64 = np.dtype(np.float64)
@@ -84,6 +84,12 @@ class RoiAlign:
     def offset(self) -> float:
         """What is subtracted from positions, in cells."""
         return 0.5 * self.aligned
+
+    @property
+    def rule(self) -> Rule:
+        """How grids follow from boxes."""
+        most = min(self.max_samples, MAX_BIN_SAMPLES)
+        return Rule(self.spatial_scale, self.offset, self._least_extent, self.sampling_ratio, most)
 
     @property
     def _least_extent(self) -> int:
@@ -210,7 +216,9 @@ class RoiAlign:
 def scaled(values: Array, scale: tuple[float, ...], dtype: np.dtype[Any]) -> Array:
     """Return values (.., axis, K) in cells, each step rounded to `dtype`, never infinite."""
     factors, largest, far = _limits(scale, dtype)
-    return clip(clip(values, -largest, largest).astype(dtype) * factors, -far, far)
+    if dtype != values.dtype:
+        values = clip(values, -largest, largest).astype(dtype)
+    return clip(values * factors, -far, far)
 
 
 @cache
@@ -234,7 +242,7 @@ def _outermost(
 def touched(lowest: Floats, highest: Floats, some: Bools, size: Ints) -> tuple[Ints, Ints]:
     """Return the first cell that samples between two positions touch, and how many they do."""
     end = size - 1
-    first = np.floor(clip(lowest, 0, end)).astype(np.int64)
-    last = np.minimum(np.floor(clip(highest, 0, end)).astype(np.int64) + 1, end)
+    first = clip(lowest, 0, end).astype(np.int64)
+    last = np.minimum(clip(highest, 0, end).astype(np.int64) + 1, end)
     touches = some & (lowest <= size) & (highest >= -1)
     return first, (last - first + 1) * touches

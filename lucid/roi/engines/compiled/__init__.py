@@ -2,7 +2,7 @@
 
 from lucid.roi.engines.compiled import largest, solid_maxima, turned, turned_maxima
 from lucid.roi.engines.compiled.backward import box_gradient, pool_adjoint
-from lucid.roi.engines.compiled.forward import pool
+from lucid.roi.engines.compiled.forward import pool, pool_few
 from lucid.roi.engines.compiled.memory import working_bytes
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "largest",
     "pool",
     "pool_adjoint",
+    "pool_few",
     "solid_maxima",
     "turned",
     "turned_maxima",

@@ -69,6 +69,19 @@ def crops(
     block: tuple[int, int] = ...,
     /,
 ) -> None: ...
+def few_crops(
+    features: Array,
+    crops: Array,
+    boxes: Floats,
+    rows: Indices,
+    itemsize: int,
+    scale: tuple[float, float],
+    offset: float,
+    least_extent: int,
+    sampling_ratio: int,
+    max_samples: int,
+    /,
+) -> bool: ...
 def own_crops(
     lists: Lists,
     first: int,

@@ -25,7 +25,8 @@ from lucid.roi.engines.compiled.door import (
     works,
 )
 from lucid.roi.engines.numpy.workspace import Workspace
-from lucid.roi.types import Array, Indices
+from lucid.roi.taps import Rule
+from lucid.roi.types import Array, Floats, Indices
 from lucid.roi.workers import Workers
 
 
@@ -41,6 +42,15 @@ def pool(rois: PlacedRois, crops: Array, workers: Workers[Workspace]) -> None:
     items = works(ready, 1 if alone else len(workers))
     with workers.in_background(partial(_write_crops, ready, crops), items, alone=alone):
         pass
+
+
+def pool_few(features: Array, boxes: Floats, rows: Indices, crops: Array, rule: Rule) -> bool:
+    """Write few crops of a map in one call, if possible; see `lucid.roi.engines.Engine`."""
+    itemsize = crops.itemsize
+    if features.dtype != crops.dtype or itemsize < 4 or features.strides[2] != itemsize:
+        return False
+    fits = crops.flags.carray and features.flags.aligned
+    return fits and kernel.few_crops(features, crops, boxes, rows, itemsize, *rule)
 
 
 def _write_crops(listed: Listed, crops: Array, space: Workspace, work: Work) -> None:

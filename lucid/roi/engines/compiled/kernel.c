@@ -277,6 +277,8 @@ PASS(boxes, BOXES)
 PASS(lay_out, OUT)
 PASS(lay_back, BACK)
 
+#include "few.h"
+
 static PyMethodDef methods[] = {
     {"lists", lists_of_taps, METH_VARARGS, "Return taps merged, as the other functions take them."},
     {"grid_lists", lists_of_grids, METH_VARARGS, "Return the same of grids of samples."},
@@ -284,6 +286,7 @@ static PyMethodDef methods[] = {
     {"lay_out", lay_out, METH_VARARGS, "Write the cells that RoIs touch, channels side by side."},
     {"lay_back", lay_back, METH_VARARGS, "Write cells to all of a map, zeros elsewhere."},
     {"crops", crops, METH_VARARGS, "Write the crops of some RoIs, or the largest bins of blocks."},
+    {"few_crops", few_crops, METH_VARARGS, "Write crops of boxes; return False if these are large."},
     {"own_crops", own_crops, METH_VARARGS, "Write crops whose bins have channels of their own."},
     {"features", features, METH_VARARGS, "Add the gradient of crops to cells."},
     {"boxes", boxes, METH_VARARGS, "Return the gradient of boxes from that of crops."},
