@@ -259,3 +259,51 @@ def test_frames_of_zstd_that_do_not_say_their_size(files):
     for size in (0, 1, 300, 70_000, 20 << 20):
         frame = numcodecs.Zstd().encode(bytes(size))
         assert _said_by_zstd(None, memoryview(frame), 0) == size
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # of format 3
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("consolidated", [False, True])
+def test_bfloat16_is_read_though_zarr_has_no_dtype_for_it(files, version, consolidated):
+    halves = (files.features.view(np.uint32) >> 16).astype(np.uint16)
+    group = zarr.open_group("h.zarr", mode="w", zarr_format=version)
+    group.create_array("few", data=np.arange(6, dtype=np.uint16))
+    array = group.create_array("deep/maps", shape=halves.shape, dtype="uint16", chunks=(1, 6, 5, 7))
+    array[:4] = halves[:4]  # the last map is of the fill value
+    if consolidated:
+        zarr.consolidate_metadata("h.zarr")
+    told = call_bfloat16("h.zarr", ("deep/maps", "deep/maps/.zarray"), 1.5)
+    assert told == (2 if consolidated else 1)
+    (info,) = (one for one in list_arrays("h.zarr") if one.dataset == "deep/maps")
+    assert (info.kind, info.dtype, info.shape) == ("bfloat16", np.float32, halves.shape)
+    maps = (np.uint32(1) * halves << 16).view(np.float32)
+    maps[4] = 1.5
+    expected = roi_align(maps, files.rois, 7, spatial_scale=1 / 16)
+    np.testing.assert_array_equal(crops_of("h.zarr::deep/maps"), expected)
+
+
+def call_bfloat16(folder, names, fill):
+    """Call an array bfloat16 in all metadata; return how often it was described."""
+    count = 0
+    for path in [one for name in ABOUT for one in Path(folder).rglob(name)]:
+        about = json.loads(path.read_text())
+        within = (about.get("consolidated_metadata") or about).get("metadata") or {}
+        own = about if str(path.parent.relative_to(folder)) == names[0] else {}
+        for one in (own, *(within.get(name, {}) for name in names)):
+            for word in {"data_type", "dtype"} & one.keys():
+                one |= {word: "bfloat16", "fill_value": fill}
+                count += 1
+        path.write_text(json.dumps(about))
+    return count
+
+
+ABOUT = ("zarr.json", ".zarray", ".zmetadata")
+
+
+@pytest.mark.parametrize("value", [0, -2.5, "NaN", "-Infinity", "0x7fc0"])
+def test_missing_chunks_of_bfloat16_hold_what_is_said(files, value):
+    zarr.create_array("h.zarr", shape=(1, 1, 4, 4), chunks=(1, 1, 4, 4), dtype="uint16")
+    call_bfloat16("h.zarr", (".",), value)
+    number = np.nan if value == "0x7fc0" else float(value)
+    crops = crops_of("h.zarr", [[0, 0, 0, 16, 16]])
+    np.testing.assert_array_equal(crops, np.full((1, 1, 7, 7), number, np.float32))

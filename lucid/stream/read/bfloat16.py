@@ -24,9 +24,10 @@ class Widened:
         Of two bytes each: unsigned, or without a kind, and then in little-endian order.
     """
 
+    dtype = np.dtype(np.float32)
+
     def __init__(self, halves: Any) -> None:
-        self._halves = halves
-        self.shape, self.dtype = halves.shape, np.dtype(np.float32)
+        self._halves, self.shape = halves, halves.shape
 
     def __getitem__(self, key: Any) -> Array:
         return widened(self._halves[key])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lucid.errors import SourceError
+from lucid.stream.read.bfloat16 import BFLOAT16, Widened
 from lucid.stream.read.ids import id_in
 from lucid.stream.read.missing import IF_TRUSTED
 from lucid.stream.read.source import ArrayInfo, Source
@@ -78,6 +79,7 @@ class Zarr:
             self.close()
             raise SourceError(f"{path} is being written, or its writing was interrupted")
         store = import_module("lucid.stream.read.zarr_store").KeysStore(self._keys)
+        self.halves: set[str] = store.halves
         self._group_type = zarr.Group
         self.few_at_once = partial(zarr.config.set, {"async.concurrency": CHUNKS_AT_ONCE})
         try:
@@ -107,10 +109,12 @@ class Zarr:
         """Return what the store says about its arrays, in the order of their names."""
         with _told_of(self._path):
             if not self._is_group(self._root):
-                return [_described(None, self._root)]
+                return [self.described(None, self._root)]
             members = self._root.members(max_depth=MOST_DEPTH)
             found = [(name, item) for name, item in members if not self._is_group(item)]
-            return [_described(name, item) for name, item in sorted(found, key=lambda one: one[0])]
+            return [
+                self.described(name, item) for name, item in sorted(found, key=lambda one: one[0])
+            ]
 
     def open(self, name: str | None) -> Source | None:
         """Return an array, None if there is none of this name.
@@ -162,6 +166,19 @@ class Zarr:
                 said[word] = source[...]
         return {**said_by(self._root), **said, **said_by(parent)}
 
+    def described(self, name: str | None, item: Any) -> ArrayInfo:
+        """Return what the store says about an array."""
+        codecs = [each for each in _codecs(item.metadata.to_dict()) if each in PACKERS]
+        is_half = item.path in self.halves
+        return ArrayInfo(
+            dataset=name,
+            shape=item.shape,
+            dtype=Widened.dtype if is_half else item.dtype,
+            chunks=item.shards or item.chunks,
+            compression=", ".join(codecs) or None,
+            stored_as=BFLOAT16 if is_half else "",
+        )
+
     def close(self) -> None:
         """Close the store."""
         self._keys.close()
@@ -179,14 +196,14 @@ class ZarrSource(Source):
     """An open array."""
 
     def __init__(self, where: str, path: Path, name: str | None, item: Any, store: Zarr) -> None:
-        super().__init__(where, path, item, store)
-        self._name, self._store = name, store
+        super().__init__(where, path, Widened(item) if item.path in store.halves else item, store)
+        self._name, self._item, self._store = name, item, store
 
     @cached_property
     def info(self) -> ArrayInfo:
         """What the store says about the array."""
         with _told_of(self.name):
-            return _described(self._name, self._array)
+            return self._store.described(self._name, self._item)
 
     @property
     def missing_chunks(self) -> int:
@@ -194,7 +211,7 @@ class ZarrSource(Source):
         if isinstance(self.path, Url):  # where to list them may take long, or is not possible
             return 0
         with _told_of(self.name):
-            missing: int = self._array.nchunks - self._array.nchunks_initialized
+            missing: int = self._item.nchunks - self._item.nchunks_initialized
         return missing
 
     def __getitem__(self, key: Any) -> Array:
@@ -204,7 +221,7 @@ class ZarrSource(Source):
     def said(self) -> tuple[Said, Said]:
         """Return the words of the array's attributes, and those of its group and store."""
         group = (self._name or "").rpartition("/")[0]
-        return said_by(self._array), self._store.said_in(group) if self._name else {}
+        return said_by(self._item), self._store.said_in(group) if self._name else {}
 
 
 def _keys_of(path: Path, trust: bool) -> Keys:
@@ -217,17 +234,6 @@ def _keys_of(path: Path, trust: bool) -> Keys:
 def said_by(item: Any) -> Said:
     """Return the words among the attributes of an array or a group."""
     return {word: item.attrs[word] for word in WORDS if word in item.attrs}
-
-
-def _described(name: str | None, item: Any) -> ArrayInfo:
-    codecs = [each for each in _codecs(item.metadata.to_dict()) if each in PACKERS]
-    return ArrayInfo(
-        dataset=name,
-        shape=item.shape,
-        dtype=item.dtype,
-        chunks=item.shards or item.chunks,
-        compression=", ".join(codecs) or None,
-    )
 
 
 PACKERS = {"gzip", "zstd", "blosc", "zlib", "bz2", "lzma", "lz4", "zfpy", "pcodec"}

@@ -17,7 +17,10 @@ from zarr.abc.store import (
 )
 from zarr.core.buffer import Buffer, BufferPrototype
 
+from lucid.stream.read.zarr_bfloat16 import as_unsigned
 from lucid.stream.read.zarr_keys import Keys, Range
+
+ABOUT = ("zarr.json", ".zarray", ".zmetadata")  # ends of the keys of metadata
 
 
 class KeysStore(Store):
@@ -29,6 +32,7 @@ class KeysStore(Store):
     def __init__(self, keys: Keys) -> None:
         super().__init__(read_only=True)
         self._keys = keys
+        self.halves: set[str] = set()  # names of arrays of bfloat16, which are told as uint16
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeysStore) and other._keys is self._keys
@@ -40,6 +44,8 @@ class KeysStore(Store):
     ) -> Buffer | None:
         """Return a value or a part of it, None if there is none."""
         found = self._keys.read(key, _part(byte_range))
+        if found is not None and key.endswith(ABOUT):
+            found = as_unsigned(found, key, self.halves)
         return None if found is None else prototype.buffer.from_bytes(found)
 
     async def get_partial_values(
