@@ -14,6 +14,7 @@ struct TYPED(scratch) {
     Py_ssize_t channels, width; /* apart enough not to share a few places of the cache */
 };
 
+#define LINE (Py_ssize_t)(64 / sizeof(REAL)) /* of the cache, in values */
 #ifdef __GNUC__
 /* LANES channels in one or two registers, wherever they lie in memory. */
 typedef REAL TYPED(Lane)
@@ -47,6 +48,18 @@ INLINE int TYPED(is_finite)(REAL value) {
     BITS bits;
     memcpy(&bits, &value, sizeof bits);
     return (bits & EXPONENT) != EXPONENT;
+}
+
+INLINE int TYPED(all_finite)(const REAL *values, Py_ssize_t count) {
+    Py_ssize_t i = 0;
+    int holes = 0;
+#ifdef __GNUC__
+    TYPED(Lane) zeros = {0}; /* infinities and NaN times 0 are NaN, and so are all sums with one */
+    for (; i + LANES <= count; i += LANES) zeros += 0 * LANE(values + i, 0);
+    for (int lane = 0; lane < LANES; lane++) holes |= zeros[lane] != 0;
+#endif
+    for (; i < count; i++) holes |= !TYPED(is_finite)(values[i]);
+    return !holes;
 }
 
 /* Turn samples into what they read, in values of a table whose cells are so far apart. */
@@ -140,9 +153,7 @@ INLINE int TYPED(write_bin)(REAL *out, const struct work *work, const struct roi
                             struct TYPED(scratch) *s, Py_ssize_t p, Py_ssize_t q, double share) {
     const struct walk walk = walk_on(roi, p, q);
     if (TYPED(sum_bin)(out, work, roi, s, walk, share)) return -1;
-    int holes = 0;
-    for (Py_ssize_t c = 0; c < s->channels; c++) holes |= !TYPED(is_finite)(out[c]);
-    if (!holes) return 0;
+    if (TYPED(all_finite)(out, s->channels)) return 0;
     REAL *half = malloc(s->channels * sizeof *half), most = LARGEST / 2;
     if (!half) return -2;
     int failed = TYPED(sum_bin)(half, work, roi, s, walk, share / 2);
@@ -191,6 +202,13 @@ INLINE int TYPED(pull_bin)(const REAL *values, const struct work *work, const st
     return 0;
 }
 
+/* Fetch the part of planes that bin `b` of so many is worth, as they are written after the last. */
+INLINE void TYPED(fetch)(const REAL *planes, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t count,
+                         Py_ssize_t b) {
+    for (Py_ssize_t c = b * channels / count; c < (b + 1) * channels / count; c++)
+        for (Py_ssize_t i = 0; i < count; i += LINE) PREFETCH(planes + c * plane + i);
+}
+
 /* Work on a RoI, some bins after the other. */
 INLINE int TYPED(work_on_roi)(const struct work *work, enum pass pass, Py_ssize_t k,
                               struct TYPED(scratch) *s, double *gradient) {
@@ -206,11 +224,14 @@ INLINE int TYPED(work_on_roi)(const struct work *work, enum pass pass, Py_ssize_
         for (Py_ssize_t b = 0; b < count && !failed; b++) {
             Py_ssize_t p = (first + b) / columns, q = (first + b) % columns;
             REAL *bin = s->bins + b * s->width;
+            if (pass <= MAXIMA) TYPED(fetch)(crop + first, plane, s->channels, count, b);
             failed = pass == CROPS ? TYPED(write_bin)(bin, work, &roi, s, p, q, share)
                 : pass == MAXIMA   ? TYPED(write_largest)(bin, work, &roi, s, p, q)
                                    : TYPED(pull_bin)(bin, work, &roi, s, p, q, share, gradient);
         }
-        if (pass <= MAXIMA) TYPED(turn)(crop + first, plane, s->bins, s->width, count, s->channels);
+        for (Py_ssize_t c = 0; pass <= MAXIMA && c < s->channels; c += TILE)
+            TYPED(turn)(crop + c * plane + first, plane, s->bins + c, s->width, count,
+                        s->channels - c < TILE ? s->channels - c : TILE);
     }
     for (int column = 0; gradient && column < COLUMNS; column++)
         gradient[column] = share > 0 && share <= 1 ? gradient[column] * share : 0;
@@ -240,3 +261,4 @@ DISPATCHED static void TYPED(lay_out)(const struct array *planes, const struct a
 }
 
 #undef LANE
+#undef LINE

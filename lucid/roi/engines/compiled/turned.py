@@ -24,7 +24,7 @@ from lucid.roi.geometry import TurnedOperator
 from lucid.roi.types import Array, Floats, Indices
 from lucid.roi.workers import Workers
 
-ROIS_AT_ONCE = 32  # are worth a call, and a turn of a thread
+ROIS_AT_ONCE = 64  # are worth a call, and a turn of a thread
 CROP_VALUES = 1 << 18  # that are made at once, where they are cast
 STEP = 32  # channels whose sums the processor's registers hold
 SCRATCH_BYTES = 64 << 10  # and of channels, so many more:
