@@ -286,6 +286,17 @@ def test_many_rois_on_few_channels_are_shared_among_threads(rng):
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.parametrize("channels", [2, 33])
+def test_gradients_of_many_rois_are_whole_where_channels_are_few(rng, channels):
+    """All channels are worked on at once, and none of the RoIs is left out."""
+    features = rng.standard_normal((1, channels, 20, 25))
+    table = as_rois(table_on(rng, 1, 20, 25, 700), 1)
+    g = rng.standard_normal((700, channels, 3, 2))
+    operator = RoiAlign.checked((3, 2))
+    crops, back = pool(features, table, operator), pool_adjoint(g, features, table, operator)
+    np.testing.assert_allclose((g * crops).sum(), (back * features).sum(), rtol=1e-9)
+
+
 def test_an_engine_is_chosen_by_a_call_over_the_environment(monkeypatch):
     monkeypatch.setattr(selection._Setting, "name", None)
     monkeypatch.delenv(selection.VARIABLE, raising=False)

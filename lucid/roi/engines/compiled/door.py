@@ -147,14 +147,18 @@ def is_small(rois: PlacedRois, crops: Array) -> bool:
 
 
 def works(listed: Listed, threads: int = 1, most: int = ALL) -> Iterator[Work]:
-    """Yield what may be done at the same time, with as many channels as the cache holds."""
+    """Yield what may be done at the same time, with as many channels as the cache holds.
+
+    Only for several threads are RoIs shared out where channels are few.
+    """
+    wanted = 2 * threads if threads > 1 else 1
     regions, size = listed.rois.regions, listed.rois.dtype.itemsize
     edges = accumulate((region.rois for region in regions), initial=0)
     for number, (first, end) in enumerate(pairwise(edges)):
         down, across = window = listed.window(slice(first, end))
         cells = (down.stop - down.start) * (across.stop - across.start)
         blocks = slices(0, len(regions[number].features), min(channels_at_once(cells, size), most))
-        shares = _shares(first, end, -(-2 * threads // max(len(blocks), 1)))
+        shares = _shares(first, end, -(-wanted // max(len(blocks), 1)))
         yield from (Work(number, some, channels, window) for channels in blocks for some in shares)
 
 
