@@ -170,12 +170,13 @@ def require_table(
 
 
 def examine(
-    rois: Array, images: int, first_row: int = 0, form: BoxForm = UPRIGHT
+    rois: Array, images: int, numbers: Indices | None = None, form: BoxForm = UPRIGHT
 ) -> tuple[RoiTable, RoiReport]:
     """Split rows (k, 1 + B) into batch index and boxes, and report the invalid ones.
 
-    `first_row` is the number of the first of these rows in the table that they are part of.
+    `numbers` are those that these rows have in the table that they are part of.
     """
+    numbers = np.arange(len(rois)) if numbers is None else numbers
     index, boxes = rois[:, 0], rois[:, 1:].astype(np.float64)
     if index.dtype.kind == "f":  # a number of images may be more than float16 can hold
         index = index.astype(np.float64)
@@ -189,8 +190,8 @@ def examine(
             rows = np.flatnonzero(mask)
             row = rows[0]
             facts = _facts(index[row], images) | dict(form.facts(rois[row, 1:]))
-            first = tuple((first_row + rows[:SHOWN]).tolist())
-            fact = f"{facts[kind]} at row {first_row + row}"
+            first = tuple(numbers[rows[:SHOWN]].tolist())
+            fact = f"{facts[kind]} at row {first[0]}"
             report.defects[kind] = Defect(len(rows), first, fact)
     boxes[bad] = 0
     return RoiTable(np.where(bad, 0, index).astype(np.int64), boxes, ~bad), report

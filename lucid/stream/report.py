@@ -114,7 +114,7 @@ class ExtractReport:
             nbytes=job.crops_shape[0] * job.row_bytes,
             spatial_scale_from=scale_from,
             unmatched=settings.unmatched,
-            resumed=int(survey.valid.sum() - survey.counts.sum()) - survey.elsewhere,
+            resumed=int(survey.valid.sum() - survey.counts.sum()),
             shard=settings.shard,
             memory=settings.memory,
             bytes_to_read=maps_bytes(job, survey),

@@ -46,6 +46,11 @@ class RowSet:
         bits = np.unpackbits(self.bits[first : bytes_for(part.stop)])
         return bits[part.start - 8 * first : part.stop - 8 * first].view(np.bool_)
 
+    def having(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which of some rows are in the set."""
+        found: NDArray[np.bool_] = (self.bits[rows >> 3] & np.right_shift(128, rows & 7)) != 0
+        return found
+
     def add(self, rows: Rows) -> None:
         """Put rows, which ascend, into the set."""
         if len(rows):

@@ -84,7 +84,7 @@ def _slices(
             first += max(-(-(start - first) // step), 0) * step
             wanted[first - start : max(last - start, 0) : step] = first < stop
         if wanted.any():
-            rows, table, _ = source.examined(start, stop)
+            _, rows, table, _ = source.examined(start, stop)
             named = np.where(table.valid, table.batch_index % max(source.images, 1), rows[:, 0])
             if images is not None:
                 wanted &= np.isin(named, list(images))

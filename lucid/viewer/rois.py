@@ -27,7 +27,7 @@ def _roi(job: Job, row: int, kinds: tuple[str, ...]) -> tuple[int | None, Roi]:
     source, offset = job.rois, job.operator.offset
     own = source.read(row, row + 1, framed=False)
     given = source.read(row, row + 1)
-    moved, table, report = source.examined(row, row + 1)
+    _, moved, table, report = source.examined(row, row + 1)
     x1, y1, x2, y2 = _around(job, moved[:, 1:])
     sy, sx = job.operator.spatial_scale
     roi = Roi(

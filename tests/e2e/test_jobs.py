@@ -320,9 +320,9 @@ def test_a_shuffled_table_is_read_three_times_however_many_maps_it_is_of(
     tuned(slice_rows=100, selected_row_bytes=1 << 16)
     read, examined = [], RoiSource.examined
 
-    def counted(source, start, stop):
+    def counted(source, start, stop, images):
         read.append(stop - start)
-        return examined(source, start, stop)
+        return examined(source, start, stop, images)
 
     monkeypatch.setattr(RoiSource, "examined", counted)
     stream = io.BytesIO()

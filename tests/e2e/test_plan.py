@@ -13,13 +13,13 @@ from lucid.stream.read.rois import RoiSource
 @pytest.fixture
 def reads(monkeypatch):
     """The number of rows of each reading of a table."""
-    found, read = [], RoiSource.read
+    found, examined = [], RoiSource.examined
 
-    def count(self, start, stop):
+    def count(self, start, stop, images):
         found.append(stop - start)
-        return read(self, start, stop)
+        return examined(self, start, stop, images)
 
-    monkeypatch.setattr(RoiSource, "read", count)
+    monkeypatch.setattr(RoiSource, "examined", count)
     return found
 
 

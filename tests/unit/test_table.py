@@ -98,7 +98,7 @@ def test_a_report_on_pieces_equals_the_report_on_the_whole(table, cut):
     _, whole = examine(table, 2)
     pieces = RoiReport()
     for start, stop in ((0, cut), (cut, len(table))):
-        pieces.add(examine(table[start:stop], 2, start)[1])
+        pieces.add(examine(table[start:stop], 2, np.arange(start, stop))[1])
     assert pieces.rois == len(table)
     assert pieces.invalid == whole.invalid
     assert pieces.defects == whole.defects

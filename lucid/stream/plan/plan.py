@@ -251,8 +251,7 @@ def _largest_window(job: Job, survey: Survey) -> int:
     """Return the bytes that the largest window takes, of the widest and so on of many RoIs."""
     largest = 0
     for part in survey.slices:
-        table = pending(job.rois, survey, part)
-        table = table[np.flatnonzero(table.valid)]
+        _, table = pending(job.rois, survey, part)
         count = job.lay_out(table.boxes, table.batch_index).count
         for k in {*count.argmax(axis=1).tolist(), int(count.prod(axis=0).argmax())}:
             largest = max(largest, region_bytes(job, tuple(count[:, k].tolist())))

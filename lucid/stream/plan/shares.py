@@ -2,7 +2,8 @@
 
 Where RoIs are in the order of their images, as a sample of them tells, a share is a run of rows,
 and nobody else's rows are read for it. Otherwise it is a range of images, as many RoIs for each
-shard as there can be; that takes a reading of the whole table.
+shard as there can be. That takes a look at the image that each row names, and no more of the rows
+of others; those that name none are the first shard's.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lucid.stream import tuning
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import RoiSource
@@ -30,10 +31,8 @@ def survey_of_shard(
     Runs of rows begin at multiples of `step` if there are enough of them.
     """
     rows = _rows_of(shard, source, step)
-    found = survey(source, done, coverage, among=rows)
-    if rows is None:
-        _leave_to_others(found, shard)
-    return found
+    images = _images_of(shard, source) if rows is None else None
+    return survey(source, done, coverage, among=rows, images=images)
 
 
 def _rows_of(shard: Shard, source: RoiSource, step: int) -> range | None:
@@ -45,21 +44,19 @@ def _rows_of(shard: Shard, source: RoiSource, step: int) -> range | None:
     return range(begin, source.rois if shard[0] == shard[1] else end)
 
 
-def _leave_to_others(survey: Survey, shard: Shard) -> None:
-    """Have a survey of the whole table speak of the images of a shard alone."""
-    images = range(*_ends_of_images(shard, survey.valid))
-    counts = np.zeros_like(survey.counts)
-    counts[images.start : images.stop] = survey.counts[images.start : images.stop]
-    survey.elsewhere = int(survey.counts.sum() - counts.sum())
-    survey.counts, survey.images = counts, images
-    survey.slices = [
-        part._replace(
-            first_image=max(part.first_image, images.start),
-            last_image=min(part.last_image, images.stop - 1),
-        )
-        for part in survey.slices
-        if part.first_image < images.stop and part.last_image >= images.start
-    ]
+def _images_of(shard: Shard, source: RoiSource) -> range:
+    """Return the images of a shard; -1 is among them if rows that name none are its own."""
+    counts = np.zeros(source.images, np.int64)
+    for start in range(0, source.rois, tuning.current.slice_rows):
+        stop = min(start + tuning.current.slice_rows, source.rois)
+        owners = source.owners(start, stop)
+        np.add.at(counts, owners[owners >= 0], 1)
+    until = np.cumsum(counts)
+    begin, end = (
+        int(np.searchsorted(until, counts.sum() * part / shard[1], side="right"))
+        for part in _ends(shard)
+    )
+    return range(-1 if shard[0] == 1 else begin, len(counts) if shard[0] == shard[1] else end)
 
 
 def _is_in_order(source: RoiSource) -> bool:
@@ -67,7 +64,7 @@ def _is_in_order(source: RoiSource) -> bool:
     starts = np.linspace(0, max(source.rois - SAMPLE_ROWS, 0), SAMPLES).astype(np.int64)
     latest = 0
     for start in np.unique(starts).tolist():
-        _, table, _ = source.examined(start, min(start + SAMPLE_ROWS, source.rois))
+        table = source.examined(start, min(start + SAMPLE_ROWS, source.rois)).table
         index = table.batch_index[table.valid]
         if (np.diff(index, prepend=latest) < 0).any():
             return False
@@ -77,13 +74,3 @@ def _is_in_order(source: RoiSource) -> bool:
 
 def _ends(shard: Shard) -> Sequence[int]:
     return shard[0] - 1, shard[0]
-
-
-def _ends_of_images(shard: Shard, valid: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the first image of a shard, and that of the next one."""
-    until = np.cumsum(valid)
-    total = int(until[-1]) if len(until) else 0
-    begin, end = (
-        int(np.searchsorted(until, total * part / shard[1], side="right")) for part in _ends(shard)
-    )
-    return (0 if shard[0] == 1 else begin), (len(valid) if shard[0] == shard[1] else end)

@@ -1,7 +1,7 @@
 """RoI tables in files, read slice by slice: what they hold in all, and who belongs to an image."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from lucid.stream import tuning
 from lucid.stream.plan.coverage import Coverage
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.row_set import RowSet
+from lucid.stream.types import Rows
 
 
 class TableSlice(NamedTuple):
@@ -36,34 +37,30 @@ class Survey:
     slices: list[TableSlice] = field(default_factory=list)  # that have some of those
     out_of_order: int | None = None  # the first valid row whose image is before that of one above
     latest_image: int = 0  # of the last valid row so far
-    images: range | None = None  # of a shard, if it has not all of them
-    elsewhere: int = 0  # RoIs that other shards do
+    images: range | None = None  # that it is of, if not of all
 
-    def add(self, start: int, table: RoiTable) -> None:
-        """Take in a slice of the table, whose coverage is known."""
+    def add(self, part: range, rows: Rows, table: RoiTable) -> None:
+        """Take in rows of a slice of the table, whose coverage is known."""
         index = table.batch_index[table.valid]
         np.add.at(self.valid, index, 1)
         back = np.flatnonzero(np.diff(index, prepend=self.latest_image) < 0)
         if self.out_of_order is None and len(back):
-            self.out_of_order = start + int(np.flatnonzero(table.valid)[back[0]])
+            self.out_of_order = int(rows[np.flatnonzero(table.valid)[back[0]]])
         self.latest_image = int(index[-1]) if len(index) else self.latest_image
-        self.count(start, table)
+        self.count(part, rows, table)
 
-    def count(self, start: int, table: RoiTable) -> None:
+    def count(self, part: range, rows: Rows, table: RoiTable) -> None:
         """Count what is to be done of a slice."""
-        stop = start + len(table.valid)
-        index = table.batch_index[self.pending(start, table)]
+        index = table.batch_index[self.pending(rows, table)]
         if len(index):
             np.add.at(self.counts, index, 1)
             first, last = int(index.min()), int(index.max())
-            self.slices.append(
-                TableSlice(start=start, stop=stop, first_image=first, last_image=last)
-            )
+            self.slices.append(TableSlice(part.start, part.stop, first, last))
 
-    def pending(self, start: int, table: RoiTable) -> Bools:
-        """Return which rows of a slice are to be done."""
-        mine: Bools = table.valid & ~self.done[start : start + len(table)]
-        return mine if self.images is None else mine & _within(self.images, table)
+    def pending(self, rows: Rows, table: RoiTable) -> Bools:
+        """Return which of some rows are to be done."""
+        to_be_done: Bools = table.valid & ~self.done.having(rows)
+        return to_be_done
 
 
 class Selection(NamedTuple):
@@ -84,36 +81,31 @@ def survey(
     coverage: Coverage,
     zeros: RowSet | None = None,
     among: range | None = None,
+    images: range | None = None,
 ) -> Survey:
-    """Read the table, or some of its rows, once and return what it holds.
+    """Read the table once, or some of its rows, or those of some images; return what it holds.
 
     Rows that stay zeros are added to `zeros`.
     """
     valid, counts = np.zeros((2, source.maps), np.int64)
-    found = Survey(coverage=coverage, done=done, valid=valid, counts=counts)
+    found = Survey(coverage=coverage, done=done, valid=valid, counts=counts, images=images)
     among = range(source.rois) if among is None else among
     for start in among[:: tuning.current.slice_rows]:
-        stop = min(start + tuning.current.slice_rows, among.stop)
-        rows, table, report = source.examined(start, stop)
+        part = range(start, min(start + tuning.current.slice_rows, among.stop))
+        numbers, rows, table, report = source.examined(part.start, part.stop, images)
         found.report.add(report)
         coverage.add(table, rows)
-        found.add(start, table)
+        found.add(part, numbers, table)
         if zeros is not None:
-            zeros.add(start + np.flatnonzero(~table.valid))
+            zeros.add(numbers[~table.valid])
     return found
 
 
-def _within(images: range, table: RoiTable) -> Bools:
-    """Return which rows are of some images."""
-    index = table.batch_index
-    mine: Bools = (index >= images.start) & (index < images.stop)
-    return mine
-
-
-def pending(source: RoiSource, survey: Survey, part: TableSlice) -> RoiTable:
-    """Return the RoIs of a slice, valid only where they are to be done."""
-    _, table, _ = source.examined(part.start, part.stop)
-    return replace(table, valid=survey.pending(part.start, table))
+def pending(source: RoiSource, survey: Survey, part: TableSlice) -> tuple[Rows, RoiTable]:
+    """Return the RoIs of a slice that are to be done, and their rows."""
+    rows, _, table, _ = source.examined(part.start, part.stop, survey.images)
+    some = np.flatnonzero(survey.pending(rows, table))
+    return rows[some], table[some]
 
 
 def select(source: RoiSource, survey: Survey, images: range, most: int) -> Iterator[Selection]:
@@ -125,12 +117,13 @@ def select(source: RoiSource, survey: Survey, images: range, most: int) -> Itera
     for part in survey.slices:
         if part.last_image < images.start or part.first_image >= images.stop:
             continue
-        table = pending(source, survey, part)
-        mine = np.flatnonzero(table.valid & _within(images, table))
+        rows, table = pending(source, survey, part)
+        index = table.batch_index
+        mine = np.flatnonzero((index >= images.start) & (index < images.stop))
         if len(images) == 1 and sum(len(rows) for rows, _ in held) + len(mine) > most:
             yield from _in_order(held)
             held = []
-        held.append((part.start + mine, table[mine]))
+        held.append((rows[mine], table[mine]))
     yield from _in_order(held)
 
 

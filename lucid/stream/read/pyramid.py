@@ -11,14 +11,14 @@ import numpy as np
 
 from lucid.errors import ShapeError, SourceError
 from lucid.roi.levels import levels_of
-from lucid.roi.table import RoiReport, RoiTable
+from lucid.roi.table import RoiTable
 from lucid.stream.checks import Held
 from lucid.stream.options.levels import Level
 from lucid.stream.read.axes import Axes
 from lucid.stream.read.features import open_features
 from lucid.stream.read.grids import Grid
 from lucid.stream.read.maps import Features
-from lucid.stream.read.rois import RoiSource
+from lucid.stream.read.rois import Examined, RoiSource
 from lucid.stream.read.scale import Scale, scale_said_by
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
@@ -133,21 +133,22 @@ class PyramidRois(RoiSource):
 
     def levels_of_rows(self, start: int, stop: int) -> Array:
         """Return the level of each RoI, -1 where it is not valid."""
-        _, table, _ = super().examined(start, stop)
+        table = super().examined(start, stop).table
         return np.where(table.valid, self._levels(table), -1)
 
-    def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
-        """Return rows as they lie on the maps, as a table, and what is wrong with them.
+    def examined(self, start: int, stop: int, images: range | None = None) -> Examined:
+        """Return rows as they lie on the maps, and what they are; all, or those of some images.
 
         Those that are not valid stay as they are.
         """
-        rows, table, report = super().examined(start, stop)
+        numbers, rows, table, report = super().examined(start, stop, images)
         levels = np.where(table.valid, self._levels(table), 0)
         index, ratios = table.batch_index + levels * self.images, self._ratios[levels]
         with np.errstate(over="ignore", invalid="ignore"):
             read = self.box_form.scaled(rows[:, 1:].astype(np.float64), ratios)
         moved = RoiTable(index, self.box_form.scaled(table.boxes, ratios), table.valid)
-        return np.column_stack([np.where(table.valid, index, rows[:, 0]), read]), moved, report
+        rows = np.column_stack([np.where(table.valid, index, rows[:, 0]), read])
+        return Examined(numbers, rows, moved, report)
 
     def _levels(self, table: RoiTable) -> Array:
         areas = self.box_form.areas(table.boxes) / self._expanded

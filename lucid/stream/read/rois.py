@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lucid.errors import LucidError
 from lucid.roi.forms import TURNED
@@ -26,7 +28,16 @@ from lucid.stream.read.pictures import sizes_of
 from lucid.stream.read.scale import Scale
 from lucid.stream.read.sizes import find_sizes
 from lucid.stream.settings import Settings
-from lucid.stream.types import Array
+from lucid.stream.types import Array, Rows
+
+
+class Examined(NamedTuple):
+    """Some rows that were read."""
+
+    numbers: Rows  # of the rows
+    rows: Array  # (k, 1 + B) in input coordinates
+    table: RoiTable
+    report: RoiReport
 
 
 class RoiSource:
@@ -118,8 +129,10 @@ class RoiSource:
 
     def read(self, start: int, stop: int, *, framed: bool = True) -> Array:
         """Return rows (k, 5), in input coordinates or, if not `framed`, in those of pictures."""
+        return self._moved(*self._boxes.read(start, stop), framed)
+
+    def _moved(self, index: Array | None, rows: Array, framed: bool) -> Array:
         frames = self.frames if framed else None
-        index, rows = self._boxes.read(start, stop)
         moved = self._normalized or frames is not None or self._expand != 1
         if index is None and self.form == "xyxy" and not moved:
             return rows
@@ -152,10 +165,26 @@ class RoiSource:
             boxes[~((index >= 0) & (index < self.images))] = np.nan
         return boxes
 
-    def examined(self, start: int, stop: int) -> tuple[Array, RoiTable, RoiReport]:
-        """Return rows (k, 1 + B) in input coordinates, as a table, and what is wrong with them."""
-        rows = self.read(start, stop)
-        return (rows, *examine(rows, self.images, start, self.box_form))
+    def examined(self, start: int, stop: int, images: range | None = None) -> Examined:
+        """Return rows in input coordinates, and what they are; all, or those of some images."""
+        index, rows = self._boxes.read(start, stop)
+        numbers = np.arange(start, stop)
+        if images is not None:
+            owners = self._owners(index, rows)
+            some = np.flatnonzero((owners >= images.start) & (owners < images.stop))
+            index, rows = None if index is None else index[some], rows[some]
+            numbers = numbers[some]
+        rows = self._moved(index, rows, framed=True)
+        return Examined(numbers, rows, *examine(rows, self.images, numbers, self.box_form))
+
+    def owners(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the image that each row names (k,), -1 where it names none."""
+        return self._owners(*self._boxes.read(start, stop))
+
+    def _owners(self, index: Array | None, rows: Array) -> NDArray[np.int64]:
+        named = (rows[:, 0] if index is None else index).astype(np.float64)
+        is_image = (named >= 0) & (named < self.images) & (named == np.floor(named))
+        return np.where(is_image, named, -1).astype(np.int64)
 
     def five_columns(self, rows: int) -> Floats | None:
         """Return the first rows as they are, if the first of their five columns is the image."""

@@ -119,7 +119,7 @@ def bin_axes(*before: str, axes: int) -> tuple[str, ...]:
 def covered(job: Job, start: int, stop: int) -> NDArray[np.float64]:
     """Return how much of the bins of some rows is on the map; nothing of one that is invalid."""
     operator = cast(Covering, job.operator)
-    _, table, _ = job.rois.examined(start, stop)
+    table = job.rois.examined(start, stop).table
     found = np.zeros((stop - start, *operator.output_size))
     boxes, images = table.boxes[table.valid], table.batch_index[table.valid]
     found[table.valid] = operator.coverage(job.lay_out(boxes, images))

@@ -157,9 +157,7 @@ def _pieces(plan: Plan) -> Iterator[tuple[Rows, RoiTable]]:
     """Yield the RoIs that are to be done, and their rows, as many at once as may be selected."""
     held: list[tuple[Rows, RoiTable]] = []
     for part in plan.survey.slices:
-        table = pending(plan.job.rois, plan.survey, part)
-        rows = np.flatnonzero(table.valid)
-        held.append((part.start + rows, table[rows]))
+        held.append(pending(plan.job.rois, plan.survey, part))
         if part is plan.survey.slices[-1] or sum(len(rows) for rows, _ in held) >= plan.selected:
             yield np.concatenate([rows for rows, _ in held]), RoiTable.joined([t for _, t in held])
             held = []
