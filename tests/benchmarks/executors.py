@@ -1,7 +1,9 @@
-"""What executors cost: a run on two of their workers beside `jobs=2`, and each task of theirs."""
+"""What two processes gain, what executors cost beside `jobs=2`, and each task of theirs."""
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
@@ -14,8 +16,18 @@ import numpy as np
 import lucid
 
 MEMORY = Path("/dev/shm")  # a file system in memory, so that no disk is measured
-MAPS, ROIS = (64, 256, 64, 64), 200_000
+MAPS, ROIS = (64, 256, 64, 64), 600_000
 TASKS = 400
+HALF = """
+import lucid, sys
+from time import process_time
+lucid.set_num_threads(1)
+for rois in "few.npy", "half%d.npy":
+    used = process_time()
+    lucid.extract("f.npy", rois, "c%d.npy", reduce="mean", overwrite=True, jobs=1)
+    print(process_time() - used, flush=True)
+    sys.stdin.readline()
+"""  # which is told when to begin
 
 
 def write_inputs():
@@ -26,6 +38,8 @@ def write_inputs():
     rois = np.c_[np.sort(rng.integers(0, MAPS[0], ROIS)), corner, corner + 14]
     np.save("r.npy", rois.astype(np.float32))
     np.save("few.npy", rois[:TASKS].astype(np.float32))
+    for half in range(2):
+        np.save(f"half{half}.npy", rois[half * ROIS // 2 :][: ROIS // 2].astype(np.float32))
 
 
 def extract(rois="r.npy", **options):
@@ -51,6 +65,30 @@ def on_pool():
         extract(executor=executor, jobs=2)
 
 
+class Halves:
+    """Two processes that know nothing of each other, each ready to do a half of the rows."""
+
+    def __init__(self):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+        code = (HALF % (half, half) for half in range(2))
+        self._processes = [subprocess.Popen([sys.executable, "-c", each], **pipes) for each in code]
+        self._heard()
+
+    def _heard(self):
+        return [float(process.stdout.readline()) for process in self._processes]
+
+    def measured(self):
+        """Return the seconds until both have done their half, and their CPU time."""
+        start = perf_counter()
+        for process in self._processes:
+            process.stdin.write("begin\n")
+        used = sum(self._heard())
+        spent = perf_counter() - start
+        for process in self._processes:
+            process.communicate()
+        return spent, used
+
+
 def compare(rounds):
     """Print what runs take in turns, and what each task costs on dask."""
     lucid.set_num_threads(1)
@@ -59,15 +97,16 @@ def compare(rounds):
         write_inputs()
         runs = {f"jobs={jobs}": lambda jobs=jobs: extract(jobs=jobs) for jobs in (1, 2)}
         runs["a pool of two"] = on_pool
-        times = {name: [] for name in runs}
+        times = {name: [] for name in [*runs, "halves by themselves"]}
         for _ in range(rounds):
             for name, call in runs.items():
                 times[name].append(measured(call))
+            times["halves by themselves"].append(Halves().measured())
         found = {name: np.median(spent, axis=0) for name, spent in times.items()}
         for name, (wall, used) in found.items():
-            ratio = wall / found["jobs=2"][0], used / found["jobs=2"][1]
-            print(f"{name:14}{wall:8.2f} s, {used:6.2f} s of CPU;"
-                  f"{ratio[0]:6.2f} and {ratio[1]:.2f} x jobs=2")  # fmt: skip
+            gain, more = found["jobs=1"][0] / wall, used / found["jobs=1"][1]
+            print(f"{name:21}{wall:8.2f} s, {used:6.2f} s of CPU;"
+                  f"{gain:6.2f} x as fast as jobs=1 for {more:.2f} x the CPU")  # fmt: skip
         if find_spec("distributed"):
             price_tasks_of_dask(rounds)
         os.chdir("/")
