@@ -22,7 +22,7 @@ from lucid.stream.plan.inputs import placement_of, plan_inputs
 from lucid.stream.plan.job import Job
 from lucid.stream.plan.partition import is_scattered
 from lucid.stream.plan.plan import Plan, jobs_worth, make_plan
-from lucid.stream.plan.shares import survey_of_shard
+from lucid.stream.plan.shares import Share, share_of
 from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.five_columns import require_batch_index
 from lucid.stream.read.rois import RoiSource
@@ -171,9 +171,10 @@ def prepare(settings: Settings, executor: Executor | None = None) -> Extraction:
         output = None if settings.to_stream else output_of(layout)
         if output is not None:
             keep_inputs(output, [*job.features.paths, *job.rois.paths])
-        start = _start(job, output, settings, known)
+        share = _share(job, output, settings)
+        start = _start(job, output, settings, known, share.nothing)
         sent = RowSet(job.rois.rois) if output is None else None
-        found = _survey(job, settings, start, sent, output)
+        found = _survey(job, settings, start, sent, share)
         plan = _plan(job, found, settings, output.packing_bytes if output else 0, executor)
         report = ExtractReport.of(plan, settings, scale_from)
         sink: Sink | None = None  # all is done
@@ -210,16 +211,13 @@ def _survey(
     settings: Settings,
     start: JournalState | None,
     zeros: RowSet | None,
-    output: Output | None,
+    share: Share,
 ) -> Survey:
     """Read the RoIs once, and raise if the run cannot do with them."""
     table = job.rois
-    done = RowSet.all_but(table.rois) if start is None else start.done
+    done = start.done if start else RowSet.all_but(len(share.rows), first=share.rows.start)
     coverage = Coverage(placement_of(job, settings), table.named.warnings)
-    if settings.shard and output is not None:
-        found = survey_of_shard(settings.shard, table, done, coverage, output.border_rows)
-    else:
-        found = survey(table, done, coverage, zeros)
+    found = survey(table, done, coverage, *share, zeros)
     require_batch_index(found.report, table)
     if settings.unmatched == "zero" and table.named.unmatched:
         found.report.forgive("no such image")  # positions that were ids are all of images
@@ -247,12 +245,20 @@ def _require_frame(coverage: Coverage, strict: bool) -> None:
         raise FrameError.of(fact)
 
 
+def _share(job: Job, output: Output | None, settings: Settings) -> Share:
+    """Return which of the RoIs are to be done."""
+    if settings.shard and output is not None:
+        return share_of(settings.shard, job.rois, output.border_rows)
+    return Share(range(job.rois.rois))
+
+
 def _start(
-    job: Job, output: Output | None, settings: Settings, known: dict[str, Any]
+    job: Job, output: Output | None, settings: Settings, known: dict[str, Any], nothing: RowSet
 ) -> JournalState | None:
     """Return from where a run goes on, None if its output is there already."""
     if output is None:
-        return JournalState(job={}, replaces=False, done=RowSet(job.rois.rois))
+        return JournalState(job={}, replaces=False, done=nothing)
     inputs = [*job.features.inputs, *job.rois.inputs]
     same = identity(job, settings, known)
-    return resume_state(output, same, inputs, settings.overwrite, settings.resume, settings.shard)
+    asked = settings.overwrite, settings.resume, settings.shard
+    return resume_state(output, same, inputs, nothing, *asked)

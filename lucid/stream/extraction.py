@@ -34,7 +34,7 @@ class Extraction:
     ) -> None:
         self.report = report
         self.warnings = tuple(plan.survey.coverage.warnings())  # to be `spelled`
-        self.rows_done = plan.survey.done.total - int(plan.survey.counts.sum())
+        self.rows_done = plan.job.rois.rois - int(plan.survey.counts.sum())
         self._plan, self._settings = plan, settings
         self._sink, self._opened, self._executor = sink, opened, executor
 

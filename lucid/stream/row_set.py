@@ -15,7 +15,7 @@ ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1
 
 
 class RowSet:
-    """Some of `total` rows; the first one is the highest bit of the first byte.
+    """Some of `total` rows from row `first` on; that is the highest bit of the first byte.
 
     Examples
     --------
@@ -25,14 +25,14 @@ class RowSet:
     ([False, True, True], 3, [128, 96, 0])
     """
 
-    def __init__(self, total: int, bits: NDArray[np.uint8] | None = None) -> None:
-        self.total = total
+    def __init__(self, total: int, bits: NDArray[np.uint8] | None = None, first: int = 0) -> None:
+        self.total, self.first = total, first
         self.bits = np.zeros(bytes_for(total), np.uint8) if bits is None else bits
 
     @classmethod
-    def all_but(cls, total: int, rows: Rows | None = None) -> RowSet:
+    def all_but(cls, total: int, rows: Rows | None = None, first: int = 0) -> RowSet:
         """Return all rows but some, which ascend."""
-        some = cls(total)
+        some = cls(total, first=first)
         if rows is not None:
             some.add(rows)
         np.invert(some.bits, out=some.bits)
@@ -40,24 +40,29 @@ class RowSet:
             some.bits[-1] &= 256 - (256 >> total % 8)
         return some
 
+    def is_of_rows_of(self, other: RowSet) -> bool:
+        """Return whether it is about the same rows as another set."""
+        return (self.total, self.first) == (other.total, other.first)
+
     def __getitem__(self, part: slice) -> NDArray[np.bool_]:
         """Return of a run of rows which are in the set."""
-        first = part.start // 8
-        bits = np.unpackbits(self.bits[first : bytes_for(part.stop)])
-        return bits[part.start - 8 * first : part.stop - 8 * first].view(np.bool_)
+        start, stop = part.start - self.first, part.stop - self.first
+        bits = np.unpackbits(self.bits[start // 8 : bytes_for(stop)])
+        return bits[start % 8 :][: stop - start].view(np.bool_)
 
     def having(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which of some rows are in the set."""
-        found: NDArray[np.bool_] = (self.bits[rows >> 3] & np.right_shift(128, rows & 7)) != 0
+        places = rows - self.first
+        found: NDArray[np.bool_] = (self.bits[places >> 3] & np.right_shift(128, places & 7)) != 0
         return found
 
     def add(self, rows: Rows) -> None:
         """Put rows, which ascend, into the set."""
         if len(rows):
-            places = rows >> 3
-            starts = np.flatnonzero(np.diff(places, prepend=-1))
-            masks = np.right_shift(128, rows & 7).astype(np.uint8)
-            self.bits[places[starts]] |= np.bitwise_or.reduceat(masks, starts)
+            places = rows - self.first
+            at, masks = places >> 3, np.right_shift(128, places & 7).astype(np.uint8)
+            starts = np.flatnonzero(np.diff(at, prepend=-1))
+            self.bits[at[starts]] |= np.bitwise_or.reduceat(masks, starts)
 
     def count(self) -> int:
         """Return how many rows are in the set."""
@@ -72,7 +77,7 @@ class RowSet:
         """Yield the rows of some bytes that are in the set, some at a time."""
         for begin in range(start, min(stop, len(self.bits)), STEP):
             bits = np.unpackbits(self.bits[begin : min(begin + STEP, stop)])
-            yield np.flatnonzero(bits) + 8 * begin
+            yield np.flatnonzero(bits) + (self.first + 8 * begin)
 
 
 def bytes_for(rows: int) -> int:

@@ -172,7 +172,7 @@ class Verification:
         chosen = _mask(self._rows, len(self._done)) & ~self._done
         coverage = Coverage(placement_of(self._job, self._settings), rois.named.warnings)
         done = RowSet.all_but(rois.rois, np.flatnonzero(chosen))
-        found = survey(rois, done, coverage, self._zeros)
+        found = survey(rois, done, coverage, zeros=self._zeros)
         return make_plan(self._job, found, self._settings.memory)
 
     def _compare_invalid(self, plan: Plan, comparison: Comparison) -> None:

@@ -14,6 +14,7 @@ from lucid.errors import OutputExistsError
 from lucid.stream.plan import shares
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.write import unfinished
+from lucid.stream.write.journal_file import read_journal
 from lucid.stream.write.shards import Progress
 
 
@@ -153,10 +154,13 @@ def test_the_files_of_a_shard_that_began_just_now_are_no_strangers(whole, monkey
     assert left() == ["c.npy"]
 
 
-def test_a_shard_that_is_interrupted_is_run_again_by_the_same_line(whole, tuned):
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_a_shard_that_is_interrupted_is_run_again_by_the_same_line(files, whole, tuned, is_sorted):
+    """Its journal is of its own rows, if they are a run."""
     tuned(crops_bytes=8000)
-    expected = whole("c.npy")
-    extract(shard=(2, 2))
+    rois = files.rois[np.argsort(files.rois[:, 0], kind="stable")] if is_sorted else files.rois
+    expected = whole("c.npy", rois=rois)
+    extract(rois=rois, shard=(1, 2))
     told = []
 
     def interrupt(rows_done):
@@ -165,9 +169,11 @@ def test_a_shard_that_is_interrupted_is_run_again_by_the_same_line(whole, tuned)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract(shard=(1, 2), on_progress=interrupt)
+        extract(rois=rois, shard=(2, 2), on_progress=interrupt)
     assert not Path("c.npy").exists()
-    assert extract(shard=(1, 2)).resumed > 0
+    marks = read_journal(Path("c.npy.part.2-of-2.journal")).done
+    assert 0 < marks.count() < marks.total == (len(rois) / 2 if is_sorted else len(rois))
+    assert extract(rois=rois, shard=(2, 2)).resumed == marks.count()
     assert bytes_of("c.npy") == expected
     assert left() == ["c.npy"]
 

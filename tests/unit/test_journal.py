@@ -16,20 +16,24 @@ from lucid.stream.write.rows import Place
 MANY = 10**7
 
 
+@pytest.mark.parametrize("first", [0, 21])
 @pytest.mark.parametrize("total", [0, 1, 8, 13, 1000])
-def test_a_set_of_rows_is_what_a_set_of_numbers_is(rng, total):
-    rows, expected = RowSet(total), set()
+def test_a_set_of_rows_is_what_a_set_of_numbers_is(rng, total, first):
+    rows, expected = RowSet(total, first=first), set()
     for _ in range(5):
-        some = np.flatnonzero(rng.random(total) < 0.2)
+        some = first + np.flatnonzero(rng.random(total) < 0.2)
         rows.add(some)
         expected |= set(some.tolist())
-        start, stop = sorted(rng.integers(0, total + 1, 2).tolist())
+        start, stop = sorted((first + rng.integers(0, total + 1, 2)).tolist())
         assert rows[start:stop].tolist() == [row in expected for row in range(start, stop)]
+        any_order = first + rng.permutation(total)
+        assert rows.having(any_order).tolist() == [row in expected for row in any_order.tolist()]
         assert rows.count() == len(expected)
         assert rows.any() == bool(expected)
         assert {row for part in rows.of_bytes(0, 200) for row in part.tolist()} == expected
-        others = RowSet.all_but(total, np.array(sorted(expected), np.intp))
-        assert others[0:total].tolist() == [row not in expected for row in range(total)]
+        others = RowSet.all_but(total, np.array(sorted(expected), np.intp), first)
+        every = range(first, first + total)
+        assert others[first : every.stop].tolist() == [row not in expected for row in every]
         assert others.count() == total - len(expected)
 
 

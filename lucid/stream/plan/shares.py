@@ -9,12 +9,11 @@ of others; those that name none are the first shard's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from lucid.stream import tuning
-from lucid.stream.plan.coverage import Coverage
-from lucid.stream.plan.survey import Survey, survey
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.row_set import RowSet
 
@@ -23,16 +22,25 @@ Shard = tuple[int, int]  # number, from 1, and how many there are
 SAMPLES, SAMPLE_ROWS = 64, 256  # runs of rows that stand for a table
 
 
-def survey_of_shard(
-    shard: Shard, source: RoiSource, done: RowSet, coverage: Coverage, step: int
-) -> Survey:
-    """Read what tells which RoIs a shard has, and return what they are.
+class Share(NamedTuple):
+    """Rows of a run: those of some images among them, or all."""
+
+    rows: range
+    images: range | None = None
+
+    @property
+    def nothing(self) -> RowSet:
+        """None of these rows."""
+        return RowSet(len(self.rows), first=self.rows.start)
+
+
+def share_of(shard: Shard, source: RoiSource, step: int) -> Share:
+    """Return what a shard has.
 
     Runs of rows begin at multiples of `step` if there are enough of them.
     """
     rows = _rows_of(shard, source, step)
-    images = _images_of(shard, source) if rows is None else None
-    return survey(source, done, coverage, among=rows, images=images)
+    return Share(range(source.rois), _images_of(shard, source)) if rows is None else Share(rows)
 
 
 def _rows_of(shard: Shard, source: RoiSource, step: int) -> range | None:

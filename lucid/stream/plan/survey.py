@@ -79,9 +79,9 @@ def survey(
     source: RoiSource,
     done: RowSet,
     coverage: Coverage,
-    zeros: RowSet | None = None,
     among: range | None = None,
     images: range | None = None,
+    zeros: RowSet | None = None,
 ) -> Survey:
     """Read the table once, or some of its rows, or those of some images; return what it holds.
 

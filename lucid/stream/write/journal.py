@@ -4,7 +4,8 @@ It has two tables of one bit per row: rows that were written, and rows that are 
 row is marked after its crop is written. The system keeps what a killed process wrote, but may lose
 it when it goes down itself: after a restart of the machine only the second table counts. Only bytes
 that changed are written, and which those are is known by blocks of some; so a run of a billion rows
-holds 125 MB, and its marks cost no more than those of a small one.
+holds 125 MB, and its marks cost no more than those of a small one. The tables of a shard that has a
+run of rows are of these alone.
 
 **How runs begin.** The journal is also the lock of its output. Any number of runs may begin at the
 same time, be planned on a state that others then change, and be killed at any step:
@@ -138,7 +139,7 @@ class Journal:
     def mark(self, rows: Rows, data: OpenRows) -> None:
         """Note that the crops of rows, which ascend, were written to `data`."""
         self.done.add(rows)
-        self._waiting[rows // (8 * BLOCK)] = True
+        self._waiting[(rows - self.done.first) // (8 * BLOCK)] = True
         now = time.monotonic()
         if now - self._synced > tuning.sync_seconds():
             self.sync(data)
@@ -223,9 +224,9 @@ class Journal:
 
 
 def new_journal(path: Path, state: JournalState) -> None:
-    """Write a journal in which nothing is done."""
+    """Write a journal that says but which job it is."""
     disk.remove(path)
-    with Journal(path, state._replace(seen=b"", done=RowSet(state.done.total))) as journal:
+    with Journal(path, state._replace(seen=b"", done=RowSet(0))) as journal:
         journal.start()
 
 

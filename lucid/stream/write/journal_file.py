@@ -45,7 +45,7 @@ class JournalState(NamedTuple):
     def first_line(self, run: bytes, **more: str) -> bytes:
         """Return the first line of a journal that says so, and more about the job."""
         header = {"format": FORMAT, "job": self.job | more, "replaces": self.replaces}
-        header |= {"rows": self.done.total, "run": run.decode()}
+        header |= {"rows": self.done.total, "first": self.done.first, "run": run.decode()}
         return json.dumps(header).encode() + b"\n"
 
 
@@ -150,7 +150,7 @@ def _said(file: int) -> JournalState:
     parts, boot = Parts.after(first), boot_line()
     same = os.pread(file, BOOT_BYTES, parts.boot) == boot and boot.strip()
     table = _table(file, parts.written if same else parts.safe, parts.safe - parts.written)
-    done = RowSet(header["rows"], table)
+    done = RowSet(header["rows"], table, header.get("first", 0))
     return JournalState(header["job"], header["replaces"], done, seen, header["run"])
 
 

@@ -46,6 +46,7 @@ def resume_state(
     output: Output,
     job: Job,
     inputs: Sequence[Input],
+    nothing: RowSet,
     overwrite: bool,
     resume: bool,
     shard: tuple[int, int] | None = None,
@@ -53,7 +54,8 @@ def resume_state(
     """Return from where a run is to go on, None if its output is there already; or refuse.
 
     No crop is written. `job` is what must be the same for an unfinished run to be gone on with;
-    of inputs of which it compares but a sample, a warning says so if their times differ.
+    of inputs of which it compares but a sample, a warning says so if their times differ. `nothing`
+    is none of the rows that are to be done.
 
     Raises
     ------
@@ -63,12 +65,12 @@ def resume_state(
     with about(output.layout.path):
         job = job | {"modified": _modified(inputs)}
         if shard is not None:
-            return _shard_state(output, job | {SHARDS: shard[1]}, inputs, shard)
-        return _resume_state(output, job | {SHARDS: None}, inputs, overwrite, resume)
+            return _shard_state(output, job | {SHARDS: shard[1]}, inputs, nothing, shard)
+        return _resume_state(output, job | {SHARDS: None}, inputs, nothing, overwrite, resume)
 
 
 def _shard_state(
-    output: Output, job: Job, inputs: Sequence[Input], shard: tuple[int, int]
+    output: Output, job: Job, inputs: Sequence[Input], nothing: RowSet, shard: tuple[int, int]
 ) -> JournalState | None:
     """Return from where a shard goes on, None if the output is complete."""
     path = output.layout.path
@@ -86,23 +88,27 @@ def _shard_state(
     else:
         _require_same_run(common, job, inputs, path)
     require_space(output)
-    nothing = RowSet(output.layout.shape[0])
     fresh = JournalState(job=job, replaces=False, done=nothing)
     if common is None:
         return fresh
     if is_done(path, shard[0], common):
-        return fresh._replace(done=RowSet.all_but(nothing.total))
+        return fresh._replace(done=RowSet.all_but(nothing.total, first=nothing.first))
     own = read_journal(shard_paths(path, *shard).journal)
     goes_on = own is not None and own.job.get(LAYOUT) == common.run and _has_rows(path)
     return fresh._replace(
-        done=own.done if own and goes_on else nothing,
+        done=own.done if own and goes_on and own.done.is_of_rows_of(nothing) else nothing,
         seen=own.seen if own else b"",
         run=common.run,
     )
 
 
 def _resume_state(
-    output: Output, job: Job, inputs: Sequence[Input], overwrite: bool, resume: bool
+    output: Output,
+    job: Job,
+    inputs: Sequence[Input],
+    nothing: RowSet,
+    overwrite: bool,
+    resume: bool,
 ) -> JournalState | None:
     path = output.layout.path
     _require_folder(output)
@@ -122,7 +128,7 @@ def _resume_state(
         state = _same_run(state, job, inputs, path) if goes_on else _refuse(state, path)
     else:
         require_idle(path)
-        nothing, seen = RowSet(output.layout.shape[0]), b"" if state is None else state.seen
+        seen = b"" if state is None else state.seen
         state = JournalState(job=job, replaces=overwrite, done=nothing, seen=seen)
     require_space(output)
     return state
