@@ -199,27 +199,26 @@ class Settings:
         )
 
     def _of_box_files(self) -> Iterator[tuple[bool, str]]:
+        of_rois = {".json": "COCO's JSON", ".xml": "VOC's XML"}
+        kind = of_rois.get(os.path.splitext(str(self.rois))[1])  # noqa: PTH122 - may be a URL
         yield (
-            bool(self.category is not None or self.no_crowd) and not self._is_json,
-            "{category} and {no_crowd} are for {rois} in COCO's JSON",
+            self.category is not None and kind is None,
+            "{category} is for {rois} in COCO's JSON or VOC's XML",
         )
+        yield self.no_crowd and kind != "COCO's JSON", "{no_crowd} is for {rois} in COCO's JSON"
         yield (
-            self._is_json and not self.entry.form.is_upright,
+            kind is not None and not self.entry.form.is_upright,
             f"{{operator}} {self.operator} takes boxes of {', '.join(self.entry.form.columns)}, "
-            "and {rois} in COCO's JSON are upright",
+            f"and {{rois}} in {kind} are upright",
         )
         yield (
-            self.columns is not None and self._is_json,
-            "{columns} are for tables, not for {rois} in COCO's JSON",
+            self.columns is not None and kind is not None,
+            f"{{columns}} are for tables, not for {{rois}} in {kind}",
         )
         yield (
             self.box_ranges_inclusive and self.box_ranges is None,
             "{box_ranges_inclusive} needs {box_ranges}",
         )
-
-    @property
-    def _is_json(self) -> bool:
-        return str(self.rois).endswith(".json")
 
     @property
     def is_per_image(self) -> bool:

@@ -1,5 +1,6 @@
 """Boxes and sizes of images in annotations of Pascal VOC."""
 
+import functools
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -13,16 +14,16 @@ SIZES = [(500, 353), (375, 500), (333, 500)]
 BOXES = [[(1, 1, 353, 500), (48, 240, 195, 371)], [], [(8, 12, 352, 300.5)]]  # as VOC counts
 
 
-def annotation(size, boxes):
+def annotation(size, boxes, objects="dd"):
     """Return an annotation as labelImg and the development kit write it."""
     root = Element("annotation")
     SubElement(root, "filename").text = "000005.jpg"
     about = SubElement(root, "size")
     for name, length in zip(("width", "height", "depth"), (*size[::-1], 3), strict=True):
         SubElement(about, name).text = str(length)
-    for box in boxes:
+    for box, called in zip(boxes, objects, strict=False):
         one = SubElement(root, "object")
-        SubElement(one, "name").text = "dog"
+        SubElement(one, "name").text = called
         part = SubElement(SubElement(one, "part"), "bndbox")  # of a head, which is no object
         SubElement(part, "xmin").text = "7"
         corners = SubElement(one, "bndbox")
@@ -49,6 +50,36 @@ def test_corners_count_from_0_and_the_last_pixel_is_inside(files):
     np.save("r.npy", np.array(rows))
     lucid.extract("feats/{id}.npy", "r.npy", "d.npy", spatial_scale=1 / 16)
     np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
+
+
+def test_objects_of_a_category(files):
+    """Objects of two names, in turn."""
+    corners = [(8 * k + 1, 9, 8 * k + 40, 60) for k in range(4)]
+    wanted = []
+    for k, path in enumerate(sorted(Path("Annotations").iterdir())):
+        path.write_text(annotation(SIZES[k], corners, "abab"))
+        wanted += [(k, x1 - 1, y1 - 1, x2, y2) for x1, y1, x2, y2 in corners[1::2]]
+    run = functools.partial(lucid.extract, "feats/{id}.npy", overwrite=True)
+    run("Annotations/{id}.xml", "c.npy", category="b")
+    np.save("r.npy", np.array(wanted))
+    run("r.npy", "d.npy")
+    np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
+    with pytest.raises(lucid.LucidError, match="has no object 'cat'; it has a, b"):
+        run("Annotations/{id}.xml", "c.npy", category="b,cat")
+
+
+@pytest.mark.parametrize(
+    ("options", "fact"),
+    [
+        ({"no_crowd": True}, "no_crowd is for rois in COCO's JSON"),
+        ({"columns": "x1,y1,x2,y2"}, "not for rois in VOC's XML"),
+        ({"operator": "roi-align-rotated"}, "in VOC's XML are upright"),
+        ({"boxes": "xywh"}, "says that its boxes are xyxy; drop boxes"),
+    ],
+)
+def test_what_means_nothing_to_annotations(files, options, fact):
+    with pytest.raises(ValueError, match=fact):
+        lucid.extract("feats/{id}.npy", "Annotations/{id}.xml", "c.npy", **options)
 
 
 def test_sizes_are_those_of_the_pictures(files):

@@ -62,7 +62,8 @@ class BoxOptions(TypedDict, total=False):
         str | Sequence[int | str] | None,
         Option(
             group=BOXES,
-            help="Categories of a COCO file to keep, by name or id, separated by commas.",
+            help="Categories to keep of COCO's files, by name or id, or of VOC's, by name, "
+            "separated by commas.",
             check=optional(as_names),
             unset="all",
             metavar="NAME,...",

@@ -1,4 +1,4 @@
-"""RoI files that are text, COCO's JSON and tables: read as a whole."""
+"""RoI files that are text: COCO's JSON, VOC's XML and tables. They are read as a whole."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from lucid.stream.read.box_rows import BoxRows, Room
 from lucid.stream.read.coco import read_coco
 from lucid.stream.read.columns import forms_of
 from lucid.stream.read.text_tables import SUFFIXES, read_text_table
+from lucid.stream.read.voc import read_voc
 from lucid.stream.settings import Settings
 
 
 def is_box_file(path: Path) -> bool:
     """Return whether a file is one of text, by its ending."""
-    return path.suffix in {".json", *SUFFIXES}
+    return path.suffix in {".json", ".xml", *SUFFIXES}
 
 
 def read_box_file(path: Path, settings: Settings, memory: int | None = None) -> BoxRows:
@@ -30,6 +31,8 @@ def read_box_file(path: Path, settings: Settings, memory: int | None = None) -> 
     room = Room(memory, str(path))
     if path.suffix == ".json":
         return read_coco(path, settings.category, keep_crowd=not settings.no_crowd, room=room)
+    if path.suffix == ".xml":
+        return read_voc(path, settings.category)
     is_upright = settings.entry.form.is_upright and settings.columns is None
     if is_upright and is_attention_tsv(path):
         return read_attention_tsv(path, room)

@@ -44,6 +44,7 @@ class BoxRows(NamedTuple):
     images: Images | None
     roi_ids: NDArray[Any] | None = None  # (K,) what boxes are called: int64 or texts
     says_images: bool = True  # or else all keys are 0
+    categories: frozenset[str] | None = None  # of all that it has, where no list says them
 
     def some(self, kept: NDArray[np.bool_ | np.intp]) -> "BoxRows":
         """Return some of the rows."""

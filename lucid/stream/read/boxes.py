@@ -28,6 +28,7 @@ from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import WHOSE, Keyed, Owners, find_owners, owners_given
 from lucid.stream.read.tables import columns_of, rois_check
 from lucid.stream.read.url import as_path
+from lucid.stream.read.voc import require_seen
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -98,6 +99,7 @@ def _of_text(
 ) -> Boxes:
     """Return the boxes of a text, whose images it says itself, or an option."""
     rows = read_box_file(path, settings, memory)
+    require_seen(settings.category, [rows], str(path))
     require_form(settings, rows.form, str(path))
     if rows.says_images or not owners_given(settings):
         return TextBoxes(path, rows, settings, features, opened)

@@ -24,6 +24,7 @@ from lucid.stream.read.per_image import PerImage
 from lucid.stream.read.source import Source
 from lucid.stream.read.tables import columns_of
 from lucid.stream.read.url import as_path
+from lucid.stream.read.voc import require_seen
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
@@ -49,6 +50,7 @@ class Tables:
         tables = [self._table(image, one) for image, one in enumerate(ids)]
         self.counts = np.array([0 if one is None else len(one.boxes) for one in tables], np.int64)
         filled = [one for one in tables if one is not None]
+        require_seen(settings.category, filled, str(settings.rois))
         none = np.empty((0, len(form_of(settings).columns)))
         self._boxes = np.concatenate([none, *(one.boxes for one in filled)])
         self.roi_ids = _joined([one.roi_ids for one in filled if len(one.boxes)])
@@ -100,7 +102,7 @@ class RowsOfTexts:
         """Return the name of a file and what it has; None if there is no file."""
         path = self._paths[image]
         try:
-            is_filled = path.stat().st_size > 0
+            is_filled = path.stat().st_size > 0 or path.suffix == ".xml"
             return str(path), read_box_file(path, self._settings) if is_filled else None
         except FileNotFoundError:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 import numpy as np
 
 from lucid.errors import SourceError
+from lucid.stream.read.box_rows import BoxRows, Keys
 from lucid.stream.read.flat import Flat, FlatSource
+from lucid.stream.read.ids import Id
 from lucid.stream.read.source import ArrayInfo, Source
 from lucid.stream.types import Array
 
@@ -70,6 +72,51 @@ class Voc(Flat):
             raise SourceError(
                 f"{self._path} must have numbers {', '.join(names)} in the <{tag}> of {what}"
             ) from None
+
+    def named(self) -> list[str]:
+        """Return the name of each object."""
+        return [one.findtext("name", "").strip() for one in self._root.findall("object")]
+
+
+def read_voc(path: Path, category: Sequence[Id] | None = None) -> BoxRows:
+    """Return the boxes of a file, in the order of its objects.
+
+    Parameters
+    ----------
+    path : Path
+        An annotation.
+    category : sequence of int or str, optional
+        Names of the objects that are wanted; all unless given.
+
+    Raises
+    ------
+    SourceError
+        If it is no annotation.
+    """
+    file = Voc(path, trust=False)
+    names, boxes = file.named(), file.source("boxes")[...]
+    rows = BoxRows(
+        keys=Keys(names=[0], codes=np.zeros(len(boxes), np.int64)),
+        index_by="position",
+        boxes=boxes,
+        form="xyxy",
+        images=None,
+        says_images=False,
+        categories=frozenset(names),
+    )
+    if category is None:
+        return rows
+    return rows.some(np.isin(np.array(names, np.str_), [str(one) for one in category]))
+
+
+def require_seen(category: Sequence[Id] | None, tables: Iterable[BoxRows], name: str) -> None:
+    """Raise if no object of a category is in any of some files, which do not list them all."""
+    seen = [one.categories for one in tables if one.categories is not None]
+    names = frozenset[str]().union(*seen)
+    for one in category or ():
+        if seen and str(one) not in names:
+            there = ", ".join(sorted(names)[:8]) or "no objects"
+            raise SourceError(f"{name} has no object {one!r}; it has {there}")
 
 
 class _Tree(TreeBuilder):
