@@ -17,13 +17,12 @@ from hypothesis import HealthCheck, settings
 collect_ignore = ["data"]  # what writes it needs other libraries
 
 WHOLE = 20  # files: of more, a run is one of the whole suite
-FEW = 2  # cases of one test that are quick then
 
 # `pytest --hypothesis-profile=ci -m hypothesis` draws more, and the same each time.
 settings.register_profile(
     "quick",
     deadline=None,
-    max_examples=10,
+    max_examples=5,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=bool(os.environ.get("CI")),
 )
@@ -42,11 +41,19 @@ def _no_waiting_for_the_disk(request, monkeypatch):
             monkeypatch.setattr(os, name, lambda file: os.fstat(file) and None)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Do not even read the files of tests whose mark is not asked for."""
+    marks = config.getoption("markexpr")
+    if collection_path.name in {"fuzz", "kill"} and f"not {collection_path.name}" in marks:
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items):
-    """Leave cases to the slow tests: what the NumPy engine repeats, and most of many."""
+    """Leave cases to the slow tests: what the NumPy engine repeats, and all but one of many."""
     _leave(_repeated(items))
     if len({item.path for item in items}) > WHOLE:
-        _leave(_most_of_many(items))
+        _leave(_all_but_the_first(items))
 
 
 def _leave(items):
@@ -68,15 +75,16 @@ def _repeated(items):
             seen.add(item.function)
 
 
-def _most_of_many(items):
-    """Yield, of a test with many cases, all but a few from its first to its last."""
-    cases = {}
+def _all_but_the_first(items):
+    """Yield, of the cases of a test, all but the first, or the first of each engine."""
+    seen = set()
     for item in items:
         if not item.get_closest_marker("slow"):
-            cases.setdefault(getattr(item, "function", item), []).append(item)
-    for several in cases.values():
-        step = -(-len(several) // FEW)
-        yield from (item for number, item in enumerate(several) if number % step)
+            cases = getattr(item, "callspec", None)
+            test = getattr(item, "function", item), cases and cases.params.get("engine")
+            if test in seen:
+                yield item
+            seen.add(test)
 
 
 @pytest.fixture(params=["numpy", "compiled"])

@@ -239,7 +239,8 @@ def test_what_processes_print_or_read_is_not_the_word_of_the_run(at_start, capfd
     assert "hello" in err
 
 
-@pytest.mark.parametrize("closed", [pytest.param("2>&-", marks=pytest.mark.slow), "<&- >&- 2>&-"])
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_processes_need_no_standard_streams(at_start, closed):
     at_start("print('hello', flush=True)")
     expected = run("whole.npy", 1, "f.npy")

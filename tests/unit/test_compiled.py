@@ -90,11 +90,15 @@ def test_few_rois_have_the_bits_that_they_have_among_many(dtype, corners, argume
     np.testing.assert_array_equal(few, many)
 
 
-def test_this_build_gives_the_bits_that_every_build_must_give():
+@pytest.mark.parametrize("name", sorted(selfcheck.CASES, key=lambda name: name != "float32"))
+def test_this_build_gives_the_bits_that_every_build_must_give(monkeypatch, name):
+    monkeypatch.setattr(selfcheck, "CASES", {name: selfcheck.CASES[name]})
     assert not selfcheck.differences()
 
 
 def test_what_differs_is_named(monkeypatch):
+    few = {name: selfcheck.CASES[name] for name in ("uint8", "roi_pool")}
+    monkeypatch.setattr(selfcheck, "CASES", few)
     monkeypatch.setitem(selfcheck.HASHES, "uint8", "others")
     assert [line.partition(":")[0] for line in selfcheck.differences()] == ["uint8"]
 

@@ -25,10 +25,15 @@ FLOORS = (
 
 
 @cache
+def nodes(path):
+    return [*ast.walk(ast.parse(path.read_text()))]
+
+
+@cache
 def imported(path):
     """Return the modules of the core that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -74,7 +79,7 @@ def test_operators_and_engines_do_not_know_each_other():
 def functions():
     """Yield the functions of the core with their names."""
     for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef):
                 yield f"{module}.{node.name}", node
 
@@ -89,10 +94,10 @@ def lines_of(function):
 
 def names_of(function):
     """Return the number of names that a function uses, attributes not counted."""
-    nodes = list(ast.walk(function))
+    inside = list(ast.walk(function))
     return len(
-        {node.id for node in nodes if isinstance(node, ast.Name)}
-        | {node.arg for node in nodes if isinstance(node, ast.arg)}
+        {node.id for node in inside if isinstance(node, ast.Name)}
+        | {node.arg for node in inside if isinstance(node, ast.arg)}
     )
 
 
