@@ -68,11 +68,11 @@ class TurnedGrids(NamedTuple):
     samples: Ints  # per bin
     turn: Floats  # sine and cosine of the angle, against the clock as seen with y downwards
 
-    def position(self, v: Floats, u: Floats) -> Floats:
+    def position(self, v: Floats, u: Floats, roi: Ints | slice = slice(None)) -> Floats:
         """Return where on the map (y, x) is what lies so far from the centre before it is turned.
 
         Nothing that lies between two others along both axes is beyond them on the map: rounding
         keeps order.
         """
-        sine, cosine = self.turn
-        return np.array([-u * sine + v * cosine, u * cosine + v * sine]) + self.centre
+        sine, cosine = self.turn[:, roi]
+        return np.array([-u * sine + v * cosine, u * cosine + v * sine]) + self.centre[:, roi]

@@ -125,8 +125,7 @@ def listed(frame: Frame, lines: Lines) -> Samples:
     roi = line_of[line]
     q, across, u = frame.places(1, roi, column)
     v = v[line]
-    grids = TurnedGrids._make(values[:, roi] for values in frame.grids)
-    position, size = grids.position(v, u), frame.size[:, roi]
+    position, size = frame.grids.position(v, u, roi), frame.size[:, roi]
     some = np.flatnonzero(((position >= -1) & (position <= size)).all(axis=0))
     line, roi, position, last = line[some], roi[some], position[:, some], size[:, some] - 1
     clamped = clip(position, 0, last)
@@ -134,7 +133,7 @@ def listed(frame: Frame, lines: Lines) -> Samples:
     return Samples(
         roi=roi,
         bin=np.array([p[line], q[some]]),
-        per_bin=grids.samples[:, some].prod(axis=0),
+        per_bin=frame.grids.samples.prod(axis=0)[roi],
         from_centre=np.array([v[some], u[some]]),
         along=np.array([down[line], across[some]]),
         cell=np.array([cell, np.minimum(cell + 1, last)]),

@@ -8,7 +8,7 @@ import numpy as np
 from lucid.roi.engines.numpy.workspace import Workspace
 from lucid.roi.types import Array, Ints
 
-GATHERED_BYTES = 1 << 20  # cells at once: the cache holds them
+GATHERED_BYTES = 2 << 20  # cells at once: more would leave the cache, fewer cost calls
 
 
 class Terms(NamedTuple):
@@ -31,12 +31,20 @@ class Terms(NamedTuple):
         count = np.diff(first, append=len(self.into))
         room = _rounded_up(count)
         for terms in np.unique(room).tolist():
-            some, along = np.flatnonzero(room == terms), np.arange(terms)
+            some = np.flatnonzero(room == terms)
+            group = self._of(first[some], count[some], terms)
             step = max(GATHERED_BYTES // (terms * nbytes or 1), 1)
-            for now in np.split(some, range(step, len(some), step)):
-                places = first[now, None] + np.minimum(along, count[now, None] - 1)
-                own = np.where(along < count[now, None], self.weights[places], 0)
-                yield Terms(self.into[first[now]], self.of[places], own)
+            for begin in range(0, len(some), step):
+                now = slice(begin, begin + step)
+                yield Terms(group.into[now], group.of[now], group.weights[now])
+
+    def _of(self, first: Ints, count: Ints, terms: int) -> "Terms":
+        """Return sums of so many terms, the last ones 0 where there are fewer."""
+        along, count = np.arange(terms), count[:, None]
+        places = first[:, None] + np.minimum(along, count - 1)
+        weights = self.weights[places]
+        np.copyto(weights, 0, where=along >= count)
+        return Terms(self.into[first], self.of[places], weights)
 
 
 def add_products(out: Array, values: Array, terms: Terms, space: Workspace, more: bool) -> None:
@@ -44,18 +52,12 @@ def add_products(out: Array, values: Array, terms: Terms, space: Workspace, more
 
     Rows that gain as many terms, or nearly, are worked on together. A row's sum has an order.
     """
-    for rows, of, weights in terms.sorted().groups(values[:1].nbytes):
-        products = _products(weights, values, of, space)
-        out[rows] = out[rows] + products if more else products
-
-
-def _products(weights: Array, values: Array, of: Ints, space: Workspace) -> Array:
-    """Return sums (n, C) of rows of `values`, so many for each, times their weights."""
-    gathered = space.patch.array((*of.shape, values.shape[1]), values.dtype)
-    values.take(of, 0, gathered, "clip")
     with np.errstate(over="ignore", invalid="ignore"):
-        sums: Array = np.matmul(weights[:, None], gathered)[:, 0]
-    return sums
+        for rows, of, weights in terms.sorted().groups(values[:1].nbytes):
+            gathered = space.patch.array((*of.shape, values.shape[1]), values.dtype)
+            values.take(of, 0, gathered, "clip")
+            products = np.matmul(weights[:, None], gathered)[:, 0]
+            out[rows] = out[rows] + products if more else products
 
 
 def _rounded_up(count: Ints) -> Ints:
