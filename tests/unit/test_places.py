@@ -13,6 +13,7 @@ from lucid import LucidError, SinkError, SourceError
 from lucid.errors import MissingFileError, OutputExistsError
 from lucid.stream.read.arrays import look_source, open_source
 from lucid.stream.read.fingerprint import FilesSeen, fingerprint_of_many
+from lucid.stream.read.hdf5_headers import Headers
 from lucid.stream.read.hdf5_plain import place_in_hdf5
 from lucid.stream.read.npy import place_in_npy
 from lucid.stream.read.placed import SMALL_BYTES, PlacedSource
@@ -57,6 +58,29 @@ def test_a_contiguous_dataset_is_read_from_its_place(folder, rng, dtype, userblo
     first = place_at_first_look("group/a")
     assert first == (place if dtype in {"<f4", ">f4", "<f2", "u1", "<f8"} else None)
     assert place_at_first_look("soft") is None
+
+
+@pytest.mark.parametrize("options", [{}, {"userblock_size": 512}, {"libver": "latest"}])
+def test_many_datasets_have_the_places_that_hdf5_says(folder, rng, options):
+    shapes = [(2, 3, 4), (2, 3, 4), (2, 5, 4), (3, 4), (2, 3, 4), (2, 5, 4)] * 3
+    with h5py.File("a.h5", "w", **options) as file:
+        for k, shape in enumerate(shapes):
+            file[f"{k}/map"] = rng.standard_normal(shape).astype("f4")
+        file["5/map"].attrs["scale_factor"] = 2.0
+        file["late/map"] = file["9/map"]
+        file["soft/map"] = h5py.SoftLink("/9/map")
+        file["ints/map"] = np.ones((2, 3, 4), "i4")
+        file.create_dataset("chunked/map", data=np.ones((2, 3, 4), "f4"), chunks=(1, 3, 4))
+        file.create_dataset("unwritten/map", (2, 3, 4), "f4")
+        begin = file["12/map"].id.get_offset() - options.get("userblock_size", 0)
+        names = sorted(file, key=str)
+    damaged = Path("a.h5").read_bytes().replace(begin.to_bytes(8, "little"), b"\xf0" * 7 + b"\0")
+    Path("b.h5").write_bytes(damaged)
+    for path in ("a.h5", "b.h5"):
+        with h5py.File(path) as file:
+            headers = Headers(file.id)
+            for name in [f"{one}/map" for one in [*names, *names, "none"]]:
+                assert headers.place(name) == place_in_hdf5(file.id, name), name
 
 
 def test_what_lies_otherwise_has_no_place(folder):

@@ -18,6 +18,7 @@ import h5py
 from lucid.errors import SourceError
 from lucid.stream.read.hdf5_datasets import described, has_values
 from lucid.stream.read.hdf5_file import SIGNATURE, damaged, identity, open_id
+from lucid.stream.read.hdf5_headers import Headers
 from lucid.stream.read.hdf5_plain import (
     only_info,
     place_in_hdf5,
@@ -53,6 +54,7 @@ class Hdf5:
         self._path, self._trust = path, trust
         self._leaves = trust and not isinstance(path, Url)  # whether links may lead out of the file
         self._id = open_id(path)
+        self._headers = Headers(self._id)
         self._said: tuple[str, dict[str, Any]] | None = None  # by a group
 
     @staticmethod
@@ -113,7 +115,7 @@ class Hdf5:
     def look(self, name: str | None) -> Source | None:
         """Return a dataset as `open` does, but only where it lies if that is all there is to it."""
         name = name or ""
-        place = None if isinstance(self._path, Url) else place_in_hdf5(self._id, name)
+        place = None if isinstance(self._path, Url) else self._headers.place(name)
         if place is None:
             return self.open(name)
         said = self.said_in(name.rpartition("/")[0])

@@ -27,14 +27,20 @@ KINDS = [
 def place_in_hdf5(file: h5f.FileID, name: str) -> Place | None:
     """Return where the values of a dataset lie, or None if `Hdf5` must take a closer look."""
     with suppress(Exception):  # whatever is wrong, the closer look finds and names it
-        if _is_own(file, name):
-            dataset = h5d.open(file, name.encode())
-            kind, begin = dataset.get_type(), dataset.get_offset()  # None if in several pieces
-            dtype = next((dtype for known, dtype in KINDS if kind.equal(known)), None)
-            if dtype and begin is not None and not h5a.get_num_attrs(dataset):
-                place = Place(begin, dataset.shape, dtype)
-                held = min(dataset.get_storage_size(), file.get_filesize() - begin)
-                return place if place.nbytes <= held else None
+        if address_in_hdf5(file, name) is not None:
+            return place_of_dataset(file, name)
+    return None
+
+
+def place_of_dataset(file: h5f.FileID, name: str) -> Place | None:
+    """Return the same of a dataset to which no link leads from elsewhere."""
+    dataset = h5d.open(file, name.encode())
+    kind, begin = dataset.get_type(), dataset.get_offset()  # None if in several pieces
+    dtype = next((dtype for known, dtype in KINDS if kind.equal(known)), None)
+    if dtype and begin is not None and not h5a.get_num_attrs(dataset):
+        place = Place(begin, dataset.shape, dtype)
+        held = min(dataset.get_storage_size(), file.get_filesize() - begin)
+        return place if place.nbytes <= held else None
     return None
 
 
@@ -72,11 +78,13 @@ def says_nothing(file: h5f.FileID, group: str) -> bool:
     return False
 
 
-def _is_own(file: h5f.FileID, name: str) -> bool:
-    """Return whether no link on the way to an object leads anywhere else."""
-    path = b""
+def address_in_hdf5(file: h5f.FileID, name: str) -> int | None:
+    """Return where an object is in the file, None if a link on the way leads anywhere else."""
+    path, address = b"", None
     for step in name.encode().split(b"/"):
         path += b"/" + step
-        if file.links.get_info(path).type != h5l.TYPE_HARD:
-            return False
-    return True
+        link = file.links.get_info(path)
+        if link.type != h5l.TYPE_HARD:
+            return None
+        address = link.u
+    return address
