@@ -85,8 +85,7 @@ def has_name(file: int, path: Path) -> bool:
 
 def write_all(file: int, data: bytes | memoryview, position: int) -> None:
     """Write bytes at a position of an open file, however few of them the system takes at once."""
-    while len(data):
-        written = os.pwrite(file, data, position)
+    while (written := os.pwrite(file, data, position)) < len(data):
         data, position = data[written:], position + written
 
 
