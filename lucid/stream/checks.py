@@ -73,7 +73,8 @@ def as_flag(name: str) -> Check:
     """Return a check that a value is true or false, and not a text such as 'no'."""
 
     def check(value: Any) -> bool:
-        if type(value).__name__ not in {"bool", "bool_"} and value not in (0, 1):
+        is_flag = type(value).__name__ in {"bool", "bool_"}  # without NumPy, which takes long
+        if not is_flag and not (type(value) is int and value in (0, 1)):
             raise TypeError(f"{name} must be True or False, got {value!r}")
         return bool(value)
 

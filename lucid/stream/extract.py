@@ -235,7 +235,7 @@ def _survey(
 def _hint(found: Survey, table: RoiSource) -> str:
     """Return what is likely wrong where rows are invalid."""
     if found.coverage.are_misordered:
-        return "; half of the rows are like it, as if boxes were xywh"
+        return "; half of the rows are like it: if boxes are xywh, pass {boxes:xywh}"
     return table.named.hint if "no such image" in found.report.defects else ""
 
 

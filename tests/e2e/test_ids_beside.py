@@ -69,6 +69,25 @@ def test_ids_beside_maps_are_found(tmp_path, monkeypatch, save, ids):
     assert (report.ids, report.ids_from) == ((str(ids[0]), str(ids[2])), f"dataset {name}")
 
 
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (3, 1)])
+def test_ids_may_be_floats_in_a_row_or_a_column_as_those_of_matlab(tmp_path, monkeypatch, shape):
+    monkeypatch.chdir(tmp_path)
+    maps = np.random.default_rng(0).standard_normal((3, 2, 6, 6)).astype(np.float32)
+    ids = NUMBERS.astype(np.float64).reshape(shape)
+    np.save("ids.npy", ids)
+    np.save("f.npy", maps)
+    with h5py.File("f.h5", "w") as file:
+        file["features"], file["ids"], file["scores"] = maps, ids, np.ones(3)
+    (tmp_path / "r.csv").write_text("image_id,x1,y1,x2,y2\n9,0,0,3,3\n37209,1,1,4,5\n")
+    expected = roi_align(maps, np.array([[2, 0, 0, 3, 3], [0, 1, 1, 4, 5]]), 7)
+    for features, given in (("f.npy", "ids.npy"), ("f.npy", "f.h5::ids"), ("f.h5", None)):
+        lucid.extract(features, "r.csv", "c.npy", ids=given, overwrite=True)
+        np.testing.assert_array_equal(np.load("c.npy"), expected)
+    np.save("ids.npy", ids + 0.5)
+    with pytest.raises(lucid.ShapeError, match="must have whole numbers or texts, got 37209.5"):
+        lucid.extract("f.npy", "r.csv", "c.npy", ids="ids.npy", overwrite=True)
+
+
 def test_an_id_may_stand_in_a_name_more_than_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     maps = {str(k): np.full((2, 6, 6), k, np.float32) for k in (9, 10)}

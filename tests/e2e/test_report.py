@@ -178,7 +178,7 @@ def test_what_may_well_be_right_is_not_warned_of(files, rows):
 
 def test_rows_whose_corners_are_out_of_order_say_what_they_could_be(pictures):
     boxes = np.c_[pictures[:, :3], pictures[:, 3:] - pictures[:, 1:3]]
-    with pytest.raises(lucid.RoiError, match="half of the rows are like it, as if boxes were xywh"):
+    with pytest.raises(lucid.RoiError, match="if boxes are xywh, pass boxes='xywh'"):
         dry(boxes, spatial_scale=1 / 16)
 
 

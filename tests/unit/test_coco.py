@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lucid import SourceError
-from lucid.stream.read.coco import read_coco
+from lucid.stream.read.coco import read_coco, read_images
 
 ANNOTATIONS = {
     "info": {"year": 2014},
@@ -60,6 +60,14 @@ def test_categories_and_crowds_may_be_chosen(coco, options, own):
     every = read_coco(Path("ann.json")).boxes
     np.testing.assert_array_equal(rows.boxes, every[[one - 11 for one in own]])
     assert len(rows.keys.codes) == len(own)
+
+
+def test_what_follows_images_is_not_read_for_their_names(coco):
+    path = coco({"info": {}, "annotations": [{"id": 1}], "images": ANNOTATIONS["images"]})
+    path.write_text(path.read_text()[:-1] + ', "annotations": [1, {"i')
+    assert read_images(path).ids == [one["id"] for one in ANNOTATIONS["images"]]
+    with pytest.raises(SourceError, match="must have images"):
+        read_images(coco([{"image_id": 7, "bbox": [1, 2, 3, 4]}]))
 
 
 def test_results_say_nothing_of_images(coco):

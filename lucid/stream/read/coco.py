@@ -47,6 +47,25 @@ def read_coco(
     return reader.rows(category, keep_crowd)
 
 
+def read_images(path: Path) -> Images:
+    """Return what a COCO file says about images; what follows them is not read.
+
+    Raises
+    ------
+    SourceError
+        If it is not such a file, or has no images.
+    """
+    reader = _Reader(path, Room())
+    for name, element in elements(path):
+        if name == "images":
+            reader.take(name, element)
+        elif reader.images is not None:
+            break
+    if reader.images is None:
+        raise SourceError(f"{path} must have images, as COCO files have")
+    return reader.images
+
+
 class _Reader:
     """What was read of a file so far."""
 
@@ -101,7 +120,7 @@ class _Reader:
             index_by="id",
             boxes=np.frombuffer(self._boxes).reshape(-1, 4),
             form="xywh",
-            images=self._known_images(),
+            images=self.images,
             roi_ids=self._own.ids(),
         )
         kept = np.ones(len(self._crowd), bool)
@@ -111,7 +130,9 @@ class _Reader:
             kept &= ~np.array(self._crowd, bool)
         return rows if kept.all() else rows.some(kept)
 
-    def _known_images(self) -> Images | None:
+    @property
+    def images(self) -> Images | None:
+        """What is known of images."""
         if not self._images:
             return None
         files, heights, widths = zip(*self._images.values(), strict=True)

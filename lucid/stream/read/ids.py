@@ -205,10 +205,37 @@ def require_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None
         raise ShapeError(f"{name} must be a list of whole numbers or texts, got {shape} {dtype}")
 
 
+def require_list_of_ids(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless an array that is said to have ids may have them.
+
+    It may be a row or a column, as MATLAB's lists are, and have whole numbers as floats.
+    """
+    is_list = len(shape) == 2 and 1 in shape
+    kind = np.dtype(np.int64) if dtype.kind == "f" else dtype
+    require_ids(shape[:1] if is_list else shape, kind, name)
+
+
 def holds_texts(dtype: np.dtype[Any]) -> bool:
     """Return whether values are texts, of a fixed length or as h5py reads those of any length."""
     noted: dict[str, Any] = dict(dtype.metadata or {})
     return dtype.kind in "SUT" or noted.get("vlen") in {str, bytes}
+
+
+def texts_of(ids: Array, name: str) -> list[str]:
+    """Return ids of an array, which may be a row or a column, as texts.
+
+    Raises
+    ------
+    ShapeError
+        If one is a number that is not whole.
+    """
+    ids = ids.reshape(-1)
+    if ids.dtype.kind != "f":
+        return as_texts(ids)
+    wrong = ids[~(np.abs(ids) < 2**63) | (ids != np.floor(ids))]
+    if len(wrong):
+        raise ShapeError(f"{name} must have whole numbers or texts, got {wrong[0]:g}")
+    return as_texts(ids.astype(np.int64))
 
 
 def as_texts(ids: Array) -> list[str]:

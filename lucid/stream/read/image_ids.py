@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -12,7 +13,13 @@ from lucid.errors import ShapeError
 from lucid.stream.checks import Held, PathLike
 from lucid.stream.read.arrays import open_source
 from lucid.stream.read.fingerprint import Input
-from lucid.stream.read.ids import ID_NAMES, as_texts, lines_of, require_ids
+from lucid.stream.read.ids import (
+    ID_NAMES,
+    lines_of,
+    require_ids,
+    require_list_of_ids,
+    texts_of,
+)
 from lucid.stream.read.listings import Row, read_listing
 from lucid.stream.read.source import Source
 from lucid.stream.read.url import as_path
@@ -74,8 +81,10 @@ def read_ids(spec: PathLike | Held | None, trust: bool) -> Ids | None:
         images, rows = read_listing(path)
         names = [str(one) for one in images.ids]
         return Ids(names, [Input("ids", path, None, (len(names),), "text")], rows)
-    with open_source(spec, ID_NAMES, require_ids, trust=trust) as source:
-        return Ids(as_texts(source[:]), [source.as_input("ids")])
+    is_said = isinstance(spec, Held) or "::" in str(spec) or path.suffix == ".npy"
+    check = require_list_of_ids if is_said else require_ids  # to choose one needs more care
+    with open_source(spec, ID_NAMES, check, trust=trust) as source:
+        return Ids(texts_of(source[...], source.name), [source.as_input("ids")])
 
 
 def ids_of(given: Ids | None, source: Source | None, images: int) -> tuple[list[str] | None, str]:
@@ -89,11 +98,11 @@ def ids_beside(source: Source, images: int) -> tuple[list[str] | None, str]:
     """Return the ids in an array of that name beside the maps, and how they were found."""
 
     def require(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-        require_ids(shape, dtype, name)
-        if shape != (images,):
+        require_list_of_ids(shape, dtype, name)
+        if math.prod(shape) != images:
             raise ShapeError(f"{name} must have {images} ids, got {shape}")
 
     found = source.beside(ID_NAMES, require)
     if found is None:
         return None, ""
-    return as_texts(found[:]), f"dataset {found.info.dataset}"
+    return texts_of(found[...], found.name), f"dataset {found.info.dataset}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.errors import ShapeError, SourceError
 from lucid.stream.read.box_rows import Images
-from lucid.stream.read.coco import read_coco
+from lucid.stream.read.coco import read_images
 from lucid.stream.read.ids import Id, as_id
 from lucid.stream.read.json_stream import elements
 
@@ -34,10 +34,7 @@ def read_listing(path: Path) -> tuple[Images, list[Row] | None]:
         If it is none of them.
     """
     if is_coco(path):
-        images = read_coco(path).images
-        if images is None:
-            raise SourceError(f"{path} must have images, as COCO files have")
-        return images, None
+        return read_images(path), None
     name, fields = _first(path)
     return (_columns(path), None) if name in SIZE else _objects(path, fields >= PLACE_IN)
 
