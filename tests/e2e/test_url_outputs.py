@@ -153,6 +153,20 @@ def test_an_interrupted_run_is_resumed(files, memory, tuned):
     assert contents(memory) == expected
 
 
+@pytest.mark.parametrize("options", KINDS)
+def test_folders_are_made_where_a_file_system_has_such(files, options):
+    url = f"file://{Path.cwd()}/c.zarr"
+    extract(url, **options)
+    found = {path.relative_to("c.zarr"): path for path in Path("c.zarr").rglob("*")}
+    there = {str(name): path.read_bytes() for name, path in found.items() if path.is_file()}
+    assert there == whole(**options)
+    assert left() == [Path("c.zarr")]
+    assert extract(url, resume=True, **options).resumed == 60
+    extract(url, overwrite=True, aligned=True)
+    with pytest.raises(SinkError, match="nowhere/c.zarr cannot be written: No such file or dir"):
+        extract(f"file://{Path.cwd()}/nowhere/c.zarr")
+
+
 def test_an_input_is_not_written_over(files, memory):
     memory.put("f.npy", "/box/run/c.zarr/f.npy")
     with pytest.raises(SinkError, match=f"{URL} is an input of this run"):

@@ -11,7 +11,7 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path, PosixPath
@@ -124,9 +124,18 @@ class Url(PosixPath):
         return data
 
     def write_bytes(self, data: Any) -> int:
-        """Write a small file."""
-        self._ask("pipe_file", bytes(data))
+        """Write a small file; where there are folders, also that which it is in."""
+        try:
+            self._ask("pipe_file", bytes(data))
+        except FileNotFoundError:
+            self.parent.mkdir(exist_ok=True)
+            self._ask("pipe_file", bytes(data))
         return len(data)
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        """Make the folder; that makes no bucket of an object store, whose name may be mistaken."""
+        with suppress(*[FileExistsError] * exist_ok):
+            self._ask("mkdir", create_parents=parents)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the file."""
@@ -135,8 +144,14 @@ class Url(PosixPath):
     def upload(self, files: Mapping[str, Path]) -> None:
         """Copy files into the folder, each under its name, all at once where that is possible."""
         system, path = self._known
+        names = [str(file) for file in files.values()], [f"{path}/{name}" for name in files]
         with told_of(self):
-            system.put([str(file) for file in files.values()], [f"{path}/{name}" for name in files])
+            try:
+                system.put(*names)
+            except FileNotFoundError:
+                for folder in sorted({(self / name).parent for name in files}):
+                    folder.mkdir(exist_ok=True)
+                system.put(*names)
 
 
 class UrlStream(io.RawIOBase):

@@ -44,8 +44,9 @@ class UploadedZarr(Zarr):
         super().lay_out(path)
 
     def in_the_way(self, part: Path) -> Path | None:
-        """Return the URL if anything is there, but what this job has not finished."""
-        return self._url if self._url.exists() and not self._is_begun() else None
+        """Return the URL if any file is there, but what this job has not finished."""
+        is_there = self._url.exists() and self._url.files()
+        return self._url if is_there and not self._is_begun() else None
 
     def publish(self, part: Path) -> None:
         """Copy the store that is ready to its URL, in place of what is there."""
