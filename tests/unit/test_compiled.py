@@ -276,6 +276,21 @@ def test_layouts_and_dtypes_give_the_same_bits(rng):
         np.testing.assert_array_equal(roi_align(same, table, 3), expected)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_maps_that_begin_at_any_byte_are_not_copied_first(rng, dtype, monkeypatch):
+    features = rng.standard_normal((2, 37, 13, 19)).astype(dtype)
+    table = table_on(rng, 2, 13, 19)
+    expected = roi_align(features, table, 3)
+    monkeypatch.delattr(np, "require")
+    for begin in range(1, 8):
+        odd = np.empty(features.nbytes + 8, np.uint8)[begin : begin + features.nbytes].view(dtype)
+        odd = odd.reshape(features.shape)
+        odd[...] = features
+        for same, own in ((odd, features), (odd[..., 2:9, 3:], features[..., 2:9, 3:])):
+            np.testing.assert_array_equal(roi_align(same, table, 3), roi_align(own, table, 3))
+        np.testing.assert_array_equal(roi_align(odd, table, 3), expected)
+
+
 def test_many_rois_on_few_channels_are_shared_among_threads(rng):
     features = rng.standard_normal((1, 2, 60, 70), np.float32)
     table = table_on(rng, 1, 60, 70, 3000)

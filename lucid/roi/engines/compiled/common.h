@@ -30,8 +30,10 @@ struct array {
     Py_ssize_t size[4], stride[4];
 };
 
-/* Take an array of float32 or float64, whichever `itemsize` says, with so many axes. */
-static int take(PyObject *object, struct array *array, int axes, Py_ssize_t itemsize, int writes) {
+/* Take an array of float32 or float64, whichever `itemsize` says, with so many axes; it begins at a
+   multiple of so many bytes. */
+INLINE int take_from(PyObject *object, struct array *array, int axes, Py_ssize_t itemsize, int writes,
+                     Py_ssize_t multiple) {
     if (PyObject_GetBuffer(object, &array->buffer, writes ? PyBUF_RECORDS : PyBUF_RECORDS_RO))
         return -1;
     const Py_buffer *buffer = &array->buffer;
@@ -39,7 +41,7 @@ static int take(PyObject *object, struct array *array, int axes, Py_ssize_t item
     if (*format == '=' || *format == '@' || *format == (PY_LITTLE_ENDIAN ? '<' : '>')) format++;
     int fits = buffer->ndim == axes && buffer->itemsize == itemsize
         && !strcmp(format, itemsize == 8 ? "d" : "f")
-        && (buffer->len == 0 || (uintptr_t)buffer->buf % (size_t)itemsize == 0);
+        && (buffer->len == 0 || (uintptr_t)buffer->buf % (size_t)multiple == 0);
     for (int axis = 0; fits && axis < axes; axis++) {
         fits = buffer->strides[axis] % itemsize == 0;
         array->size[axis] = buffer->shape[axis];
@@ -49,6 +51,11 @@ static int take(PyObject *object, struct array *array, int axes, Py_ssize_t item
     PyBuffer_Release(&array->buffer);
     PyErr_SetString(PyExc_TypeError, "an array is not of the dtype and axes that it must be of");
     return -1;
+}
+
+/* The same at a multiple of the size of a value, as compilers expect. */
+static int take(PyObject *object, struct array *array, int axes, Py_ssize_t itemsize, int writes) {
+    return take_from(object, array, axes, itemsize, writes, itemsize);
 }
 
 static PyObject *refused(const char *what) {

@@ -187,7 +187,8 @@ def cells_of(listed: Listed, work: Work, space: Workspace) -> Cells:
         return Cells(own.transpose(1, 2, 0), y, x)
     cells = room_for(listed, work, space.table)
     part = place_of(cells, listed, work)
-    if listed.fits(part):
+    apart = [stride % part.itemsize for stride in part.strides]
+    if part.dtype == listed.rois.dtype and not any(apart):  # at whatever byte it begins
         listed.apply(kernel.lay_out, work.some, cells, part)
         return cells
     for few in slices(0, len(part), -(-len(part) // CASTS)):

@@ -234,7 +234,8 @@ static int begin(struct work *work, PyObject *args, enum pass pass, Py_ssize_t *
             return refused("there is no such block"), 1;
     if (take(cells, &work->cells, 3, *itemsize, pass == FEATURES || pass == OUT)) return 1;
     int writes = pass == CROPS || pass == OWN || pass == BACK;
-    if (take(other, &work->other, pass < OUT ? 4 : 3, *itemsize, writes)) return 2;
+    Py_ssize_t multiple = pass == OUT ? 1 : *itemsize; /* planes of a file lie anywhere */
+    if (take_from(other, &work->other, pass < OUT ? 4 : 3, *itemsize, writes, multiple)) return 2;
     if (fit(work, pass)) return 3;
     return refused("arrays do not belong together"), -3;
 }

@@ -1,6 +1,6 @@
 /* Copies of cells: planes of a map to channels side by side, and back, in terms of REAL. */
 
-/* Write the cells that RoIs touch, of each row from the first to the last. */
+/* Write the cells that RoIs touch, of each row from the first to the last; planes may lie at any byte. */
 static TARGET int TYPED(lay_out)(const struct work *work) {
     const Py_ssize_t *stride = work->other.stride, *wide = work->cells.stride;
     Py_ssize_t channels = work->cells.size[2], ahead = channels * CELLS * BYTES <= LINE_BYTES ? CELLS : 0;
@@ -11,7 +11,8 @@ static TARGET int TYPED(lay_out)(const struct work *work) {
         Py_ssize_t begin = spans[y][0] - work->left, count = spans[y][1] - spans[y][0];
         if (count <= 0) continue;
         REAL *to = (REAL *)work->cells.buffer.buf + y * wide[0] + begin * wide[1];
-        const REAL *from = (const REAL *)work->other.buffer.buf + y * stride[1] + begin * stride[2];
+        const TYPED(Loose) *from = work->other.buffer.buf;
+        from += y * stride[1] + begin * stride[2];
         for (Py_ssize_t x = 0; stride[2] == 1 && x < count; x += CELLS)
             TYPED(turn_ahead)(to + x * wide[1], wide[1], from + x, stride[0], channels,
                               count - x < CELLS ? count - x : CELLS, ahead);

@@ -6,15 +6,20 @@
 #else
 #define SIDE 4
 #endif
+#ifdef __GNUC__
+typedef REAL TYPED(Loose) __attribute__((aligned(1))); /* one that may lie at any byte, as in zip files */
+#else
+typedef REAL TYPED(Loose);
+#endif
 #if defined(__clang__) || __GNUC__ >= 12
-typedef REAL TYPED(Quad)
-    __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+typedef REAL TYPED(Quad) __attribute__((vector_size(4 * sizeof(REAL)), aligned(1), may_alias));
 #undef QUAD
 #define QUAD(values) (*(TYPED(Quad) *)(values))
 #endif
 
 /* Write a square of SIDE by SIDE values turned about. */
-INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const REAL *in, Py_ssize_t pitch) {
+INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const TYPED(Loose) *in,
+                               Py_ssize_t pitch) {
 #if SIDE == 8
     TYPED(Lane) r[4], s[4];
     for (int side = 0; side < 8; side += 4) { /* of the four columns from here on */
@@ -48,9 +53,9 @@ INLINE void TYPED(turn_square)(REAL *out, Py_ssize_t step, const REAL *in, Py_ss
 
 /* Write `rows` of `count` values as their columns; fetch those that lie so far `ahead` meanwhile, of
    rows that are too many for the processor to foresee. */
-INLINE void TYPED(turn_ahead)(REAL *restrict out, Py_ssize_t step, const REAL *restrict in,
-                              Py_ssize_t pitch, Py_ssize_t rows, Py_ssize_t count,
-                              Py_ssize_t ahead) {
+INLINE void TYPED(turn_ahead)(REAL *restrict out, Py_ssize_t step,
+                              const TYPED(Loose) *restrict in, Py_ssize_t pitch, Py_ssize_t rows,
+                              Py_ssize_t count, Py_ssize_t ahead) {
     Py_ssize_t r = 0;
     for (; r + SIDE <= rows; r += SIDE) {
         Py_ssize_t i = 0;
