@@ -171,7 +171,10 @@ def test_the_report_says_where_boxes_lie_in_three_dimensions(volumes):
         ),
         ({"boxes": "xywh"}, "takes boxes of x1, y1, z1, x2, y2, z2; boxes xywh are upright"),
         ({"resize": "long:9", "image_size": 9}, "image_size means nothing to operator roi-align"),
-        ({"frame": "f.npy"}, "frame means nothing to operator roi-align-3d"),
+        (
+            {"frame": "f.npy"},
+            "frame means nothing to operator roi-align-3d, whose boxes must be in input coord",
+        ),
         ({"level": "f.npy", "features": None}, "level means nothing to operator roi-align-3d"),
         (
             {"operator": "roi-align", "output_size": (2, 3, 4)},

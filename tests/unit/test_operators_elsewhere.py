@@ -183,3 +183,13 @@ def test_torchvision_comes_close_to_the_limit(rng):
     theirs = align(torch.from_numpy(features), torch.from_numpy(rois), 1, 1.0, 1024).numpy()
     ours = utils.roi_align(features, rois, 1, 1.0, np.inf)
     np.testing.assert_allclose(theirs, ours, atol=1.3e-3 * np.abs(features).max())
+
+
+def test_tensorflow_s_crop_and_resize_pushes_the_last_column_out_of_some_maps():
+    """Of 2.21: box (0, 0, 1, 1) ends on the last of 7 cells, but its 22nd sample beyond it."""
+    crop = pytest.importorskip("tensorflow").image.crop_and_resize
+    maps = np.arange(7, dtype=np.float32).reshape(1, 1, 1, 7)
+    theirs = crop(maps.transpose(0, 2, 3, 1), [[0, 0, 1, 1]], [0], (1, 22), extrapolation_value=-9)
+    ours = utils.crop_and_resize(maps, [[0, 0, 0, 1, 1]], (1, 22), extrapolation_value=-9)
+    np.testing.assert_allclose(theirs[0, 0, :-1, 0], ours[0, 0, 0, :-1], atol=1e-5)
+    assert (theirs[0, 0, -1, 0], ours[0, 0, 0, -1]) == (-9, 6)

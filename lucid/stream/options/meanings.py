@@ -43,7 +43,8 @@ def of_operator(settings: Any, said: set[str]) -> Iterator[tuple[bool, str]]:
         yield name in said and not (settings.means(name) or always), fact
         of_input = name in OF_PICTURES | {"stride"} and not settings.means("spatial_scale")
         yield name in said and of_input, f"{fact}, whose boxes are fractions of the map"
-        yield name in said and name in OF_PICTURES and entry.form.axes == 3, fact
+        of_pictures = name in OF_PICTURES and entry.form.axes == 3
+        yield name in said and of_pictures, f"{fact}, whose boxes must be in input coordinates"
     infinite = settings.sampling_ratio == math.inf and "inf" not in entry.takes
     yield infinite, f"{{sampling_ratio}} inf means nothing to {{operator}} {operator}"
     volumes = entry.form.axes == 3
