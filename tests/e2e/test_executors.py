@@ -224,6 +224,16 @@ def test_a_task_that_was_begun_before_its_run_was_aborted_writes_nothing_more(fi
     assert Path("c.npy").read_bytes() == other
 
 
+def test_calls_that_cannot_be_called_off_are_no_error(files, expected, monkeypatch):
+    def refuse(future):
+        raise NotImplementedError("Cancel not implemented")
+
+    whole = expected("c.npy")
+    monkeypatch.setattr(Future, "cancel", refuse)
+    assert extract(executor=AtOnce()) == whole
+    aborted(overwrite=True)
+
+
 def test_a_resumed_run_goes_on_and_refuses_tasks_of_the_run_before(files, expected, pool):
     whole = expected("c.npy")
     late = aborted()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 
@@ -128,8 +128,10 @@ class Desk:
 
 
 def _cancel(futures: Sequence[Future[Answer]]) -> None:
+    """Call calls off, where an engine can do that; those of Parsl raise `NotImplementedError`."""
     for future in futures:
-        future.cancel()
+        with suppress(Exception):
+            future.cancel()
 
 
 def _result(future: Future[Answer]) -> Answer:
