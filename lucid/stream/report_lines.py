@@ -106,7 +106,8 @@ def _operator(report: ExtractReport) -> str:
     coordinates = {
         "input": "in input coordinates",
         "fractions": "as fractions of the image",
-        "frame": "moved by a frame for each image",
+        "frame": "moved by a frame for each image (as given)",
+        "frame of the features": "moved by a frame for each image (from the features)",
         "im_info": "moved by the scale in im_info",
         "original_size and input_size": "moved from original_size to input_size",
     }.get(report.coordinates, f"of pictures resized by {report.coordinates}")

@@ -88,6 +88,13 @@ def test_ids_may_be_floats_in_a_row_or_a_column_as_those_of_matlab(tmp_path, mon
         lucid.extract("f.npy", "r.csv", "c.npy", ids="ids.npy", overwrite=True)
 
 
+def test_two_images_cannot_be_given_the_same_id(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    maps, rois = np.ones((3, 2, 6, 6)), [[0, 0, 0, 3, 3]]
+    with pytest.raises(lucid.ShapeError, match="ids must have .* got 'b' for images 1 and 2"):
+        lucid.extract(maps, rois, "c.npy", ids=["a", "b", "b"])
+
+
 def test_an_id_may_stand_in_a_name_more_than_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     maps = {str(k): np.full((2, 6, 6), k, np.float32) for k in (9, 10)}

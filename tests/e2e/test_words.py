@@ -85,7 +85,12 @@ def test_original_and_input_size_give_a_factor_per_axis(files):
 
 def test_a_frame_in_the_file_has_offsets_too(files):
     frame = np.c_[FACTORS, FACTORS, np.full((5, 2), 32)]
-    found, _ = crops_of(one_dataset(files, "beside", frame=frame), spatial_scale=1 / 16)
+    features = one_dataset(files, "beside", frame=frame)
+    found, report = crops_of(features, spatial_scale=1 / 16)
+    assert "moved by a frame for each image (from the features)" in str(report)
+    given, report = crops_of(features, spatial_scale=1 / 16, frame=frame)
+    assert "moved by a frame for each image (as given)" in str(report)
+    np.testing.assert_array_equal(given, found)
     np.testing.assert_allclose(found, wanted(files, 1 / 16, offset=2), rtol=1e-5, atol=1e-5)
 
 

@@ -25,13 +25,14 @@ from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 
 NO_FRAME = "none"  # what `--frame` calls boxes in input coordinates
+SAID_FRAME = "frame of the features"  # the origin of those that the features file says as such
 
 
 class Frames(NamedTuple):
     """Where the pictures of N images, or of any one, lie in the network's input."""
 
     rows: Floats  # (N, 4) or (1, 4) sy, sx, oy, ox
-    origin: str  # 'frame', the rule of resizing, or the words of the features file
+    origin: str  # 'frame' as given, the rule of resizing, or the words of the features file
     input_sizes: Floats | None = None  # (N, 2) or (1, 2) height and width, where they are known
     is_exact: bool = False  # whether inputs have these sizes and are never padded further
     is_said: bool = False  # whether the features file says it, and no scale is part of it
@@ -86,7 +87,7 @@ def find_frames(
     if frames is None and settings.frame != NO_FRAME:
         frames = _said(words)
         frames = frames and frames._replace(is_said=True)
-        if frames is not None and not scale.is_single and frames.origin != "frame":
+        if frames is not None and not scale.is_single and frames.origin != SAID_FRAME:
             raise SourceError.advising(
                 f"{words.name} says a spatial_scale for each image and {frames.origin}: it is not "
                 "clear whether the one contains the other",
@@ -121,7 +122,7 @@ def _said(words: Words) -> Frames | None:
     """Return the frames that the features file says."""
     images = words.images
     if (frames := words.rows("frame")) is not None:
-        return Frames(as_frames(frames, images, f"{words.name}: frame"), "frame")
+        return Frames(as_frames(frames, images, f"{words.name}: frame"), SAID_FRAME)
     if (info := words.rows("im_info")) is not None:
         rows = as_frames(info[:, [2, 2]], images, f"{words.name}: im_info")
         return Frames(rows, "im_info", info[:, :2])

@@ -70,9 +70,25 @@ def _in_place(
 
 
 def read_ids(spec: PathLike | Held | None, trust: bool) -> Ids | None:
-    """Return the ids that a user gives: in an array, a text, or a .json as `read_listing` does."""
+    """Return the ids that a user gives: in an array, a text, or a .json as `read_listing` does.
+
+    Raises
+    ------
+    ShapeError
+        If two images have the same.
+    """
     if spec is None:
         return None
+    found, images = _read(spec, trust), dict[str, int]()
+    for image, one in enumerate(found.names):
+        if (first := images.setdefault(one, image)) != image:
+            name = found.inputs[0].path or "ids"
+            raise ShapeError(f"{name} must have another id for each image, got {one!r} for images "
+                             f"{first} and {image}")  # fmt: skip
+    return found
+
+
+def _read(spec: PathLike | Held, trust: bool) -> Ids:
     path = as_path(str(spec))
     if path.suffix == ".txt":
         lines = lines_of(path)
