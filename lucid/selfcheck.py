@@ -14,7 +14,8 @@ import numpy as np
 from lucid.roi import RoiAlign, as_rois, box_gradient, get_engine, pool, pool_adjoint, set_engine
 from lucid.roi.forms import UPRIGHT, VOLUME
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import RoiAlign3D, RoiAlignRotated, RoiPool, crop_channels, ps_roi_align_of
+from lucid.roi.operator import crop_channels
+from lucid.roi.operators import RoiAlign3D, RoiAlignRotated, RoiPool, ps_roi_align_of
 from lucid.roi.types import Array, Floats
 
 

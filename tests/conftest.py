@@ -2,7 +2,6 @@ import os
 import shutil
 import sys
 import threading
-from dataclasses import replace
 from types import SimpleNamespace
 
 # Modules are compiled once, not by each of the many processes that tests start.
@@ -104,7 +103,7 @@ def tuned(monkeypatch):
     from lucid.stream import tuning
 
     def change(**numbers):
-        monkeypatch.setattr(tuning, "current", replace(tuning.current, **numbers))
+        monkeypatch.setattr(tuning, "current", tuning.current._replace(**numbers))
 
     return change
 

@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lucid.errors import DTypeError
+from lucid.errors import DTypeError, ShapeError
 
 MAX_SAMPLING_RATIO = 1024
 MAX_OUTPUT_SIZE = 1 << 16
@@ -216,3 +216,22 @@ def compute_dtype(features: DTypeLike) -> np.dtype[Any]:
     """Return the dtype in which such features are weighted: float64 for float64, else float32."""
     dtype = crop_dtype(features)
     return dtype if dtype.itemsize == 8 else np.dtype(np.float32)
+
+
+def crop_channels(operator: Any, channels: int) -> int:
+    """Return how many channels crops have on maps of so many.
+
+    Raises
+    ------
+    ShapeError
+        If these cannot be shared among bins.
+    """
+    if not getattr(operator, "has_channels_of_bins", False):
+        return channels
+    bins: int = operator.output_size[0] * operator.output_size[1]
+    if channels % bins:
+        raise ShapeError(
+            f"features must have a multiple of {bins} channels, one for each bin of a "
+            f"position-sensitive crop, got {channels}"
+        )
+    return channels // bins

@@ -12,8 +12,8 @@ from lucid.roi.engines import Engine, PlacedRois, Region
 from lucid.roi.engines.selection import current_engine
 from lucid.roi.geometry import Geometry, Operator, lay_out
 from lucid.roi.memory import in_lines
-from lucid.roi.operator import compute_dtype, crop_dtype
-from lucid.roi.operators import RoiAlign, crop_channels
+from lucid.roi.operator import compute_dtype, crop_channels, crop_dtype
+from lucid.roi.operators import RoiAlign
 from lucid.roi.table import RoiTable
 from lucid.roi.threads import working_threads
 from lucid.roi.types import Array, Floats, Indices

@@ -25,6 +25,7 @@ PIPE = "-"  # standard input or output
 PLACE = "{id}"  # what an id is put in for, in the name of a dataset per image
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 ZARR_SUFFIX = ".zarr"
 OUTPUT_SUFFIXES = (*HDF5_SUFFIXES, ".npy", ".npz", ".safetensors", ZARR_SUFFIX)
 IN_GROUPS = f"::{PLACE}"  # what the name of a file with a group for each image ends in

@@ -1,13 +1,12 @@
 """The numbers that decide how a run is cut and how often it is saved; no crop depends on them."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SYNC_SECONDS = "LUCID_ROIALIGN_SYNC_SECONDS"  # of the environment
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(NamedTuple):
     """Sizes and intervals of a run; measured, where a comment does not say otherwise."""
 
     slice_rows: int = 1 << 14  # of the RoI table read at once: more would not be faster

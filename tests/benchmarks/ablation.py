@@ -7,7 +7,6 @@ least time stands beside the median. A form that wins 5 % nowhere is not worth i
 
 import os
 import sys
-from dataclasses import replace
 from statistics import median
 from time import process_time
 
@@ -43,7 +42,7 @@ def compare(names, rounds, forms):
             times = {form: [] for form in forms}
             for _ in range(rounds + 1):
                 for form in forms:
-                    tuning.current = replace(tuning.Tuning(), **FORMS[form])
+                    tuning.current = tuning.Tuning(**FORMS[form])
                     start = process_time()
                     call()
                     times[form].append(process_time() - start)

@@ -10,32 +10,23 @@ from typing import cast
 
 from lucid.roi.engines import Engine
 from lucid.roi.geometry import Operator
-from lucid.roi.operators import (
-    CropAndResize,
-    RoiAlign3D,
-    RoiAlignRotated,
-    RoiPool,
-    RotatedMax,
-    VolumeMax,
-)
-from lucid.roi.operators.position_sensitive import PositionSensitive
-from lucid.roi.operators.wrapped import MaxAlign
 
-WAYS: dict[type, str] = {
-    CropAndResize: "resized.Resized",
-    MaxAlign: "maxima.Maxima",
-    PositionSensitive: "by_bin.ByBin",
-    RoiPool: "largest.Largest",
-    RoiAlign3D: "volumes.Volumes",
-    RoiAlignRotated: "turned.Turned",
-    RotatedMax: "turned_maxima.TurnedMaxima",
-    VolumeMax: "solid_maxima.SolidMaxima",
+WAYS = {  # from "module.Operator" to "module.Engine"
+    "crop_and_resize.CropAndResize": "resized.Resized",
+    "wrapped.MaxAlign": "maxima.Maxima",
+    "position_sensitive.PositionSensitive": "by_bin.ByBin",
+    "whole_cells.RoiPool": "largest.Largest",
+    "volume.RoiAlign3D": "volumes.Volumes",
+    "rotated.RoiAlignRotated": "turned.Turned",
+    "rotated.RotatedMax": "turned_maxima.TurnedMaxima",
+    "volume.VolumeMax": "solid_maxima.SolidMaxima",
 }
 
 
 def engine_for(operator: Operator, engine: Engine) -> Engine:
     """Return what computes crops and gradients of an operator with an engine for weights."""
-    way = WAYS.get(type(operator))
+    kind = type(operator)
+    way = WAYS.get(f"{kind.__module__}.{kind.__name__}".removeprefix("lucid.roi.operators."))
     return engine if way is None else _made(way, engine)
 
 

@@ -6,8 +6,9 @@ which of them.
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, reduce
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lucid.roi.forms import FLIPPED, TURNED, UPRIGHT, VOLUME, BoxForm
 from lucid.roi.geometry import Operator
@@ -18,17 +19,30 @@ from lucid.roi.operator import (
     as_volume_size,
 )
 from lucid.roi.operators.align import RoiAlign
-from lucid.roi.operators.crop_and_resize import CropAndResize
-from lucid.roi.operators.family import contradictions, roi_align_of
-from lucid.roi.operators.integral import PrRoiPool
-from lucid.roi.operators.position_sensitive import (
-    crop_channels,
-    ps_roi_align_of,
-    ps_roi_pool_of,
-)
-from lucid.roi.operators.rotated import RoiAlignRotated, RotatedMax
-from lucid.roi.operators.volume import RoiAlign3D, VolumeMax
-from lucid.roi.operators.whole_cells import RoiPool
+
+if TYPE_CHECKING:
+    from lucid.roi.operators.crop_and_resize import CropAndResize
+    from lucid.roi.operators.family import contradictions, roi_align_of
+    from lucid.roi.operators.integral import PrRoiPool
+    from lucid.roi.operators.position_sensitive import ps_roi_align_of, ps_roi_pool_of
+    from lucid.roi.operators.rotated import RoiAlignRotated, RotatedMax
+    from lucid.roi.operators.volume import RoiAlign3D, VolumeMax
+    from lucid.roi.operators.whole_cells import RoiPool
+
+# Fetched when first used: most runs need one.
+_HOMES = {
+    "CropAndResize": "crop_and_resize",
+    "PrRoiPool": "integral",
+    "RoiAlign3D": "volume",
+    "RoiAlignRotated": "rotated",
+    "RoiPool": "whole_cells",
+    "RotatedMax": "rotated",
+    "VolumeMax": "volume",
+    "contradictions": "family",
+    "ps_roi_align_of": "position_sensitive",
+    "ps_roi_pool_of": "position_sensitive",
+    "roi_align_of": "family",
+}
 
 __all__ = [
     "OPERATORS",
@@ -43,7 +57,6 @@ __all__ = [
     "VolumeMax",
     "as_operator",
     "contradictions",
-    "crop_channels",
     "of_some",
     "operator_of",
     "pooler_options",
@@ -56,12 +69,18 @@ __all__ = [
 class Entry(NamedTuple):
     """An operator, and the options that mean something to it beside those that all take."""
 
-    checked: Callable[..., Operator]  # of the output size and options by name
+    made_by: str  # "module.what makes it" of the output size and options by name
     takes: frozenset[str]
     form: BoxForm = UPRIGHT
     aligned: bool = False  # where it is not said
     size: Callable[[Any], tuple[int, ...]] = as_output_size  # of bins, and of what is one for all
     scale: Callable[[Any], tuple[float, ...]] = as_spatial_scale
+
+    def checked(self, output_size: Any, **options: Any) -> Operator:
+        """Return the operator that a caller asked for, or say which argument cannot be."""
+        module, *names = self.made_by.split(".")
+        make = reduce(getattr, names, import_module(f"lucid.roi.operators.{module}"))
+        return cast(Callable[..., Operator], make)(output_size, **options)
 
 
 SAMPLED = frozenset(
@@ -75,26 +94,30 @@ SCALED = frozenset({"spatial_scale", "level"})
 BESIDE = {"coverage", "level"}  # options that say what else is wanted
 
 OPERATORS = {
-    "roi-align": Entry(roi_align_of, SAMPLED),
+    "roi-align": Entry("family.roi_align_of", SAMPLED),
     "roi-align-rotated": Entry(
-        RoiAlignRotated.checked,
+        "rotated.RoiAlignRotated.checked",
         SAMPLED - {"inf"} | {"angle", "clockwise"},
         form=TURNED,
         aligned=True,
     ),
-    "prroi-pool": Entry(PrRoiPool.checked, SCALED),
-    "roi-pool": Entry(RoiPool.checked, SCALED),
-    "ps-roi-align": Entry(ps_roi_align_of, SAMPLED - {"mode", "aligned"}, aligned=True),
-    "ps-roi-pool": Entry(ps_roi_pool_of, SCALED),
+    "prroi-pool": Entry("integral.PrRoiPool.checked", SCALED),
+    "roi-pool": Entry("whole_cells.RoiPool.checked", SCALED),
+    "ps-roi-align": Entry(
+        "position_sensitive.ps_roi_align_of", SAMPLED - {"mode", "aligned"}, aligned=True
+    ),
+    "ps-roi-pool": Entry("position_sensitive.ps_roi_pool_of", SCALED),
     "roi-align-3d": Entry(
-        RoiAlign3D.checked,
+        "volume.RoiAlign3D.checked",
         SAMPLED - {"level"},
         form=VOLUME,
         size=as_volume_size,
         scale=as_volume_scale,
     ),
     "crop-and-resize": Entry(
-        CropAndResize.checked, frozenset({"method", "extrapolation_value"}), form=FLIPPED
+        "crop_and_resize.CropAndResize.checked",
+        frozenset({"method", "extrapolation_value"}),
+        form=FLIPPED,
     ),
 }
 
@@ -139,3 +162,9 @@ def pooler_options(pooler: str, said: Mapping[str, Any]) -> dict[str, Any]:
     if said.get("sampling_ratio") == math.inf and "inf" not in takes:
         raise ValueError(f"sampling_ratio inf means nothing to pooler {pooler}")
     return {name: value for name, value in (options | said).items() if name in takes}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lucid.roi.operators' has no attribute {name!r}")
+    return getattr(import_module(f"lucid.roi.operators.{_HOMES[name]}"), name)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from lucid.roi.operator import (
     OutputSize,
@@ -16,8 +16,9 @@ from lucid.roi.operator import (
     as_spatial_scale,
 )
 from lucid.roi.operators.align import MAX_BIN_SAMPLES, RoiAlign
-from lucid.roi.operators.integral import LimitAlign
-from lucid.roi.operators.wrapped import MaxAlign, Renormalized, Sampling
+
+if TYPE_CHECKING:
+    from lucid.roi.operators.wrapped import Sampling
 
 
 def roi_align_of(
@@ -29,7 +30,7 @@ def roi_align_of(
     mode: str = "avg",
     outside: str = "zero",
     max_samples: SupportsIndex | None = None,
-) -> Sampling:
+) -> "Sampling":
     """Return the operator that a caller asked for, or say which argument cannot be.
 
     Raises
@@ -46,12 +47,16 @@ def roi_align_of(
         as_aligned(aligned),
     )
     if math.isinf(ratio):
+        from lucid.roi.operators.integral import LimitAlign
+
         base: RoiAlign = LimitAlign(size, scale, -1, is_aligned)
     else:
         base = RoiAlign(size, scale, int(ratio), is_aligned, most or MAX_BIN_SAMPLES)
-    if takes_most:
-        return MaxAlign(base, renormalize)
-    return Renormalized(base) if renormalize else base
+    if not takes_most and not renormalize:
+        return base
+    from lucid.roi.operators.wrapped import MaxAlign, Renormalized
+
+    return MaxAlign(base, renormalize) if takes_most else Renormalized(base)
 
 
 def refuse(contradictions: Iterable[tuple[bool, str]]) -> None:

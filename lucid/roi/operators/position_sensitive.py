@@ -1,12 +1,11 @@
 """Position-sensitive operators: each bin has channels of its own, of which it reads one."""
 
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import ClassVar, SupportsIndex
 
 import numpy as np
 
-from lucid.errors import ShapeError
-from lucid.roi.geometry import Geometry, Operator
+from lucid.roi.geometry import Geometry
 from lucid.roi.operator import OutputSize, SpatialScale
 from lucid.roi.operators.family import roi_align_of
 from lucid.roi.operators.whole_cells import PsRoiPool
@@ -17,6 +16,8 @@ from lucid.roi.taps import Taps
 @dataclass(frozen=True, slots=True)
 class PositionSensitive(Wrapped):
     """Bin (p, q) of channel c is that of channel (c * PH + p) * PW + q by another operator."""
+
+    has_channels_of_bins: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +70,3 @@ def ps_roi_align_of(
 def ps_roi_pool_of(output_size: OutputSize, spatial_scale: SpatialScale = 1.0) -> PositionSensitive:
     """Return the operator that a caller asked for, or say which argument cannot be."""
     return PositionSensitive(PsRoiPool.checked(output_size, spatial_scale))
-
-
-def crop_channels(operator: Operator, channels: int) -> int:
-    """Return how many channels crops have on maps of so many.
-
-    Raises
-    ------
-    ShapeError
-        If these cannot be shared among bins.
-    """
-    if not isinstance(operator, PositionSensitive):
-        return channels
-    bins = operator.output_size[0] * operator.output_size[1]
-    if channels % bins:
-        raise ShapeError(
-            f"features must have a multiple of {bins} channels, one for each bin of a "
-            f"position-sensitive crop, got {channels}"
-        )
-    return channels // bins

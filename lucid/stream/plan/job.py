@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucid.roi.geometry import Geometry, Operator, lay_out
-from lucid.roi.operator import compute_dtype
-from lucid.roi.operators import crop_channels
+from lucid.roi.operator import compute_dtype, crop_channels
 from lucid.stream.read.maps import Features
 from lucid.stream.read.rois import RoiSource
 

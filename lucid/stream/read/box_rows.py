@@ -1,13 +1,13 @@
 """Boxes of text files as arrays: which image each names, and its numbers."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.errors import MemoryLimitError, literal
+from lucid.errors import MemoryLimitError, SourceError, literal
 from lucid.stream.read.ids import Id, as_id
 
 # What a row of a table takes while it is read, and an image's name while it is looked for: measured
@@ -123,3 +123,13 @@ def four_numbers(values: Iterable[Any]) -> list[float]:
     if len(numbers) != 4:
         raise ValueError(f"a box has four numbers, got {len(numbers)}")
     return numbers
+
+
+def require_seen(category: Sequence[Id] | None, tables: Iterable[BoxRows], name: str) -> None:
+    """Raise if no object of a category is in any of some files, which do not list them all."""
+    seen = [one.categories for one in tables if one.categories is not None]
+    names = frozenset[str]().union(*seen)
+    for one in category or ():
+        if seen and str(one) not in names:
+            there = ", ".join(sorted(names)[:8]) or "no objects"
+            raise SourceError(f"{name} has no object {one!r}; it has {there}")

@@ -17,7 +17,7 @@ from lucid.stream.checks import PIPE, PLACE, Held
 from lucid.stream.read.arrays import open_stdin
 from lucid.stream.read.box_columns import BoxColumns, Column, own_ids
 from lucid.stream.read.box_files import is_box_file, read_box_file
-from lucid.stream.read.box_rows import NAME_BYTES, BoxRows, Images, Ints
+from lucid.stream.read.box_rows import NAME_BYTES, BoxRows, Images, Ints, require_seen
 from lucid.stream.read.boxes_per_image import BoxesPerImage
 from lucid.stream.read.columns import form_of, forms_of
 from lucid.stream.read.fingerprint import Input
@@ -28,7 +28,6 @@ from lucid.stream.read.opened import Opened
 from lucid.stream.read.owners import WHOSE, Keyed, Owners, find_owners, owners_given
 from lucid.stream.read.tables import columns_of, rois_check
 from lucid.stream.read.url import as_path
-from lucid.stream.read.voc import require_seen
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lucid.errors import ShapeError
 from lucid.stream import tuning
-from lucid.stream.checks import PLACE, Held
+from lucid.stream.checks import PLACE, TABLE_SUFFIXES, Held
 from lucid.stream.read.arrays import split
 from lucid.stream.read.box_rows import Floats, Images
 from lucid.stream.read.boxes import Boxes
@@ -21,8 +21,6 @@ from lucid.stream.read.maps import Features
 from lucid.stream.read.opened import Opened
 from lucid.stream.read.pictures import sizes_of
 from lucid.stream.read.ranges import pair_of_lists
-from lucid.stream.read.size_tables import height_first, read_size_table
-from lucid.stream.read.text_tables import SUFFIXES
 from lucid.stream.read.values_per_image import values_per_image
 from lucid.stream.settings import Settings
 
@@ -45,7 +43,7 @@ def find_sizes(
     if size is None and settings.resize is None:
         return None
     path, names = (None, None) if size is None or isinstance(size, Held) else split(size)
-    if size is not None and (path is None or path.suffix not in (".json", *SUFFIXES)):
+    if size is not None and (path is None or path.suffix not in (".json", *TABLE_SUFFIXES)):
         return _by_array(size, features.images, opened)
     if path is not None and path.suffix == ".json" and (pair := size_of_all(path)):
         opened.note("image_size", path, (1, 2))
@@ -92,6 +90,8 @@ def _of_text(path: Path, names: str | None, opened: Opened) -> tuple[Images, str
     if path.suffix == ".json":
         images, _ = read_listing(path)
     else:
+        from lucid.stream.read.size_tables import read_size_table
+
         table = read_size_table(path, names)
         ids, index_by = table.ids or [], table.index_by
         images = Images(ids, [""] * len(ids), table.sizes)
@@ -103,6 +103,8 @@ def _by_array(spec: str | Held, images: int, opened: Opened) -> Floats:
     """Return heights and widths of an array, (N, 2), or of two arrays PATH::HEIGHT,WIDTH."""
     path, dataset = (None, None) if isinstance(spec, Held) else split(spec)
     if path and dataset and dataset.count(",") == 1:
+        from lucid.stream.read.size_tables import height_first
+
         names = height_first([one.strip() for one in dataset.split(",")])
         return pair_of_lists(path, names, "image_size", images, opened).astype(np.float64)
 

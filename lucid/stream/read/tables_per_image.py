@@ -14,7 +14,7 @@ from lucid.errors import RoiError, ShapeError
 from lucid.stream.checks import PLACE
 from lucid.stream.read.box_columns import Column, own_ids
 from lucid.stream.read.box_files import read_box_file
-from lucid.stream.read.box_rows import BoxRows, Keys
+from lucid.stream.read.box_rows import BoxRows, Keys, require_seen
 from lucid.stream.read.columns import form_of, forms_of
 from lucid.stream.read.fingerprint import Input
 from lucid.stream.read.ids import Id, as_id, match
@@ -24,7 +24,6 @@ from lucid.stream.read.per_image import PerImage
 from lucid.stream.read.source import Source
 from lucid.stream.read.tables import columns_of
 from lucid.stream.read.url import as_path
-from lucid.stream.read.voc import require_seen
 from lucid.stream.settings import Settings
 from lucid.stream.types import Array
 

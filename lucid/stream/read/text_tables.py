@@ -18,7 +18,6 @@ from lucid.stream.read.texts import opened_text
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MAX_FIELD_CHARS = 1 << 20
 OTHERS = ";\t,"  # spreadsheets write semicolons where numbers have commas
-SUFFIXES = (*DELIMITERS, ".txt")
 
 
 def read_text_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -107,16 +107,6 @@ def read_voc(path: Path, category: Sequence[Id] | None = None) -> BoxRows:
     if category is None:
         return rows
     return rows.some(np.isin(np.array(names, np.str_), [str(one) for one in category]))
-
-
-def require_seen(category: Sequence[Id] | None, tables: Iterable[BoxRows], name: str) -> None:
-    """Raise if no object of a category is in any of some files, which do not list them all."""
-    seen = [one.categories for one in tables if one.categories is not None]
-    names = frozenset[str]().union(*seen)
-    for one in category or ():
-        if seen and str(one) not in names:
-            there = ", ".join(sorted(names)[:8]) or "no objects"
-            raise SourceError(f"{name} has no object {one!r}; it has {there}")
 
 
 class _Tree(TreeBuilder):

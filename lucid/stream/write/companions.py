@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lucid.roi.operators.wrapped import Covering
 from lucid.stream import tuning
 from lucid.stream.plan.job import Job
 from lucid.stream.read.pyramid import PyramidRois
 from lucid.stream.read.rois import RoiSource
 from lucid.stream.types import Array
+
+if TYPE_CHECKING:
+    from lucid.roi.operators.wrapped import Covering
 
 BINS = "z", "y", "x"  # what axes of bins are called
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python writes an int64
@@ -118,7 +120,7 @@ def bin_axes(*before: str, axes: int) -> tuple[str, ...]:
 
 def covered(job: Job, start: int, stop: int) -> NDArray[np.float64]:
     """Return how much of the bins of some rows is on the map; nothing of one that is invalid."""
-    operator = cast(Covering, job.operator)
+    operator = cast("Covering", job.operator)
     table = job.rois.examined(start, stop).table
     found = np.zeros((stop - start, *operator.output_size))
     boxes, images = table.boxes[table.valid], table.batch_index[table.valid]

@@ -3,11 +3,10 @@
 Only speed and memory depend on them; `python -m tests.benchmarks ablation` measures them.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(NamedTuple):
     """Forms that may be used, and sizes and costs, the latter in bytes gathered meanwhile."""
 
     # Forms of products, copies and sums.
