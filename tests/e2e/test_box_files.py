@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_said_before_the_run(named, options, error, message
 
 
 def test_only_a_coco_file_has_categories(named):
-    with pytest.raises(ValueError, match="category and no_crowd are for rois in COCO's JSON"):
+    with pytest.raises(ValueError, match="category is for rois in COCO's JSON or VOC's XML"):
         crops_of("r.npy", category="cat")
 
 
