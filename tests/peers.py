@@ -143,3 +143,14 @@ def torchvision(features, rois, output_size, spatial_scale, sampling_ratio, alig
     return torchvision.ops.roi_align(
         maps, table, output_size, spatial_scale, sampling_ratio, aligned
     ).numpy()
+
+
+def torchvision_gradient(g, features, rois, output_size, spatial_scale, sampling_ratio, aligned):
+    """Return the gradient of the features that torchvision's kernel computes from that of crops."""
+    import torch
+    import torchvision  # noqa: F401  brings the kernel
+
+    torch.set_num_threads(threads())
+    backward = torch.ops.torchvision._roi_align_backward
+    more = *output_size, *features.shape, sampling_ratio, aligned
+    return backward(torch.from_numpy(g), torch.from_numpy(rois), spatial_scale, *more).numpy()

@@ -27,6 +27,7 @@ KEPT = {
     "NUMPY_MADVISE_HUGEPAGE": "0",
 }
 SHOWN = 1 << 18  # values of crops that are compared
+BACKWARD = "torchvision's gradient"  # of the features
 CALLS = {"W1": 100}  # in a turn, where one is short
 
 
@@ -108,6 +109,9 @@ def calls_of(implementation, arguments):
         return lambda: roi_align(*small)
     import peers
 
+    if implementation == BACKWARD:
+        g = np.ones(calls_of("lucid", arguments)().shape, np.float32)
+        return lambda: peers.torchvision_gradient(g, *arguments)
     return lambda: getattr(peers, implementation)(*arguments)
 
 
@@ -178,30 +182,28 @@ def compare(names, threads, rounds):
 
 
 def gradients(names, rounds):
-    """Print how long the gradients take beside the crops, on one thread."""
-    from lucid import roi, set_num_threads
+    """Print how long the gradients take beside the crops, and torchvision's of the features.
 
-    set_num_threads(1)
-    print(f"{'workload':10}{'crops ms':>10}{'features ms':>13}{'ratio':>7}"
-          f"{'boxes ms':>10}{'ratio':>7}")  # fmt: skip
+    All are on one thread, so times are those of the processor: what else runs does not count.
+    """
+    sys.path.insert(0, str(ROOT / "tests"))
+    import peers
+
+    which = ["lucid", "features", "boxes", *({"torchvision"} & {*peers.installed()})]
+    print(f"{'workload':10}{'crops ms':>10}{'features ms':>13}{'ratio':>7}{'boxes ms':>10}"
+          f"{'ratio':>7}{'torchvision ms':>16}{'ratio':>7}   ratios of the least")  # fmt: skip
     for name in names:
-        features, rois, *operator = workload(name)
-        table, fixed = roi.as_rois(rois, len(features)), roi.RoiAlign.checked(*operator)
-        g = np.ones((len(rois), features.shape[1], *fixed.output_size), np.float32)
-        calls = (
-            lambda f=features, t=table, o=fixed: roi.pool(f, t, o),
-            lambda g=g, f=features, t=table, o=fixed: roi.pool_adjoint(g, f, t, o),
-            lambda g=g, f=features, t=table, o=fixed: roi.box_gradient(g, f, t, o),
-        )
-        times = [[], [], []]
+        turns = [Turns(each.replace("torchvision", BACKWARD), name, 1) for each in which]
         for _ in range(rounds):
-            for call, own in zip(calls, times, strict=True):
-                start = perf_counter()
-                call()
-                own.append(perf_counter() - start)
-        crops, for_features, for_boxes = (median(own[1:] or own) * 1e3 for own in times)
-        print(
-            f"{name:10}{crops:10.1f}{for_features:13.1f}{for_features / crops:7.2f}"
-            f"{for_boxes:10.1f}{for_boxes / crops:7.2f}",
-            flush=True,
-        )
+            for turn in turns:
+                turn.seconds()
+        crops, *others = ([median(turn.cpu) * 1e3, min(turn.cpu) * 1e3] for turn in turns)
+        line, least = f"{name:10}{crops[0]:10.1f}", ""
+        for width, own, base in zip((13, 10, 16), others, (crops, crops, others[0]), strict=False):
+            line += f"{own[0]:{width}.1f}{own[0] / base[0]:7.2f}"
+            least += f"{own[1] / base[1]:7.2f}"
+        print(line + "   " + least, flush=True)
+        if len(others) > 2:
+            np.testing.assert_allclose(turns[3].crops, turns[1].crops, rtol=1e-3, atol=1e-2)
+        for turn in turns:
+            turn.end()

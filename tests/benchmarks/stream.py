@@ -83,7 +83,7 @@ def compare(rounds):
     """Print what a run takes beside the sum of its parts, and on two processes."""
     lucid.set_num_threads(1)
     print(f"{'features':10}{'read':>8}{'compute':>9}{'write':>8}{'sum':>8}{'1 job':>8}{'/ sum':>7}"
-          f"{'2 jobs':>8}{'gain':>7}   seconds")  # fmt: skip
+          f"{'/ read + write':>16}{'2 jobs':>8}{'gain':>7}   seconds")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         write_inputs(100, 10_000)
@@ -96,7 +96,8 @@ def compare(rounds):
             read, cut, write = (median(part) for part in zip(*parts, strict=True))
             total, single, double = median(map(sum, parts)), median(one), median(two)
             print(f"{dataset:10}{read:8.2f}{cut:9.2f}{write:8.2f}{total:8.2f}{single:8.2f}"
-                  f"{single / total:7.2f}{double:8.2f}{single / double:7.2f}")  # fmt: skip
+                  f"{single / total:7.2f}{single / (read + write):16.2f}"
+                  f"{double:8.2f}{single / double:7.2f}")  # fmt: skip
         for what in (["--help"], ["extract", "--features", "f.h5", "--rois", "one.npy", "-q"]):
             np.save("one.npy", np.load("r.npy")[:1])
             command = [Path(sys.executable).parent / "lucid-roialign", *what]
