@@ -17,7 +17,7 @@ EXACT = ["-O2", "-fpeel-loops", "-g0", "-ffp-contract=off", "-fno-fast-math", "-
 COMPILE = {"msvc": ["/O2", "/fp:precise", "/std:c11"], "unix": ["-std=c11", *EXACT]}
 LINK = {"msvc": [], "unix": EXACT}
 MANUAL = "share/man/man1"
-KERNEL = "lists", "vectors", "planes", "maxima", "own", "layout", "passes"  # headers of its own
+KERNEL = "few", "lists", "vectors", "planes", "maxima", "own", "layout", "passes"  # its own headers
 TURNED = "turned_samples", "turned", "turned_maxima", "planes"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # it has no stable ABI
 

@@ -118,3 +118,10 @@ def test_functions_use_few_names():
 def test_files_are_short():
     lines = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
     assert not {name: count for name, count in lines.items() if count >= 300}
+
+
+def test_every_header_is_packed_with_the_sources():
+    """A source distribution holds what `depends` names; without a header it would not compile."""
+    setup = (ROOT / ".build" / "setup.py").read_text()
+    headers = (ROOT / "lucid/roi/engines/compiled").glob("*.h")
+    assert not [path.name for path in headers if f'"{path.stem}' not in setup]
