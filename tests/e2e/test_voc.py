@@ -9,6 +9,7 @@ import pytest
 
 import lucid
 from lucid.stream.read.arrays import list_arrays
+from lucid.stream.read.described import describe
 
 SIZES = [(500, 353), (375, 500), (333, 500)]
 BOXES = [[(1, 1, 353, 500), (48, 240, 195, 371)], [], [(8, 12, 352, 300.5)]]  # as VOC counts
@@ -101,6 +102,7 @@ def test_info_shows_what_there_is(files):
         "image_size": (2,),
     }
     assert infos["boxes"].roles == ["rois"]
+    assert [one.info.dataset for one in describe("Annotations/{id}.xml")] == [*infos]
 
 
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><annotation>&c;</annotation>'

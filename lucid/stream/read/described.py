@@ -74,7 +74,8 @@ def describe(path: PathLike, trust: bool = False, stats: bool = False) -> list[C
         If there is no such file, or it is damaged or of no format that is read.
     """
     file = as_path(first_of(path)[0])
-    if not is_box_file(file) or file.is_dir():
+    has_arrays = not is_box_file(file) or file.suffix == ".xml"  # also the size of a picture
+    if has_arrays or file.is_dir():
         return contents_of(file, trust, stats)
     return _json(file) if file.suffix == ".json" else _table(file)
 
