@@ -1,31 +1,50 @@
 """The command as users meet it: a process with arguments, streams, files and an exit code."""
 
-import ast
-import inspect
 import json
 import os
-import pickle
 import re
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import click
 import h5py
 import numpy as np
 import pytest
 from command import PATIENCE, RUN, run, run_here
-from lucid_cli import commands as command_line
-from lucid_cli import interrupts as lucid_interrupts
-from lucid_cli import main as lucid_main
-from lucid_cli.options import flag_of
 
 import lucid
-from lucid.stream.options import Options
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_info_lists_the_arrays_of_a_file(files):
+    done = info("f.h5")
+    assert done.stdout == (
+        "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  usable as features\n"
+        "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  usable as features\n"
+        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  "
+        "usable as features\n"
+        "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
+        "          spatial_scale 0.0625\n"
+    )
+    assert info("r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
+    (described,) = json.loads(info("r.npy", "--json").stdout)["arrays"]
+    assert described["roles"] == ["rois"]
+
+
+def test_info_says_what_is_wrong_with_a_file(files):
+    Path("note.md").write_text("hello")
+    for name in ("gone.h5", "note.md"):
+        done = info(name)
+        assert done.returncode == 1
+        assert re.fullmatch(f"Error: {name} .*\n", done.stderr)
+    h5py.File("bare.h5", "w").close()
+    assert info("bare.h5").stdout == "bare.h5 holds no arrays\n"
+
+
+def test_the_version_is_the_library_s():
+    assert (
+        run_here("--version", text=True).stdout == f"lucid-roialign, version {lucid.__version__}\n"
+    )
 
 
 def info(*arguments):
@@ -196,213 +215,3 @@ def test_an_existing_output_is_kept_unless_overwrite(files):
     assert Path("crops.h5").read_bytes() == before
     assert extract("--output-size", 3, "--overwrite").returncode == 0
     assert Path("crops.h5").read_bytes() != before
-
-
-@pytest.mark.parametrize("output", ["c.h5", pytest.param("c.npy", marks=pytest.mark.slow)])
-def test_a_full_disk_is_one_line_and_no_file(files, output):
-    """A limit on the size of files is met where a full disk would be: in the middle of writing."""
-    limit = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (9000, 9000)); "
-    ignore = "import signal as s; s.signal(s.SIGXFSZ, s.SIG_IGN); "
-    done = subprocess.run(
-        [sys.executable, "-c", limit + ignore + RUN[2],
-         "extract", "--features", "f.npy", "--rois", "r.npy", "--spatial-scale", "1/32",
-         "-o", output],
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {output} cannot be written: ")
-    assert done.stderr.count("\n") == 1
-    assert not list(files.path.glob("c.*"))
-
-
-SIGNALS = [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_the_run_as_itself_and_keeps_what_it_says(files, number):
-    """The run is caught while it writes: its unfinished file is there."""
-    corner = np.random.default_rng(0).uniform(0, 5, (400_000, 2))
-    np.save("many.npy", np.c_[np.zeros(len(corner)), corner, corner + 4])
-    process = subprocess.Popen(
-        [*RUN, "extract", "--features", "f.npy", "--rois", "many.npy", "-o", "c.npy"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    until = time.monotonic() + PATIENCE
-    while not Path("c.npy.part").exists():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=PATIENCE)
-    assert process.returncode == -number
-    assert "Traceback" not in stderr
-    assert not Path("c.npy").exists()
-    kept = "--resume" in stderr  # on a machine so slow that rows were marked meanwhile
-    assert bool(list(files.path.glob("c.npy*"))) == kept
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_that_an_import_turns_into_another_error_ends_the_run_all_the_same(files, number):
-    """Cython, as in h5py, raises an ImportError without a trace of what interrupted it."""
-    patch = (
-        "import os, sys; import lucid.stream.settings as s\n"
-        "def interrupted(self, **arguments):\n"
-        f"    try: os.kill(os.getpid(), {int(number)})\n"
-        "    except BaseException: pass\n"
-        "    raise ImportError('cannot initialise module strings')\n"
-        "s.Settings.__init__ = interrupted\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", patch + RUN[2], "extract", "--features", "f.npy", "--rois", "r.npy"],
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    assert done.returncode == -number
-    assert done.stderr == "Interrupted before a crop was written\n"
-
-
-@pytest.mark.slow
-def test_a_reader_that_leaves_ends_the_command_as_the_signal_does(files):
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [*RUN, "info", "f.h5"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
-    )
-    os.close(write)
-    assert done.returncode == -signal.SIGPIPE
-    assert done.stderr == ""
-
-
-def test_info_lists_the_arrays_of_a_file(files):
-    done = info("f.h5")
-    assert done.stdout == (
-        "f.h5::by_two  (5, 2, 12, 17) float32, contiguous  usable as features\n"
-        "f.h5::channels  (5, 6, 12, 17) float32, chunks (5, 1, 4, 4)  usable as features\n"
-        "f.h5::deep/zipped  (5, 6, 12, 17) float32, chunks (2, 3, 12, 17) gzip  "
-        "usable as features\n"
-        "f.h5::features  (5, 6, 12, 17) float32, contiguous  usable as features\n"
-        "          spatial_scale 0.0625\n"
-    )
-    assert info("r.npy").stdout == "r.npy  (60, 5) float64, contiguous  usable as rois\n"
-    (described,) = json.loads(info("r.npy", "--json").stdout)["arrays"]
-    assert described["roles"] == ["rois"]
-
-
-def test_info_says_what_is_wrong_with_a_file(files):
-    Path("note.md").write_text("hello")
-    for name in ("gone.h5", "note.md"):
-        done = info(name)
-        assert done.returncode == 1
-        assert re.fullmatch(f"Error: {name} .*\n", done.stderr)
-    h5py.File("bare.h5", "w").close()
-    assert info("bare.h5").stdout == "bare.h5 holds no arrays\n"
-
-
-def test_the_version_is_the_library_s():
-    assert (
-        run_here("--version", text=True).stdout == f"lucid-roialign, version {lucid.__version__}\n"
-    )
-
-
-def options_of(name):
-    return {
-        option.name: option
-        for option in command_line.commands.each()[name].params
-        if isinstance(option, click.Option)
-    }
-
-
-def test_every_option_is_a_keyword_and_leaves_its_default_to_the_library():
-    keywords = inspect.signature(lucid.extract).parameters
-    display = {"as_json", "quiet", "progress"}
-    in_python = {"on_progress", "progress", "executor"}
-    command = command_line.commands.each()["extract"]
-    given = command.make_context("extract", ["--features", "f", "--rois", "r"]).params
-    assert set(given) - display - {"manifest"} == set(keywords) - in_python
-    passed = {name for name in set(given) - display if given[name] not in (None, False, ())}
-    assert passed == {"features", "rois"}
-    required = {name for name, option in options_of("extract").items() if option.required}
-    assert required | {"features"} == {  # which are None for a pyramid
-        name for name, keyword in keywords.items() if keyword.default is keyword.empty
-    }
-
-
-@pytest.mark.parametrize("module", ["cli/options.py", "cli/extract.py", "lucid/stream/extract.py"])
-def test_what_is_made_from_the_table_names_no_option_of_it(module):
-    """So that an option more is an entry in the table, and its use."""
-    code = ast.walk(ast.parse((ROOT / module).read_text()))
-    names = {node.value for node in code if isinstance(node, ast.Constant)}
-    assert not names & {text for name in Options.__annotations__ for text in (name, f"--{name}")}
-
-
-def test_the_help_of_the_library_names_keywords_and_that_of_the_command_flags(files):
-    assert "Coordinates are fractions of the image; needs image_size." in lucid.extract.__doc__
-    assert "needs --image-size." in run_here("extract", "--help", text=True).stdout
-
-
-def test_a_former_name_of_an_option_is_still_understood_and_not_shown(files):
-    assert extract("--blocks", 7, "-o", "old.h5").returncode == 0
-    assert extract("--chunks", 7, "-o", "new.h5").returncode == 0
-    lucid.extract("f.h5", "r.npy", "library.h5", blocks=7)
-    assert Path("old.h5").read_bytes() == Path("new.h5").read_bytes()
-    assert Path("old.h5").read_bytes() == Path("library.h5").read_bytes()
-    assert "--blocks" not in run_here("extract", "--help", text=True).stdout
-
-
-@pytest.mark.parametrize("name", ["aligned", "checksum", "trust_input"])
-def test_a_text_is_not_taken_for_true(files, name):
-    with pytest.raises(TypeError, match=f"{name} must be True or False, got 'no'"):
-        lucid.extract("f.h5", "r.npy", **{name: "no"})
-
-
-def test_a_keyword_that_does_not_exist_is_named(files):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'alinged'"):
-        lucid.extract("f.h5", "r.npy", alinged=True)
-
-
-def test_every_command_and_option_says_what_it_does():
-    for name, command in command_line.commands.each().items():
-        assert command.get_short_help_str(200) == command_line.ABOUT[name]
-        assert all(option.help for option in options_of(name).values())
-
-
-@pytest.mark.parametrize("kind", [lucid_interrupts.Interrupted, ImportError])
-def test_an_interrupt_before_the_first_crop_is_told(kind, monkeypatch, capsys):
-    """Imports of compiled code turn an interrupt into another error."""
-
-    def fail():
-        monkeypatch.setattr(lucid_interrupts.Interrupted, "by", signal.SIGTERM)
-        raise kind
-
-    def ended(number):
-        raise SystemExit(number)
-
-    monkeypatch.setattr(lucid_interrupts.Interrupted, "told", False)
-    monkeypatch.setattr("lucid_cli.main._run", fail)
-    monkeypatch.setattr("lucid_cli.main.die_of", ended)
-    with pytest.raises(SystemExit) as status:
-        lucid_main._status()
-    assert status.value.code == signal.SIGTERM
-    assert capsys.readouterr().err == "Interrupted before a crop was written\n"
-    lucid_interrupts.Interrupted.by = None
-
-
-def test_errors_are_spelled_as_their_caller_writes_options(files):
-    said = {
-        "crops.h5 exists; pass %s to replace it": ("overwrite=True", "--overwrite"),
-        "r.npy (60, 4): boxes (K, 4) need %s to say their image, boxes (N, M, 4) may have %s; or "
-        "give rows (batch_index, x1, y1, x2, y2)": (
-            "batch_index, box_ranges or box_counts", "--batch-index, --box-ranges or --box-counts",
-            "box_counts", "--box-counts",
-        ),
-    }  # fmt: skip
-    Path("crops.h5").touch()
-    np.save("k.npy", np.load("r.npy"))
-    for name, (text, words) in zip(("k.npy", "r.npy"), said.items(), strict=True):
-        if name == "r.npy":
-            np.save(name, np.load(name)[:, 1:])
-        with pytest.raises(lucid.LucidError) as raised:
-            lucid.extract("f.npy", name)
-        assert str(raised.value) == text % words[::2]
-        again = pickle.loads(pickle.dumps(raised.value))
-        for error in (raised.value, again):
-            assert error.spelled(flag_of) == text % words[1::2]
