@@ -6,7 +6,7 @@ What a run does, in order, and the tests that have it fail there:
    `kill/test_begin_together.py`. Of shards, the common one is linked to its name, and each makes
    its own: cuts here; seven at once in `kill/test_shards_killed.py`.
 2. Rows are laid out and synced, then the names of both files: cuts here; a sync that fails in
-   `test_failed_sync.py`; a full disk in `test_resume.py`.
+   `test_failed_sync.py`; a full disk in `test_resume_interrupted.py`.
 3. The RoIs are put together in a file, which nobody reads after a cut: cuts here.
 4. Rows are written, by others perhaps, and marked, where marks have changed: cuts here; kills in
    `kill/test_kill.py` and `kill/test_workers_killed.py`.
