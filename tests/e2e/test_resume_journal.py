@@ -70,6 +70,26 @@ def test_of_two_runs_planned_at_once_only_the_first_begins(
     assert [path.name for path in files.path.glob("c.h5*")] == ["c.h5"]
 
 
+def test_a_journal_that_was_removed_before_it_was_locked_is_made_anew(files, monkeypatch):
+    """Otherwise other runs would see no lock."""
+    lock, seen = disk.lock, []
+
+    def removed_first(file, path, **how):
+        monkeypatch.setattr(disk, "lock", lock)
+        path.unlink()  # by a run that has ended meanwhile
+        return lock(file, path, **how)
+
+    def begin_another(rows_done):
+        if rows_done:
+            with pytest.raises(SinkError, match="is in use: another run"):
+                lucid.extract("f.npy", "r.npy", "c.npy", resume=True)
+            seen.append(rows_done)
+
+    monkeypatch.setattr(disk, "lock", removed_first)
+    lucid.extract("f.npy", "r.npy", "c.npy", on_progress=begin_another)
+    assert seen
+
+
 def test_marks_are_written_every_half_second_and_synced_every_half_minute(files, monkeypatch):
     """With a clock of its own: what the file says after so much time."""
     now = [0.0]
