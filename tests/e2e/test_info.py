@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -115,3 +116,12 @@ def test_a_pyramid_and_arrays_are_told(files, rng):
     assert "--level 0.0625=p4.npy" in info("c.npz")
     lucid.extract(files.features, files.rois, "d.h5")
     assert "from inputs that were no files" in info("d.h5")
+
+
+def test_of_an_output_that_is_not_finished_its_part_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("c.h5.part").touch()
+    done = run_here("info", "c.h5", text=True)
+    assert done.returncode == 1
+    assert "c.h5 cannot be opened: No such file" in done.stderr
+    assert "its run has not finished, and c.h5.part is what there is" in done.stderr
