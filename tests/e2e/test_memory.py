@@ -13,6 +13,9 @@ import pytest
 
 import lucid
 from lucid.models.utils import roi_align
+from lucid.stream.read import reader
+from lucid.stream.read.axes import Axes
+from lucid.stream.read.features import open_features
 from lucid.stream.read.maps import Maps
 
 MEASURE = """
@@ -136,3 +139,37 @@ def test_gradients_need_little_memory_where_boxes_cover_maps_of_one_channel(rng)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_pages_of_mapped_files_are_given_back(tmp_path, monkeypatch, whole):
+    monkeypatch.setattr(reader, "HELD_BYTES", 4 << 20)
+    path = tmp_path / "f.npy"
+    maps = np.lib.format.open_memmap(path, "w+", np.float32, (48, 4, 256, 256))  # of 1 MiB each
+    maps[:, 0, 0, 0] = np.arange(48)
+    del maps
+    features = open_features(path, Axes("nchw"), None, None)
+    reading = reader.Reader(features, 1)
+    most = before = file_pages()
+    for image in range(48):
+        (part,) = reading.read_whole([image]) if whole else [reading.read(image, (slice(256),) * 2)]
+        assert part.sum() == image
+        most = max(most, file_pages())
+    assert most - before < 16 << 20
+    features.close()
+
+
+def file_pages():
+    """Return how many bytes of mapped files are counted as this process's own."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssFile:")[2].split()[0]) << 10
+
+
+def test_what_a_caller_has_mapped_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "HELD_BYTES", 0)
+    np.save(tmp_path / "f.npy", np.zeros((3, 2, 8, 8), np.float32))
+    changed = np.load(tmp_path / "f.npy", mmap_mode="c")
+    changed[:] = np.arange(3)[:, None, None, None]
+    rois = [[image, 0, 0, 7, 7] for image in (0, 1, 2)]
+    lucid.extract(changed, rois, tmp_path / "c.npy", output_size=1)
+    assert np.load(tmp_path / "c.npy")[:, 0, 0, 0].tolist() == [0, 1, 2]

@@ -118,6 +118,9 @@ class Features:
         """Return small maps (C, H, W) of one size, of ascending images; good until the next."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Give back pages of mapped files, which the system has still in its cache."""
+
     def close(self) -> None:
         """Close what is open."""
 
@@ -166,6 +169,10 @@ class Maps(Features):
             first, last = int(run[0]), int(run[-1])
             maps = self.read_several(slice(first, last + 1))
             yield from (maps[image - first] for image in run.tolist())
+
+    def forget(self) -> None:
+        """Give back pages of a mapped file."""
+        self._source.forget()
 
     def close(self) -> None:
         """Close the file."""

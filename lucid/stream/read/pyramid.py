@@ -86,6 +86,11 @@ class Pyramid(Features):
         level, of_level = divmod(image, self.each)
         return self.levels[level].read(of_level, window)
 
+    def forget(self) -> None:
+        """Give back pages of mapped files."""
+        for level in self.levels:
+            level.forget()
+
     def close(self) -> None:
         """Close what is open."""
         for level in self.levels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from lucid.stream.read.maps import Features
 from lucid.stream.types import Array
+
+HELD_BYTES = 64 << 20  # of a mapped file, which the system counts as a process's own
+PAGE_BYTES = 4 << 10
 
 
 class Reader:
@@ -22,7 +26,7 @@ class Reader:
         self._features, self._images = features, images
         self._last: Any = None
         self._held = np.empty(0)
-        self._holes = 0
+        self._holes = self._touched = 0
         self._image, self._counted = -1, np.empty(0, bool)  # cells of an image, seen already
 
     def read(self, image: int, window: tuple[slice, ...]) -> Array:
@@ -33,7 +37,9 @@ class Reader:
             return part
         if (this := (image, window)) != self._last:
             self._held = np.empty(0)  # never two at a time
+            self._forget()
             self._held, self._last = self._features.read(*this), this
+            self._touched += self._held.nbytes + PAGE_BYTES * math.prod(self._held.shape[:-1])
             if self._features.has_holes:
                 self._count(*this)
         return self._held
@@ -52,9 +58,17 @@ class Reader:
     def read_whole(self, images: Sequence[int]) -> Iterable[Array]:
         """Return small maps (C, H, W) of ascending images, which may be of one chunk."""
         if self._images == 1:
+            self._forget()
+            self._touched += len(images) * self._features.map_bytes
             return self._features.read_whole(images)
         first, maps = self._chunk(images[0])
         return (maps[image - first] for image in images)
+
+    def _forget(self) -> None:
+        """Give back pages of a mapped file that were read, once they are many."""
+        if self._touched > HELD_BYTES:
+            self._features.forget()
+            self._touched = 0
 
     def take_holes(self) -> int:
         """Return how many cells without a value were read since this was last asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -182,6 +183,14 @@ class Source:
     def read_to(self, values: Array) -> None:
         """Read all of it to a contiguous array of its shape and dtype."""
         values[...] = self[(slice(None),) * values.ndim]
+
+    def forget(self) -> None:
+        """Give back pages of a file that is mapped here; what a caller has mapped is left alone."""
+        array = self._array if self._container is not None else None
+        while array is not None and not isinstance(array, mmap.mmap):
+            array = getattr(array, "base", None)
+        if array is not None:
+            array.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Close the file, and with it all of its arrays."""
