@@ -85,7 +85,7 @@ def has_name(file: int, path: Path) -> bool:
 
 def write_all(file: int, data: bytes | memoryview, position: int) -> None:
     """Write bytes at a position of an open file, however few of them the system takes at once."""
-    while (written := os.pwrite(file, data, position)) < len(data):
+    while len(data) and (written := os.pwrite(file, data, position)) < len(data):
         data, position = data[written:], position + written
 
 
