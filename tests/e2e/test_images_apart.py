@@ -218,7 +218,7 @@ def test_a_stranger_between_kill_and_resume_is_not_replaced(named, monkeypatch):
     assert len(contents("out")) == 5
 
 
-@pytest.mark.parametrize("one", ["a/b", "/etc/passwd", "..", ".", "x\0y", "b\\c", "a"])
+@pytest.mark.parametrize("one", ["a/b", "/etc/passwd", "..", ".", "x\0y", "b\\c"])
 @pytest.mark.parametrize("output", ["out/{id}.npz", "all.h5::{id}"])
 def test_ids_that_lead_elsewhere_are_refused(named, output, one):
     np.save("ids.npy", np.array(["a", "b", "c", "d", one]))

@@ -251,7 +251,7 @@ def test_what_does_not_fit_one_dataset_per_image_is_refused(files, rng):
         ("each.h5::{id}_g", None, SourceError, "matches nothing"),
         ("each.h5::{id}_f", None, ShapeError, "each.h5::z_f must have 3 channels of float32"),
         ("each.h5::{id}_f", "ids.npy", SourceError, "each.h5 has no dataset 'c_f'"),
-        ("each.h5::{id}_f", "floats.npy", ShapeError, "must be a list of whole numbers or texts"),
+        ("each.h5::{id}_f", "floats.npy", ShapeError, "must have whole numbers or texts, got 1.5"),
         ("each.h5::{id}_odd", None, ShapeError, r"each.h5::1_odd must have shape \(C, H, W\)"),
         ("each.h5::{id}_complex", None, DTypeError, "each.h5::1_complex must hold real numbers"),
         ("each.h5::{id}_{id}", None, SourceError, "{id}_{id} matches nothing"),
