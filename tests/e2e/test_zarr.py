@@ -307,3 +307,11 @@ def test_missing_chunks_of_bfloat16_hold_what_is_said(files, value):
     number = np.nan if value == "0x7fc0" else float(value)
     crops = crops_of("h.zarr", [[0, 0, 0, 16, 16]])
     np.testing.assert_array_equal(crops, np.full((1, 1, 7, 7), number, np.float32))
+
+
+def test_chunks_are_not_counted_where_they_are_said_to_be_very_many(files):
+    zarr.create_array(
+        "many.zarr", shape=(10**9, 8, 10**4, 10**4), dtype="f4", chunks=(1, 8, 5, 5), fill_value=0
+    )
+    with pytest.raises(lucid.MemoryLimitError, match="for the 1000000000 images that"):
+        lucid.extract("many.zarr", [[0, 0, 0, 4, 4]], "c.npy")

@@ -24,6 +24,7 @@ from lucid.stream.types import Array
 
 CHUNKS_AT_ONCE = 2  # that are read and unpacked
 MOST_DEPTH = 16  # of groups in groups
+MOST_COUNTED = 1 << 20  # chunks, of which zarr makes every name to see which are there
 CODECS = {
     "bytes",
     "endian",
@@ -211,6 +212,8 @@ class ZarrSource(Source):
         if isinstance(self.path, Url):  # where to list them may take long, or is not possible
             return 0
         with _told_of(self.name):
+            if self._item.nchunks > MOST_COUNTED:
+                return 0
             missing: int = self._item.nchunks - self._item.nchunks_initialized
         return missing
 
