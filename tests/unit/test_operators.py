@@ -107,6 +107,15 @@ class TestEveryOperator:
         )
 
 
+def test_maxima_of_boxes_with_three_samples_and_with_four_down_a_bin(rng):
+    """The grids of both have the shapes of one another's products, but not as many lines."""
+    maps = rng.standard_normal((1, 1, 36, 7))
+    rois = np.array([[0, 24.7, 35.7, 47.3, 37.8], [0, 37.3, -1.8, 52.8, 1.5]])
+    largest = partial(utils.roi_align, output_size=1, aligned=True, mode="max")
+    alone = [largest(maps, roi[None])[0] for roi in rois]
+    np.testing.assert_array_equal(largest(maps, rois), alone)
+
+
 @pytest.mark.parametrize("name", ["max", "rotated", "roi_pool"])
 def test_the_first_of_equally_large_values_has_the_gradient(name):
     """Rows before columns."""

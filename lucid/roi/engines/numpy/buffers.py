@@ -31,7 +31,7 @@ def buffers_for(
     """Return the arrays for a batch: the last ones, if that was of the same shape."""
     rows, cols = batch.rows, batch.cols
     shapes = rows.weights.shape, cols.weights.shape, rows.cells.shape, cols.cells.shape
-    key = *shapes, rows.step, cols.step, channels, dtype, gathers
+    key = *shapes, batch.pooled, rows.step, cols.step, channels, dtype, gathers
     if space.last[0] != key:
         space.last = None, None  # so that nothing holds arrays that are too small
         space.last = key, _made(batch, channels, dtype, space, gathers)
