@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from lucid.errors import MissingFileError, SourceError
 from lucid.stream.checks import PathLike
@@ -15,6 +15,6 @@ def not_opened(path: PathLike, error: OSError) -> SourceError:
     is_missing = isinstance(error, FileNotFoundError)
     why = error.strerror or ("No such file or directory" if is_missing else error)
     fact = f"{path!s} cannot be opened: {why}"
-    if is_missing and Path(f"{path!s}.part").exists():
+    if is_missing and os.access(f"{path!s}.part", os.F_OK):
         fact += f"; its run has not finished, and {path!s}.part is what there is"
     return MissingFileError(fact, path) if is_missing else SourceError(fact)
