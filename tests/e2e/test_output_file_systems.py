@@ -80,6 +80,14 @@ def test_a_journal_is_locked_as_network_file_systems_want_it(files, run_on, tune
     assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
 
 
+def test_journals_of_shards_are_locked_as_network_file_systems_want_it(files, run_on):
+    for shard in ("1/2", "2/2"):
+        done = run_on("-o", "c.npy", "--shard", shard, FLOCK_READ_ONLY=errno.EBADF)
+        assert (done.returncode, done.stderr) == (0, "")
+    lucid.extract("f.npy", "r.npy", "whole.npy", spatial_scale=1 / 16)
+    assert Path("c.npy").read_bytes() == Path("whole.npy").read_bytes()
+
+
 @pytest.mark.filterwarnings("always:the file system of .* has no locks")
 @pytest.mark.parametrize(
     ("output", "number"),
