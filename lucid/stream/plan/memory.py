@@ -58,7 +58,7 @@ def image_needs(features: Features) -> Need:
 def needs(job: Job) -> list[Need]:
     """Return what inputs ask for by what they say about themselves, which need not be true."""
     maps, table = job.features, job.rois
-    kept = "for chunks of {}, as it says it is stored; smaller ones do (HDF5: h5repack)"
+    kept = "for chunks of {}, as it says it is stored; smaller chunks fit (HDF5: h5repack)"
     return [
         image_needs(maps),
         Need(

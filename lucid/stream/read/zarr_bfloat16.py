@@ -1,4 +1,4 @@
-"""Metadata of zarr arrays of bfloat16, which the zarr package does not know: told as uint16."""
+"""Metadata of zarr arrays of bfloat16, rewritten to uint16: the zarr package has no bfloat16."""
 
 from __future__ import annotations
 

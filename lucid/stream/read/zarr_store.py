@@ -32,7 +32,7 @@ class KeysStore(Store):
     def __init__(self, keys: Keys) -> None:
         super().__init__(read_only=True)
         self._keys = keys
-        self.halves: set[str] = set()  # names of arrays of bfloat16, which are told as uint16
+        self.halves: set[str] = set()  # names of arrays of bfloat16, which zarr takes for uint16
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeysStore) and other._keys is self._keys

@@ -23,7 +23,7 @@ from lucid.stream.write import disk
 from lucid.stream.write.sidecars import RUN_BYTES
 
 UNKNOWN: dict[str, Any] = {"format": None}  # the job of another version's journal
-FORMAT = 2  # of journals and outputs; a run that wrote another cannot be gone on with
+FORMAT = 3  # of journals and outputs; a run that wrote another cannot be gone on with
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BOOT_BYTES = 40  # of the second line
 BEGINS, AFTER_RUN = b'{"format"', b'"}\n'  # of the first line; it ends behind the number of the run
